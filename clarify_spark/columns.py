@@ -1,0 +1,30 @@
+"""What is known about the columns of a data set: plain values that cross from Spark to the arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+#: ``integer``, ``float`` and ``boolean`` compare as numbers; ``other`` (dates, decimals in text, …) compares as text.
+Kind = Literal["integer", "float", "string", "boolean", "other"]
+Scalar = str | int | float | bool
+
+
+@dataclass(frozen=True)
+class ColumnProfile:
+    """Facts about one column, counted exactly over all rows.
+
+    ``rows`` counts rows, ``nulls`` the missing values among them (null and NaN alike). The optional facts are counted
+    only where a rule asks for them: ``distinct`` (non-null values), ``all_integers`` (a text column of which every
+    non-null value is a 64-bit integer), ``maximum`` (numeric columns) and ``values``, every distinct value in order of
+    first appearance, None standing for a missing value.
+    """
+
+    name: str
+    kind: Kind
+    rows: int
+    nulls: int
+    distinct: int | None = None
+    all_integers: bool | None = None
+    maximum: int | float | None = None
+    values: tuple[Scalar | None, ...] | None = None

