@@ -1,0 +1,46 @@
+# make demo   runs the main job on real data          make test    runs every check and every test
+# make check  the checks and tests without a JVM      make venv    only the environment, .venv
+# make bench-bias   counting speed against a bare scan, DuckDB and pandas
+VENV ?= .venv
+CONSTRAINTS ?= conf/constraints/spark4.txt
+BIN := $(VENV)/bin
+.PHONY: help venv java demo test check lint bench-bias clean
+
+help:
+	@sed -n 's/^# //p' Makefile
+
+venv: $(VENV)/.installed
+
+$(VENV)/.installed: setup.py $(CONSTRAINTS) conf/setup.sh
+	bash conf/setup.sh venv "$(VENV)" "$(CONSTRAINTS)"
+	touch $@
+
+java:
+	@bash conf/setup.sh java
+
+demo: venv java
+	$(BIN)/clarify-spark demo
+
+lint: venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint
+	$(BIN)/pytest -q -m "not spark"
+
+test: lint java
+	$(BIN)/pytest
+
+bench-bias: venv java
+	$(BIN)/python benchmarks/bench_bias.py
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# The same tests on the older Spark line, in an environment of its own.
+.PHONY: test-spark35
+test-spark35: java
+	$(MAKE) venv VENV=.venv-spark35 CONSTRAINTS=conf/constraints/spark35.txt
+	.venv-spark35/bin/pytest

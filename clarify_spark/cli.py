@@ -1,0 +1,227 @@
+"""The ``clarify-spark`` command: argv in, exit code out. Every ending writes one plain message and an exit_message line."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import NoReturn
+
+from clarify_spark import __version__
+from clarify_spark.errors import ClarifyError, CommandError, ConfigError
+
+#: Where SageMaker Processing mounts a job's input and expects its output.
+PROCESSING = Path("/opt/ml/processing")
+#: Where SageMaker reads the FailureReason of a processing job.
+FAILURE_FILE = Path("/opt/ml/output/message")
+
+EXIT_CODES = """exit codes:
+  0   done
+  1   interrupted
+  2   the config or the command is wrong
+  3   the data cannot be read as the config says
+  4   the model cannot be loaded or called
+  5   the output location cannot be written
+  70  a bug in clarify_spark
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; never raises but for SystemExit(0) from --help and --version."""
+    with _Ending() as ending:
+        arguments = _parser().parse_args(argv)
+        ending.code = arguments.run(arguments)
+    return ending.code
+
+
+class _Ending:
+    """Turns whatever ends a command into its exit code, one message and the exit_message line, all on stderr."""
+
+    code = 0
+
+    def __enter__(self) -> _Ending:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool:
+        if isinstance(error, SystemExit):
+            return False
+        if error is None:
+            if self.code == 0:
+                _last_words("Completed: clarify_spark ran successfully")
+        elif isinstance(error, ClarifyError):
+            self.code = error.exit_code
+            print(f"clarify-spark: {error}", file=sys.stderr)
+            _last_words(f"Customer Error: {error}", failed=True)
+        elif isinstance(error, KeyboardInterrupt):
+            self.code = 1
+            _last_words("Stopped: interrupted before the end", failed=True)
+        else:
+            self.code = 70
+            traceback.print_exception(kind, error, trace)
+            print("clarify-spark: this is a bug; please report it with the lines above.", file=sys.stderr)
+            _last_words(f"Internal Error: {kind.__name__ if kind else ''}: {error}", failed=True)
+        return True
+
+
+def _last_words(text: str, *, failed: bool = False) -> None:
+    line = " ".join(text.split())
+    if failed and FAILURE_FILE.parent.is_dir():
+        FAILURE_FILE.write_text(line[:1000], encoding="utf-8")
+    print(f"exit_message: {line}", file=sys.stderr, flush=True)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise CommandError(f"{message} (see {self.prog} --help)")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="clarify-spark",
+        description="Measure the bias of tabular data and models on Spark; reads SageMaker Clarify's analysis_config.json.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"clarify-spark {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_analyze(commands)
+    _add_validate(commands)
+    schema = commands.add_parser("schema", help="print the JSON Schema of analysis_config.json, for editors")
+    schema.set_defaults(run=_schema)
+    demo = commands.add_parser("demo", help="train a small model on real mortgage data and analyse it by race and sex")
+    demo.add_argument("--output", metavar="DIR", default="demo-output", help="folder for the results (default: demo-output)")
+    demo.add_argument("--master", metavar="MASTER", help="Spark master (default: this machine)")
+    demo.set_defaults(run=_demo)
+    return parser
+
+
+def _add_analyze(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    analyze = commands.add_parser(
+        "analyze",
+        help="run the analyses of a config",
+        description="Run the analyses of a config. Without --config, --data or --output the folders of a SageMaker "
+        f"processing job under {PROCESSING} are used where they exist.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    analyze.add_argument("--config", metavar="FILE", help="analysis_config.json: a path or URI")
+    analyze.add_argument("--data", metavar="URI", help="the data set: file, folder or glob; overrides the config's dataset_uri")
+    analyze.add_argument("--output", metavar="URI", help="the folder for analysis.json and analysis_details.json")
+    analyze.add_argument("--master", metavar="MASTER", help="Spark master (default: spark-submit's, else this machine)")
+    analyze.add_argument("--dry-run", action="store_true", help="check config, data and output, say what would run, and stop")
+    analyze.add_argument("--seed", metavar="N", type=int, help="seed of every random choice (default: the config's, else 0)")
+    analyze.add_argument("--strict", action="store_true", help="refuse what Clarify's own schema refuses")
+    analyze.add_argument(
+        "--allow-pickle", action="store_true", help="load pickle or joblib models: they can run any code, so only your own"
+    )
+    analyze.add_argument(
+        "--trust-type",
+        metavar="TYPE",
+        action="append",
+        default=[],
+        help="a type that a skops model may hold besides skops' own safe list (may be repeated)",
+    )
+    analyze.set_defaults(run=_analyze)
+
+
+def _add_validate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    validate = commands.add_parser("validate", help="list all problems of a config")
+    validate.add_argument("file", metavar="FILE", help="analysis_config.json")
+    validate.add_argument("--strict", action="store_true", help="refuse what Clarify's own schema refuses")
+    validate.set_defaults(run=_validate)
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where things are; ``mounted_data`` is a processing job's data folder, used when nothing else names the data."""
+
+    config: str
+    data: str | None
+    mounted_data: str | None
+    output: str
+
+
+def _analyze(arguments: argparse.Namespace) -> int:
+    from clarify_spark.analysis import Options, run
+    from clarify_spark.spark.session import session
+    from clarify_spark.spark.storage import local_path, read_text
+
+    places = _places(arguments)
+    remote = local_path(places.config) is None
+    text = "" if remote else read_text(places.config, None)
+    options = Options(
+        seed=arguments.seed,
+        strict=arguments.strict,
+        dry_run=arguments.dry_run,
+        allow_pickle=arguments.allow_pickle,
+        trusted_types=tuple(arguments.trust_type),
+    )
+    if not remote:
+        _check(text, strict=arguments.strict)
+    with session(arguments.master) as started:
+        text = read_text(places.config, started.spark) if remote else text
+        result = run(started, text, places=places, options=options)
+    print("\n".join(result.lines()))
+    return 0
+
+
+def _check(text: str, *, strict: bool) -> None:
+    """Refuse a config that cannot run before Spark is started for it."""
+    from clarify_spark.analysis import runnable
+
+    runnable(text, strict=strict)
+
+
+def _places(arguments: argparse.Namespace) -> _Places:
+    """Where config, data and output are: the options, else the mounts of a SageMaker processing job."""
+    config = arguments.config or _existing(PROCESSING / "input" / "config" / "analysis_config.json")
+    output = arguments.output or _existing(PROCESSING / "output")
+    if config is None or output is None:
+        missing = [name for name, value in (("--config", config), ("--output", output)) if value is None]
+        raise CommandError(f"{' and '.join(missing)} must be given: there are no SageMaker processing folders here to use instead.")
+    return _Places(config, arguments.data, _existing(PROCESSING / "input" / "data"), output)
+
+
+def _existing(path: Path) -> str | None:
+    return str(path) if path.exists() else None
+
+
+def _validate(arguments: argparse.Namespace) -> int:
+    from clarify_spark.config import check_runnable, later, load, unsupported
+    from clarify_spark.spark.storage import read_text
+
+    text = read_text(arguments.file, None)
+    try:
+        loaded = load(text, strict=arguments.strict)
+    except ConfigError as error:
+        problems, notes = error.problems, ()
+    else:
+        problems = (*check_runnable(loaded.config), *unsupported(loaded.config))
+        notes = (*loaded.warnings, *later(loaded.config))
+    for problem in problems:
+        print(f"{arguments.file}: {problem}")
+    for note in notes:
+        print(f"{arguments.file}: warning: {note}")
+    if problems:
+        raise CommandError(f"{arguments.file} has {len(problems)} problem{'s' if len(problems) > 1 else ''}.")
+    print(f"{arguments.file}: valid")
+    return 0
+
+
+def _schema(arguments: argparse.Namespace) -> int:
+    from clarify_spark.config import json_schema
+
+    print(json.dumps(json_schema(), indent=2))
+    return 0
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from clarify_spark.demo import run
+
+    print(run(Path(arguments.output), master=arguments.master))
+    return 0

@@ -1,0 +1,69 @@
+"""Failures inside Spark, turned back into the errors a user can mend."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from clarify_spark.errors import ClarifyError, CommandError, DataError, ModelError, OutputError
+
+_OWN_ERROR = re.compile(
+    r"clarify_spark\.udfs\.errors\.(?P<kind>DataError|ModelError): (?P<text>.*?)(?=\n\s*\n|\n\s*at |\n\s*JVM stack|\Z)", re.DOTALL
+)
+_KINDS: dict[str, type[ClarifyError]] = {"DataError": DataError, "ModelError": ModelError}
+
+#: (what Spark's text contains, the error it means, what to tell the user); the first that matches wins.
+_KNOWN: tuple[tuple[str, type[ClarifyError], str], ...] = (
+    (
+        r"No module named 'clarify_spark",
+        CommandError,
+        "the executors cannot import clarify_spark; give spark-submit --py-files with the package, or install it on the nodes",
+    ),
+    (r"No module named '(numpy|pandas|pyarrow|jmespath)'", CommandError, "a Python library is missing on the executors"),
+    (r"No space left on device", OutputError, "a disk is full (Spark's scratch folder is spark.local.dir)"),
+    (r"is not a Parquet file|Could not read footer|CANNOT_READ_FILE_FOOTER", DataError, "a file is not valid Parquet"),
+    (r"EOFException|ZipException|invalid (block|stored)|Unexpected end of", DataError, "a compressed file is cut short or broken"),
+    (r"FileNotFoundException|PATH_NOT_FOUND|FILE_NOT_EXIST|does not exist", DataError, "a file could not be found"),
+    (r"AccessControlException|AccessDenied|Permission denied|403 Forbidden", DataError, "a file may not be read"),
+    (r"No FileSystem for scheme|ClassNotFoundException: .*FileSystem", DataError, "Spark has no driver for this file system"),
+    (
+        r"Python worker exited unexpectedly|worker crashed|Python worker .* killed",
+        ModelError,
+        "a Python worker died, most often for want of memory; give executors more memory "
+        "(spark.executor.memoryOverhead) or fewer cores each",
+    ),
+)
+
+
+@contextmanager
+def user_errors() -> Iterator[None]:
+    """Re-raise a Spark failure of the block as the ClarifyError it stands for; other failures pass unchanged."""
+    from py4j.protocol import Py4JJavaError
+    from pyspark.errors import PySparkException
+
+    try:
+        yield
+    except (PySparkException, Py4JJavaError) as error:
+        translated = translate(str(error))
+        if translated is None:
+            raise
+        raise translated from error
+
+
+def translate(text: str) -> ClarifyError | None:
+    """The user's error in the text of a Spark exception, None when the text names none that is known."""
+    own = list(_OWN_ERROR.finditer(text))
+    if own:
+        return _KINDS[own[-1]["kind"]](own[-1]["text"].strip())
+    for pattern, kind, meaning in _KNOWN:
+        found = re.search(pattern, text)
+        if found:
+            return kind(f"{meaning[0].upper()}{meaning[1:]}. Spark says: {_line_with(text, found.start())}")
+    return None
+
+
+def _line_with(text: str, position: int) -> str:
+    start = text.rfind("\n", 0, position) + 1
+    end = text.find("\n", position)
+    return text[start : end if end >= 0 else len(text)].strip()[:500]

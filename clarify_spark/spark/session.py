@@ -1,0 +1,157 @@
+"""The Spark session of a run: the caller's own, the cluster's through spark-submit, or a quiet local one."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clarify_spark.errors import CommandError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+JAVA_MINIMUM = 17
+JAVA_HELP = (
+    "Debian or Ubuntu: sudo apt-get install openjdk-17-jre-headless (or default-jre-headless); "
+    "macOS: brew install openjdk@17; conda: conda install -c conda-forge openjdk=17. "
+    "Then set JAVA_HOME or put java on the PATH."
+)
+
+
+@dataclass(frozen=True)
+class Session:
+    """A Spark session and where its JVM's own log goes (None when the cluster keeps it)."""
+
+    spark: SparkSession
+    local: bool
+    log: Path | None = None
+
+
+@contextmanager
+def session(master: str | None) -> Iterator[Session]:
+    """Yield the session to work in, and stop it afterwards only if it was started here."""
+    try:
+        from pyspark.sql import SparkSession
+    except ModuleNotFoundError as error:
+        raise CommandError(
+            f"pyspark is not installed ({error}). Install it with: pip install 'clarify-spark[spark]', "
+            "or run the job with the cluster's spark-submit jobs/analyze.py"
+        ) from error
+    active = SparkSession.getActiveSession()
+    if active is not None:
+        yield Session(active, local=_runs_locally(active))
+        return
+    started = _start(master)
+    try:
+        yield started
+    finally:
+        started.spark.stop()
+
+
+def _start(master: str | None) -> Session:
+    from pyspark.sql import SparkSession
+
+    builder: SparkSession.Builder = SparkSession.builder.appName("clarify-spark")
+    if (master or "").startswith("sc://"):
+        return Session(builder.remote(str(master)).getOrCreate(), local=False)
+    if master is None and ("PYSPARK_GATEWAY_PORT" in os.environ or "SPARK_REMOTE" in os.environ):
+        spark = builder.getOrCreate()
+        return Session(spark, local=_runs_locally(spark))
+    require_java()
+    if master is None or master.startswith("local"):
+        return _start_local(builder, master or "local[*]")
+    spark = builder.master(master).getOrCreate()
+    return Session(spark, local=False)
+
+
+def _start_local(builder: SparkSession.Builder, master: str) -> Session:
+    """A local session whose JVM writes its log to a file of its own, so that the terminal stays readable."""
+    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    log = Path(tempfile.mkdtemp(prefix="clarify-spark-")) / "spark.log"
+    for key, value in _local_conf().items():
+        builder = builder.config(key, value)
+    with _stderr_of_children_to(log):
+        try:
+            spark = builder.master(master).getOrCreate()
+        except RuntimeError as error:  # PySparkRuntimeError: the JVM ended before it could be reached
+            raise CommandError(f"Spark did not start: {error}. The JVM wrote: {_tail(log)}") from error
+    return Session(spark, local=True, log=log)
+
+
+def _local_conf() -> dict[str, str]:
+    cores = os.cpu_count() or 1
+    return {
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.memory": f"{_driver_memory_mb()}m",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": str(cores),
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+    }
+
+
+def _driver_memory_mb() -> int:
+    """Half of the machine's memory, 1 GB at least and 16 GB at most: the workers need the rest."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+    return min(max(total // 2, 1024), 16 * 1024)
+
+
+@contextmanager
+def _stderr_of_children_to(log: Path) -> Iterator[None]:
+    """Point file descriptor 2 at ``log`` while the JVM is launched: it and the Python workers inherit it for good."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        os.dup2(target, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(target)
+
+
+def _tail(log: Path, characters: int = 2000) -> str:
+    return log.read_text(encoding="utf-8", errors="replace")[-characters:].strip() if log.is_file() else ""
+
+
+def _runs_locally(spark: SparkSession) -> bool:
+    """Whether executors share this machine's files (local mode)."""
+    master = spark.conf.get("spark.master", "") or ""
+    return bool(re.match(r"local(\[|$)", master))
+
+
+def is_connect(spark: SparkSession) -> bool:
+    """Whether the session speaks to a Spark Connect server."""
+    return "connect" in type(spark).__module__
+
+
+def require_java(minimum: int = JAVA_MINIMUM) -> None:
+    """Raise a CommandError that says how to get Java unless the java that Spark would use is recent enough."""
+    home = os.environ.get("JAVA_HOME")
+    java = f"{home}/bin/java" if home else shutil.which("java")
+    place = f"JAVA_HOME={home}" if home else "the PATH (JAVA_HOME is not set)"
+    if java is None or not os.access(java, os.X_OK):
+        raise CommandError(f"Spark needs Java {minimum} or newer, and no java was found in {place}. {JAVA_HELP}")
+    answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
+    found = java_major(answer.stderr + answer.stdout)
+    if found is None:
+        raise CommandError(f"Spark needs Java {minimum} or newer, and {java} does not run ({answer.stderr.strip()[:200]}). {JAVA_HELP}")
+    if found < minimum:
+        raise CommandError(f"Spark needs Java {minimum} or newer; {place} has Java {found}. {JAVA_HELP}")
+
+
+def java_major(version_text: str) -> int | None:
+    """The major version in the text of ``java -version`` (8 for "1.8.0_292"), None when there is none."""
+    match = re.search(r'version "(?:1\.)?(\d+)', version_text)
+    return int(match.group(1)) if match else None

@@ -1,0 +1,7 @@
+"""``spark-submit jobs/analyze.py --config … --data … --output …``: the ``clarify-spark analyze`` command as a Spark job."""
+
+import sys
+
+from clarify_spark.cli import main
+
+sys.exit(main(["analyze", *sys.argv[1:]]))
