@@ -15,9 +15,14 @@ class ColumnProfile:
     """Facts about one column, counted exactly over all rows.
 
     ``rows`` counts rows, ``nulls`` the missing values among them (null and NaN alike). The optional facts are counted
-    only where a rule asks for them: ``distinct`` (non-null values), ``all_integers`` (a text column of which every
-    non-null value is a 64-bit integer), ``maximum`` (numeric columns) and ``values``, every distinct value in order of
-    first appearance, None standing for a missing value.
+    only where a rule asks for them:
+
+    * ``distinct``: how many non-null values differ;
+    * ``all_integers``: every non-null value is a 64-bit integer, in a text column by its spelling (``"12"``, not
+      ``"12.0"``), in a float column by its value (``12.0``);
+    * ``maximum``: the largest non-null value of a numeric column, or of a text column as integers where
+      ``all_integers`` holds; None when every value is missing;
+    * ``values``: every distinct value in order of first appearance, None standing for a missing value.
     """
 
     name: str

@@ -36,3 +36,58 @@ class FacetCounts:
     strata: Cells | None = None
     repeats: Cells | None = None
     flips: Flips | None = None
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Rows by observed and predicted outcome: true and false positives, false and true negatives."""
+
+    tp: int
+    fp: int
+    fn: int
+    tn: int
+
+    @property
+    def rows(self) -> int:
+        """All rows, n."""
+        return self.tp + self.fp + self.fn + self.tn
+
+    @property
+    def positives(self) -> int:
+        """Rows with a positive observed label, n^(1)."""
+        return self.tp + self.fn
+
+    @property
+    def negatives(self) -> int:
+        """Rows with a negative observed label, n^(0)."""
+        return self.fp + self.tn
+
+    @property
+    def predicted_positives(self) -> int:
+        """Rows with a positive prediction, n̂^(1)."""
+        return self.tp + self.fp
+
+    @property
+    def predicted_negatives(self) -> int:
+        """Rows with a negative prediction, n̂^(0)."""
+        return self.fn + self.tn
+
+
+def confusion(cells: Cells) -> Confusion:
+    """The confusion counts of (2, 2) cells: observed label × prediction."""
+    return Confusion(tp=int(cells[1, 1]), fp=int(cells[0, 1]), fn=int(cells[1, 0]), tn=int(cells[0, 0]))
+
+
+def facet_a(counts: FacetCounts) -> Confusion:
+    """The confusion counts of facet a: every row outside the entry, those with a missing facet included."""
+    return confusion(counts.cells[0])
+
+
+def facet_d(counts: FacetCounts) -> Confusion:
+    """The confusion counts of facet d: the rows of the entry."""
+    return confusion(counts.cells[1])
+
+
+def everyone(counts: FacetCounts) -> Confusion:
+    """The confusion counts of all rows; the same for every entry of a data set."""
+    return confusion(counts.cells.sum(axis=0))
