@@ -50,7 +50,11 @@ setup(
     python_requires=">=3.11",
     packages=[*PACKAGES, *(f"clarify_spark.{name}" for name in UDFS)],
     package_dir={f"clarify_spark.{name}": name.replace(".", "/") for name in UDFS},
-    package_data={"clarify_spark": ["py.typed"], "clarify_spark.spark": ["*.properties"], "clarify_spark.udfs": ["py.typed"]},
+    package_data={
+        "clarify_spark": ["py.typed"],
+        "clarify_spark.spark": ["*.properties"],
+        "clarify_spark.udfs": ["py.typed"],
+    },
     install_requires=[*CLUSTER, *DRIVER],
     extras_require={**MODELS, "spark": SPARK, "demo": DEMO, "test": TEST},
     entry_points={"console_scripts": ["clarify-spark = clarify_spark.cli:main"]},

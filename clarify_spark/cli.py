@@ -47,7 +47,9 @@ class _Ending:
     def __enter__(self) -> _Ending:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
         if isinstance(error, SystemExit):
             return False
         if error is None:
@@ -94,7 +96,9 @@ def _parser() -> argparse.ArgumentParser:
     schema = commands.add_parser("schema", help="print the JSON Schema of analysis_config.json, for editors")
     schema.set_defaults(run=_schema)
     demo = commands.add_parser("demo", help="train a small model on real mortgage data and analyse it by race and sex")
-    demo.add_argument("--output", metavar="DIR", default="demo-output", help="folder for the results (default: demo-output)")
+    demo.add_argument(
+        "--output", metavar="DIR", default="demo-output", help="folder for the results (default: demo-output)"
+    )
     demo.add_argument("--master", metavar="MASTER", help="Spark master (default: this machine)")
     demo.set_defaults(run=_demo)
     return parser
@@ -110,14 +114,22 @@ def _add_analyze(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     analyze.add_argument("--config", metavar="FILE", help="analysis_config.json: a path or URI")
-    analyze.add_argument("--data", metavar="URI", help="the data set: file, folder or glob; overrides the config's dataset_uri")
+    analyze.add_argument(
+        "--data", metavar="URI", help="the data set: file, folder or glob; overrides the config's dataset_uri"
+    )
     analyze.add_argument("--output", metavar="URI", help="the folder for analysis.json and analysis_details.json")
     analyze.add_argument("--master", metavar="MASTER", help="Spark master (default: spark-submit's, else this machine)")
-    analyze.add_argument("--dry-run", action="store_true", help="check config, data and output, say what would run, and stop")
-    analyze.add_argument("--seed", metavar="N", type=int, help="seed of every random choice (default: the config's, else 0)")
+    analyze.add_argument(
+        "--dry-run", action="store_true", help="check config, data and output, say what would run, and stop"
+    )
+    analyze.add_argument(
+        "--seed", metavar="N", type=int, help="seed of every random choice (default: the config's, else 0)"
+    )
     analyze.add_argument("--strict", action="store_true", help="refuse what Clarify's own schema refuses")
     analyze.add_argument(
-        "--allow-pickle", action="store_true", help="load pickle or joblib models: they can run any code, so only your own"
+        "--allow-pickle",
+        action="store_true",
+        help="load pickle or joblib models: they can run any code, so only your own",
     )
     analyze.add_argument(
         "--trust-type",
@@ -183,7 +195,9 @@ def _places(arguments: argparse.Namespace) -> _Places:
     output = arguments.output or _existing(PROCESSING / "output")
     if config is None or output is None:
         missing = [name for name, value in (("--config", config), ("--output", output)) if value is None]
-        raise CommandError(f"{' and '.join(missing)} must be given: there are no SageMaker processing folders here to use instead.")
+        raise CommandError(
+            f"{' and '.join(missing)} must be given: there are no SageMaker processing folders here to use instead."
+        )
     return _Places(config, arguments.data, _existing(PROCESSING / "input" / "data"), output)
 
 

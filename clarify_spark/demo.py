@@ -16,9 +16,27 @@ if TYPE_CHECKING:
     import pandas as pd
 
 #: What the model sees: the applicant's finances, the loan and the neighbourhood; neither race nor sex.
-FEATURES = (
-    "obrat hrat loanprc unem self dep married mortlat1 mortlat2 chist pubrec cosign sch vr gdlin multi appinc loanamt cons"
-).split()
+FEATURES = [
+    "obrat",
+    "hrat",
+    "loanprc",
+    "unem",
+    "self",
+    "dep",
+    "married",
+    "mortlat1",
+    "mortlat2",
+    "chist",
+    "pubrec",
+    "cosign",
+    "sch",
+    "vr",
+    "gdlin",
+    "multi",
+    "appinc",
+    "loanamt",
+    "cons",
+]
 SEED = 0
 
 

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from clarify_spark.errors import ClarifyError, CommandError, DataError, ModelError, OutputError
 
 _OWN_ERROR = re.compile(
-    r"clarify_spark\.udfs\.errors\.(?P<kind>DataError|ModelError): (?P<text>.*?)(?=\n\s*\n|\n\s*at |\n\s*JVM stack|\Z)", re.DOTALL
+    r"clarify_spark\.udfs\.errors\.(?P<kind>DataError|ModelError): (?P<text>.*?)(?=\n\s*\n|\n\s*at |\n\s*JVM stack|\Z)",
+    re.DOTALL,
 )
 _KINDS: dict[str, type[ClarifyError]] = {"DataError": DataError, "ModelError": ModelError}
 
@@ -20,13 +21,25 @@ _KNOWN: tuple[tuple[str, type[ClarifyError], str], ...] = (
         CommandError,
         "the executors cannot import clarify_spark; give spark-submit --py-files with the package, or install it on the nodes",
     ),
-    (r"No module named '(numpy|pandas|pyarrow|jmespath)'", CommandError, "a Python library is missing on the executors"),
+    (
+        r"No module named '(numpy|pandas|pyarrow|jmespath)'",
+        CommandError,
+        "a Python library is missing on the executors",
+    ),
     (r"No space left on device", OutputError, "a disk is full (Spark's scratch folder is spark.local.dir)"),
     (r"is not a Parquet file|Could not read footer|CANNOT_READ_FILE_FOOTER", DataError, "a file is not valid Parquet"),
-    (r"EOFException|ZipException|invalid (block|stored)|Unexpected end of", DataError, "a compressed file is cut short or broken"),
+    (
+        r"EOFException|ZipException|invalid (block|stored)|Unexpected end of",
+        DataError,
+        "a compressed file is cut short or broken",
+    ),
     (r"FileNotFoundException|PATH_NOT_FOUND|FILE_NOT_EXIST|does not exist", DataError, "a file could not be found"),
     (r"AccessControlException|AccessDenied|Permission denied|403 Forbidden", DataError, "a file may not be read"),
-    (r"No FileSystem for scheme|ClassNotFoundException: .*FileSystem", DataError, "Spark has no driver for this file system"),
+    (
+        r"No FileSystem for scheme|ClassNotFoundException: .*FileSystem",
+        DataError,
+        "Spark has no driver for this file system",
+    ),
     (
         r"Python worker exited unexpectedly|worker crashed|Python worker .* killed",
         ModelError,

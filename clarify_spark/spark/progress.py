@@ -74,9 +74,13 @@ class _ConnectTasks:
         spark.registerProgressHandler(self._take)
 
     def _take(self, stages: Any, inflight_tasks: int, operation_id: str | None, done: bool) -> None:
-        self._latest = (0, 0) if done else (
-            sum(stage.num_completed_tasks for stage in stages),
-            sum(stage.num_tasks for stage in stages),
+        self._latest = (
+            (0, 0)
+            if done
+            else (
+                sum(stage.num_completed_tasks for stage in stages),
+                sum(stage.num_tasks for stage in stages),
+            )
         )
 
     def now(self) -> tuple[int, int]:

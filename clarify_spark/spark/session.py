@@ -146,7 +146,9 @@ def require_java(minimum: int = JAVA_MINIMUM) -> None:
     answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
     found = java_major(answer.stderr + answer.stdout)
     if found is None:
-        raise CommandError(f"Spark needs Java {minimum} or newer, and {java} does not run ({answer.stderr.strip()[:200]}). {JAVA_HELP}")
+        raise CommandError(
+            f"Spark needs Java {minimum} or newer, and {java} does not run ({answer.stderr.strip()[:200]}). {JAVA_HELP}"
+        )
     if found < minimum:
         raise CommandError(f"Spark needs Java {minimum} or newer; {place} has Java {found}. {JAVA_HELP}")
 

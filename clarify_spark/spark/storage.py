@@ -108,7 +108,9 @@ class Output:
             reason = str(error.java_exception.toString())
             raise OutputError(f"{self.uri}/{name} cannot be written: {reason[:300]}") from error
         if not renamed:
-            raise OutputError(f"{self.uri}/{name} cannot be written: the file system refused to rename the temporary file.")
+            raise OutputError(
+                f"{self.uri}/{name} cannot be written: the file system refused to rename the temporary file."
+            )
 
 
 def _write_local(folder: Path, name: str, text: str) -> None:

@@ -1,0 +1,51 @@
+"""Text of Spark failures, turned back into what a user can mend."""
+
+import pytest
+
+from clarify_spark.errors import CommandError, DataError, ModelError, OutputError
+from clarify_spark.spark.batches import translate
+
+WORKER = """
+An exception was thrown from the Python worker. Please see the stack trace below.
+Traceback (most recent call last):
+  File "udfs/scoring.py", line 12, in score
+    raise ModelError(text) from error
+clarify_spark.udfs.errors.ModelError: The model model.skops failed on 3 rows: ValueError: bad
+in model.py:3
+
+\tat org.apache.spark.api.python.BasePythonRunner
+"""
+
+
+def test_an_error_raised_on_an_executor_keeps_its_class_and_text():
+    error = translate(WORKER)
+    assert type(error) is ModelError
+    assert str(error) == "The model model.skops failed on 3 rows: ValueError: bad\nin model.py:3"
+
+
+def test_of_several_errors_the_last_one_counts():
+    text = "clarify_spark.udfs.errors.DataError: first\n\nclarify_spark.udfs.errors.DataError: second\n\tat org.apache"
+    assert str(translate(text)) == "second"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "says"),
+    [
+        ("ModuleNotFoundError: No module named 'clarify_spark'", CommandError, "--py-files"),
+        ("java.io.IOException: No space left on device", OutputError, "disk is full"),
+        ("file:/x.parquet is not a Parquet file. Expected magic number", DataError, "not valid Parquet"),
+        ("Caused by: java.io.EOFException: Unexpected end of input stream", DataError, "cut short"),
+        ("org.apache.hadoop.security.AccessControlException: Permission denied: user=a", DataError, "may not be read"),
+        ('UnsupportedFileSystemException: No FileSystem for scheme "s3"', DataError, "no driver"),
+        ("SparkException: Python worker exited unexpectedly (crashed)", ModelError, "memory"),
+    ],
+)
+def test_known_failures_are_told_in_plain_words_with_sparks_own_line(text, kind, says):
+    error = translate(f"Job aborted.\n{text}\nmore")
+    assert type(error) is kind
+    assert says in str(error)
+    assert text in str(error)
+
+
+def test_an_unknown_failure_is_not_explained_away():
+    assert translate("java.lang.NullPointerException") is None

@@ -1,0 +1,68 @@
+"""Small files at a URI: read with clear errors, written whole or not at all."""
+
+import os
+
+import pytest
+
+from clarify_spark.errors import CommandError, OutputError
+from clarify_spark.spark.storage import Output, local_path, read_text
+
+
+class NoSpark:
+    """Stands where no session is needed."""
+
+
+def test_file_uris_and_plain_paths_are_local_and_others_are_not():
+    assert str(local_path("file:///a%20b/c")) == "/a b/c"
+    assert str(local_path("a/b")) == "a/b"
+    assert local_path("s3a://bucket/key") is None
+    assert local_path("dbfs:/x") is None
+
+
+def test_a_file_appears_whole_under_its_name_and_leaves_nothing_else(tmp_path):
+    output = Output(str(tmp_path / "new" / "folder"), NoSpark())
+    output.prepare()
+    output.write("analysis.json", "first")
+    assert output.write("analysis.json", "second").endswith("/new/folder/analysis.json")
+    assert [path.name for path in (tmp_path / "new" / "folder").iterdir()] == ["analysis.json"]
+    assert (tmp_path / "new" / "folder" / "analysis.json").read_text() == "second"
+
+
+def test_a_written_file_has_the_permissions_of_any_new_file(tmp_path):
+    Output(str(tmp_path), NoSpark()).write("analysis.json", "x")
+    (tmp_path / "other").write_text("x")
+    assert (tmp_path / "analysis.json").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+def test_an_output_that_is_a_file_is_refused_before_any_work(tmp_path):
+    (tmp_path / "taken").write_text("x")
+    with pytest.raises(OutputError, match="taken.*cannot be written"):
+        Output(str(tmp_path / "taken"), NoSpark()).prepare()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write into read-only folders")
+def test_a_read_only_output_is_refused_before_any_work(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(OutputError, match="Permission denied"):
+        Output(str(tmp_path), NoSpark()).prepare()
+
+
+def test_a_missing_config_file_is_told_by_its_name(tmp_path):
+    with pytest.raises(CommandError, match="There is no file .*missing.json"):
+        read_text(str(tmp_path / "missing.json"), None)
+
+
+def test_a_config_that_is_not_utf8_is_told(tmp_path):
+    (tmp_path / "latin.json").write_bytes(b"\xe9\xff")
+    with pytest.raises(CommandError, match=r"latin.json cannot be read"):
+        read_text(str(tmp_path / "latin.json"), None)
+
+
+def test_a_byte_order_mark_is_dropped(tmp_path):
+    (tmp_path / "bom.json").write_bytes(b"\xef\xbb\xbf{}")
+    assert read_text(str(tmp_path / "bom.json"), None) == "{}"
+
+
+def test_a_remote_file_needs_spark():
+    with pytest.raises(CommandError, match="not a local file"):
+        read_text("s3://bucket/config.json", None)
