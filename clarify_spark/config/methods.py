@@ -1,0 +1,164 @@
+"""The ``methods`` section: which analyses to run, and how."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, Tag, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from clarify_spark.config.languages import LANGUAGES
+from clarify_spark.config.values import (
+    BY_JSON_KIND,
+    LOWERED,
+    Decimal,
+    Flag,
+    Integer,
+    NameOrIndex,
+    ObjectBranch,
+    Section,
+    Text,
+    TextBranch,
+    Value,
+    ValueOrNull,
+)
+
+PRE_TRAINING_NAMES = ("CI", "DPL", "KL", "JS", "LP", "TVD", "KS", "CDDL")
+POST_TRAINING_NAMES = ("DPPL", "DI", "DCA", "DCR", "SD", "RD", "DAR", "DRR", "AD", "TE", "CDDPL", "FT", "GE")
+
+MetricNames = Annotated[TextBranch | Annotated[tuple[Text, ...], Tag("<list>")], BY_JSON_KIND]
+BaselineRow = Annotated[Annotated[tuple[ValueOrNull, ...], Tag("<list>")] | ObjectBranch, BY_JSON_KIND]
+Baseline = Annotated[TextBranch | Annotated[tuple[BaselineRow, ...], Tag("<list>")] | ObjectBranch, BY_JSON_KIND]
+
+
+def _known_language(language: str) -> str:
+    if language not in LANGUAGES:
+        raise PydanticCustomError("language", "unknown language")
+    return language
+
+
+LANGUAGE_SCHEMA: dict[str, Any] = {"type": "string", "enum": list(LANGUAGES)}
+Language = Annotated[Text, LOWERED, AfterValidator(_known_language), WithJsonSchema(LANGUAGE_SCHEMA)]
+
+
+class PreTrainingBias(Section):
+    """Bias of the data itself: labels against facets."""
+
+    methods: MetricNames = Field(
+        description='"all", or the short names of the metrics: ' + ", ".join(PRE_TRAINING_NAMES)
+    )
+
+
+class PostTrainingBias(Section):
+    """Bias of the predictions against labels and facets."""
+
+    methods: MetricNames = Field(
+        description='"all", or the short names of the metrics: ' + ", ".join(POST_TRAINING_NAMES)
+    )
+
+
+class TextConfig(Section):
+    """How free text is cut into units that are explained one by one."""
+
+    granularity: Annotated[Literal["token", "sentence", "paragraph"], LOWERED] = Field(description="The unit of text")
+    language: Language = Field(description="The language of the text: its English name or its ISO code")
+    max_top_tokens: Integer = Field(50, description="How many of the weightiest tokens are listed globally")
+
+
+class ImageDebug(Section):
+    """Which images and classes to look at."""
+
+    image_names: tuple[Text, ...] | None = Field(None, description="Only these images")
+    class_ids: tuple[Integer, ...] | None = Field(None, description="Only these classes")
+    sample_from: Integer | None = Field(None, description="First image by position")
+    sample_to: Integer | None = Field(None, description="Last image by position")
+
+
+class ImageConfig(Section):
+    """How images are cut into segments that are explained one by one."""
+
+    model_type: Text | None = Field(None, description="IMAGE_CLASSIFICATION or OBJECT_DETECTION")
+    num_segments: Integer = Field(20, description="About how many segments an image is cut into")
+    segment_compactness: Integer = Field(5, description="SLIC compactness: larger makes segments squarer")
+    feature_extraction_method: Text = Field("segmentation", description="How features are taken from an image")
+    max_objects: Integer = Field(3, description="Object detection: how many objects are explained")
+    iou_threshold: Decimal = Field(
+        0.5, description="Object detection: overlap from which two boxes are the same object"
+    )
+    context: Decimal = Field(1.0, description="Object detection: how much around an object belongs to its context")
+    debug: ImageDebug | None = Field(None, description="Restricts the run to some images or classes")
+
+
+class Shap(Section):
+    """Kernel SHAP: how much each feature moves a prediction."""
+
+    baseline: Baseline | None = Field(None, description="Rows to compare with, a URI of such rows, or a JSON object")
+    num_clusters: Integer | None = Field(None, description="Number of rows of a computed baseline; not with baseline")
+    num_samples: Integer | None = Field(None, description="Coalitions per row; by default min(2M + 2048, 2^M - 2)")
+    agg_method: Annotated[Literal["mean_abs", "median", "mean_sq"], LOWERED] = Field(
+        "mean_abs", description="How local values become a global one"
+    )
+    use_logit: Flag = Field(False, description="Explain log-odds instead of probabilities")
+    save_local_shap_values: Flag = Field(False, description="Write the values of every row")
+    seed: Integer | None = Field(None, description="Seed of the coalition sample")
+    features_to_explain: tuple[NameOrIndex, ...] | None = Field(None, description="Only these features")
+    text_config: TextConfig | None = Field(None, description="Explain text columns by their units")
+    image_config: ImageConfig | None = Field(None, description="Explain images by their segments")
+
+
+class Pdp(Section):
+    """Partial dependence: the mean prediction over the range of a feature."""
+
+    grid_resolution: Integer = Field(description="Number of buckets of a numeric feature")
+    features: tuple[NameOrIndex, ...] | None = Field(None, description="The features; needed without shap")
+    top_k_features: Integer = Field(10, description="With shap and without features: how many of the weightiest")
+
+
+class Report(Section):
+    """The report files."""
+
+    name: Text = Field(description="File name of the report, without suffix")
+    title: Text = Field("SageMaker AI Analysis Report", description="Title of the report")
+
+
+class SeriesBaseline(Section):
+    """What stands for "no information" in each kind of series."""
+
+    target_time_series: Annotated[Literal["zero", "mean"], LOWERED] = Field(
+        "zero", description="Baseline of the target series"
+    )
+    related_time_series: Annotated[Literal["zero", "mean"], LOWERED] | None = Field(
+        None, description="Baseline of the related series"
+    )
+    static_covariates: dict[str, tuple[Value, ...]] | None = Field(
+        None, description="For each item id one value per static covariate"
+    )
+
+
+SeriesBaselineOrUri = Annotated[TextBranch | Annotated[SeriesBaseline, Tag("<object>")], BY_JSON_KIND]
+
+
+class AsymmetricShapleyValue(Section):
+    """Asymmetric Shapley values of time series."""
+
+    direction: Annotated[Literal["chronological", "anti_chronological", "bidirectional"], LOWERED] = Field(
+        description="In which order time steps enter"
+    )
+    granularity: Annotated[Literal["timewise", "fine_grained"], LOWERED] = Field(
+        description="Explain time steps, or each feature at each time step"
+    )
+    num_samples: Integer | None = Field(
+        None, description="Coalitions per step; for fine_grained only, and needed there"
+    )
+    baseline: SeriesBaselineOrUri | None = Field(None, description="Baseline values, or a URI of them")
+
+
+class Methods(Section):
+    """The analyses to run."""
+
+    pre_training_bias: PreTrainingBias | None = Field(None, description="Bias metrics of the data")
+    post_training_bias: PostTrainingBias | None = Field(None, description="Bias metrics of the predictions")
+    shap: Shap | None = Field(None, description="Kernel SHAP")
+    pdp: Pdp | None = Field(None, description="Partial dependence")
+    report: Report | None = Field(None, description="Report files")
+    asymmetric_shapley_value: AsymmetricShapleyValue | None = Field(None, description="Explanations of time series")

@@ -1,0 +1,119 @@
+"""The analysis config as frozen values: attributes are named as the keys of the JSON, missing keys are None."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from clarify_spark.config.methods import Methods
+from clarify_spark.config.predictor import Predictor
+from clarify_spark.config.values import EXTENSION, LOWERED, Decimal, Integer, NameOrIndex, Section, Text, Value
+
+DatasetType = Literal[
+    "text/csv",
+    "application/jsonlines",
+    "application/json",
+    "application/x-parquet",
+    "application/x-image",
+    "application/sagemakercapturejson",
+]
+ColumnType = Literal["categorical", "continuous"]
+
+
+def _one_kind(columns: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    if len({type(column) for column in columns}) > 1:
+        raise PydanticCustomError("mixed", "names and indices are mixed")
+    return columns
+
+
+ONE_KIND_SCHEMA: dict[str, Any] = {
+    "anyOf": [{"type": "array", "items": {"type": kind}} for kind in ("string", "integer")]
+}
+ColumnsOfOneKind = Annotated[tuple[NameOrIndex, ...], AfterValidator(_one_kind), WithJsonSchema(ONE_KIND_SCHEMA)]
+
+
+def _at_least_zero(number: int) -> int:
+    if number < 0:
+        raise PydanticCustomError("negative", "negative")
+    return number
+
+
+Count = Annotated[Integer, AfterValidator(_at_least_zero), WithJsonSchema({"type": "integer", "minimum": 0})]
+
+
+class Facet(Section):
+    """A column whose groups are compared; rows with the listed values are facet d, the disadvantaged group."""
+
+    name_or_index: NameOrIndex = Field(description="The column")
+    value_or_threshold: tuple[Value, ...] | None = Field(
+        None, description="Values of facet d, or one number above which a row is in facet d; none: each value in turn"
+    )
+    type: Annotated[ColumnType, LOWERED] | None = Field(
+        None, description="Overrides the type that the data suggest", json_schema_extra=EXTENSION
+    )
+
+
+class Segmentation(Section):
+    """One way to cut the data into segments that are analysed apart."""
+
+    name_or_index: NameOrIndex = Field(description="The column that tells the segment")
+    segments: tuple[tuple[NameOrIndex, ...], ...] = Field(
+        description='For each segment its values, or its intervals such as "[1, 4]"'
+    )
+    config_name: Text | None = Field(None, description="A name for this segmentation")
+    display_aliases: tuple[Text, ...] | None = Field(None, description="A name per segment, and one for the rest")
+
+
+class TimeSeriesData(Section):
+    """Where the parts of a time series data set are."""
+
+    target_time_series: NameOrIndex = Field(description="The series that is forecast")
+    item_id: NameOrIndex = Field(description="The id of the item")
+    timestamp: NameOrIndex = Field(description="The time of a step")
+    related_time_series: ColumnsOfOneKind | None = Field(None, description="Series known for the horizon too")
+    static_covariates: ColumnsOfOneKind | None = Field(None, description="Facts about an item")
+    dataset_format: Annotated[Literal["columns", "item_records", "timestamp_records"], LOWERED] | None = Field(
+        None, description="The shape of the JSON; needed with JMESPaths"
+    )
+
+
+class AnalysisConfig(Section):
+    """What to analyse, in which data, with which model."""
+
+    dataset_type: Annotated[DatasetType, LOWERED] = Field(description="Format of the data set")
+    methods: Methods = Field(description="The analyses to run")
+    version: Text | None = Field(None, description='Version of this format: "1.0"')
+    dataset_uri: Text | None = Field(None, description="File, folder or glob of the data set")
+    headers: tuple[Text, ...] | None = Field(None, description="Column names, in the order of the data")
+    label: NameOrIndex | None = Field(None, description="The ground truth: column, or JMESPath of JSON data")
+    predicted_label: NameOrIndex | None = Field(
+        None, description="Predictions that the data have, addressed like label"
+    )
+    features: Text | None = Field(None, description="JMESPath of the features; JSON and JSON Lines only")
+    label_values_or_threshold: tuple[Value, ...] | None = Field(
+        None, description="Positive label values, or one number above which a label is positive"
+    )
+    label_type: Annotated[ColumnType, LOWERED] | None = Field(
+        None, description="Overrides the type of the label that the data suggest", json_schema_extra=EXTENSION
+    )
+    probability_threshold: Decimal | None = Field(
+        None, description="A score above it is the label 1, any other the label 0; 0.5 when scores must become labels"
+    )
+    facet: tuple[Facet, ...] | None = Field(None, description="The columns whose groups are compared")
+    group_variable: NameOrIndex | None = Field(None, description="The subgroups of CDDL and CDDPL")
+    facet_dataset_uri: Text | None = Field(None, description="A second CSV that has the facets")
+    facet_headers: tuple[Text, ...] | None = Field(None, description="Column names of facet_dataset_uri")
+    predicted_label_dataset_uri: Text | None = Field(None, description="A second CSV that has the predictions")
+    predicted_label_headers: tuple[Text, ...] | None = Field(
+        None, description="Column names of predicted_label_dataset_uri"
+    )
+    joinsource_name_or_index: NameOrIndex | None = Field(None, description="The id column that data sets are joined by")
+    excluded_columns: tuple[NameOrIndex, ...] | None = Field(None, description="Columns that the model does not get")
+    segment_config: tuple[Segmentation, ...] | None = Field(None, description="Metrics per segment of the data")
+    time_series_data_config: TimeSeriesData | None = Field(None, description="Where the parts of time series are")
+    predictor: Predictor | None = Field(None, description="The model; needed when the data have no predictions")
+    max_malformed_records: Count = Field(
+        0, description="How many malformed records are left out before the run stops", json_schema_extra=EXTENSION
+    )

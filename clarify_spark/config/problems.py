@@ -1,0 +1,67 @@
+"""What pydantic found, as one Problem per place in plain words: what was found and what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from clarify_spark.config.places import Place, at, path_of, shown
+from clarify_spark.config.schema import allowed, branches, choices, node_at
+from clarify_spark.errors import Problem
+
+
+def problems_of(document: Any, errors: Iterable[Mapping[str, Any]]) -> Iterator[Problem]:
+    """One problem per place, in pydantic's order."""
+    told: set[Place] = set()
+    for error in errors:
+        place = _place(document, error)
+        if place not in told:
+            told.add(place)
+            yield Problem(path_of(place), _message(document, place, error["type"]))
+
+
+def _place(document: Any, error: Mapping[str, Any]) -> Place:
+    """The location without the names of union branches that pydantic puts into it."""
+    location: Place = error["loc"]
+    inside, missing = (location[:-1], location[-1:]) if error["type"] == "missing" else (location, ())
+    place: Place = ()
+    for step in inside:
+        is_member = isinstance(document, dict) and step in document
+        is_item = isinstance(document, list) and isinstance(step, int) and step < len(document)
+        if is_member or is_item:
+            place, document = (*place, step), document[step]
+    return (*place, *missing)
+
+
+def _message(document: Any, place: Place, kind: str) -> str:
+    if kind == "extra_forbidden":
+        return _unknown_key(str(place[-1]), node_at(place[:-1]))
+    node = node_at(place)
+    if kind == "missing":
+        return f"found no such key, which is required; allowed: {allowed(node)}"
+    found = at(document, place)
+    if kind == "null":
+        return f"found null; allowed: {allowed(node)} (or leave the key out)"
+    return f"found {shown(found)}; allowed: {allowed(node)}{_hint(found, node)}"
+
+
+def _unknown_key(key: str, node: Mapping[str, Any]) -> str:
+    known = [name for branch in branches(dict(node)) for name in branch.get("properties", ())]
+    return f"found an unknown key; allowed: {nearest(key, known) or ', '.join(known)}"
+
+
+def _hint(found: Any, node: Mapping[str, Any]) -> str:
+    types = {branch.get("type") for branch in branches(dict(node))}
+    if isinstance(found, bool) and {"string", "integer", "number"} <= types:
+        return f' (for a column of booleans write "{found}", with the quotes)'
+    if isinstance(found, str) and (suggestion := nearest(found, choices(dict(node)))):
+        return f" ({suggestion})"
+    return ""
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """A question that names the known word most like this one, or None when none is like it."""
+    by_lower = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(word.lower()[:100], by_lower, n=1, cutoff=0.6)
+    return f'did you mean "{by_lower[close[0]]}"?' if close else None
