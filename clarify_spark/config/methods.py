@@ -44,17 +44,13 @@ Language = Annotated[Text, LOWERED, AfterValidator(_known_language), WithJsonSch
 class PreTrainingBias(Section):
     """Bias of the data itself: labels against facets."""
 
-    methods: MetricNames = Field(
-        description='"all", or the short names of the metrics: ' + ", ".join(PRE_TRAINING_NAMES)
-    )
+    methods: MetricNames = Field(description='"all", or a list of short names: ' + ", ".join(PRE_TRAINING_NAMES))
 
 
 class PostTrainingBias(Section):
     """Bias of the predictions against labels and facets."""
 
-    methods: MetricNames = Field(
-        description='"all", or the short names of the metrics: ' + ", ".join(POST_TRAINING_NAMES)
-    )
+    methods: MetricNames = Field(description='"all", or a list of short names: ' + ", ".join(POST_TRAINING_NAMES))
 
 
 class TextConfig(Section):
@@ -82,9 +78,7 @@ class ImageConfig(Section):
     segment_compactness: Integer = Field(5, description="SLIC compactness: larger makes segments squarer")
     feature_extraction_method: Text = Field("segmentation", description="How features are taken from an image")
     max_objects: Integer = Field(3, description="Object detection: how many objects are explained")
-    iou_threshold: Decimal = Field(
-        0.5, description="Object detection: overlap from which two boxes are the same object"
-    )
+    iou_threshold: Decimal = Field(0.5, description="Object detection: overlap that makes two boxes one object")
     context: Decimal = Field(1.0, description="Object detection: how much around an object belongs to its context")
     debug: ImageDebug | None = Field(None, description="Restricts the run to some images or classes")
 
@@ -147,9 +141,7 @@ class AsymmetricShapleyValue(Section):
     granularity: Annotated[Literal["timewise", "fine_grained"], LOWERED] = Field(
         description="Explain time steps, or each feature at each time step"
     )
-    num_samples: Integer | None = Field(
-        None, description="Coalitions per step; for fine_grained only, and needed there"
-    )
+    num_samples: Integer | None = Field(None, description="Coalitions per step; fine_grained needs it")
     baseline: SeriesBaselineOrUri | None = Field(None, description="Baseline values, or a URI of them")
 
 

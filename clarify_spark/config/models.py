@@ -88,9 +88,7 @@ class AnalysisConfig(Section):
     dataset_uri: Text | None = Field(None, description="File, folder or glob of the data set")
     headers: tuple[Text, ...] | None = Field(None, description="Column names, in the order of the data")
     label: NameOrIndex | None = Field(None, description="The ground truth: column, or JMESPath of JSON data")
-    predicted_label: NameOrIndex | None = Field(
-        None, description="Predictions that the data have, addressed like label"
-    )
+    predicted_label: NameOrIndex | None = Field(None, description="Predictions in the data, addressed like label")
     features: Text | None = Field(None, description="JMESPath of the features; JSON and JSON Lines only")
     label_values_or_threshold: tuple[Value, ...] | None = Field(
         None, description="Positive label values, or one number above which a label is positive"

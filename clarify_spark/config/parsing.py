@@ -34,13 +34,12 @@ def parse(text: str) -> tuple[Any, tuple[Problem, ...]]:
         document = json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_members)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        raise ConfigError(
-            [Problem("", f"found text that is not JSON at {where} ({error.msg}); allowed: JSON")]
-        ) from None
+        message = f"found text that is not JSON at {where} ({error.msg}); allowed: JSON"
+        raise ConfigError([Problem("", message)]) from None
     except RecursionError:
         raise ConfigError([Problem("", _too_deep())]) from None
-    except ValueError as error:
-        raise ConfigError([Problem("", f"found a number that cannot be read ({error}); allowed: JSON")]) from None
+    except ValueError:
+        raise ConfigError([Problem("", "found an integer of thousands of digits; allowed: shorter numbers")]) from None
     problems = tuple(_json_problems(document, ()))
     if any(problem.message == _too_deep() for problem in problems):
         raise ConfigError(problems)

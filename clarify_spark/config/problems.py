@@ -48,20 +48,22 @@ def _message(document: Any, place: Place, kind: str) -> str:
 
 def _unknown_key(key: str, node: Mapping[str, Any]) -> str:
     known = [name for branch in branches(dict(node)) for name in branch.get("properties", ())]
-    return f"found an unknown key; allowed: {nearest(key, known) or ', '.join(known)}"
+    suggestion = nearest(key, known, 0.6)
+    allowed_keys = f"only known keys ({suggestion})" if suggestion else ", ".join(known)
+    return f"found an unknown key; allowed: {allowed_keys}"
 
 
 def _hint(found: Any, node: Mapping[str, Any]) -> str:
     types = {branch.get("type") for branch in branches(dict(node))}
     if isinstance(found, bool) and {"string", "integer", "number"} <= types:
         return f' (for a column of booleans write "{found}", with the quotes)'
-    if isinstance(found, str) and (suggestion := nearest(found, choices(dict(node)))):
+    if isinstance(found, str) and (suggestion := nearest(found, choices(dict(node)), 0.8)):
         return f" ({suggestion})"
     return ""
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """A question that names the known word most like this one, or None when none is like it."""
+def nearest(word: str, known: Iterable[str], likeness: float) -> str | None:
+    """A question that names the known word most like this one, or None when none is as like (0 to 1)."""
     by_lower = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(word.lower()[:100], by_lower, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word.lower()[:100], by_lower, n=1, cutoff=likeness)
     return f'did you mean "{by_lower[close[0]]}"?' if close else None

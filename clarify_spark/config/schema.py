@@ -104,7 +104,8 @@ def _phrase(node: Node) -> str:
         item = allowed(node.get("items", {}))
         return f"a list of {PLURALS.get(item, f'items, each {item}')}"
     if node.get("type") == "object" and "properties" in node:
-        return f"an object with the keys {', '.join(node['properties'])}"
+        keys = list(node["properties"])
+        return f"an object with the keys {', '.join(keys)}" if len(keys) <= 8 else "an object"
     if "pattern" in node:
         return f"a string that matches {node['pattern']}"
     if "minimum" in node:
@@ -115,7 +116,7 @@ def _phrase(node: Node) -> str:
 WORDS = {
     "string": "a string",
     "integer": "an integer",
-    "number": "a number with a decimal point",
+    "number": "a number with a decimal point such as 0.5",
     "boolean": "true or false",
     "object": "an object",
     "null": "null",
@@ -124,5 +125,5 @@ PLURALS = {
     "a string": "strings",
     "an integer": "integers",
     "a string or an integer": "strings or integers",
-    "an integer, a number with a decimal point or a string": "numbers or strings",
+    "an integer, a number with a decimal point such as 0.5 or a string": "numbers or strings",
 }

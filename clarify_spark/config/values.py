@@ -1,4 +1,4 @@
-"""The types that config keys are made of. JSON types are taken as written: true is no integer and 100.0 is none either."""
+"""The types that config keys are made of. JSON types are taken as written: true is no integer, nor is 100.0."""
 
 from __future__ import annotations
 
