@@ -1,0 +1,134 @@
+"""Which rows a config's values or threshold select: Clarify's type rule, its intervals, its conversions of values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from clarify_spark.columns import ColumnProfile, Kind, Scalar
+
+ColumnType = Literal["categorical", "continuous"]
+
+#: From this share of distinct values among the non-null ones on, a column of integers is continuous.
+UNIQUENESS_THRESHOLD = 0.05
+NUMERIC: frozenset[Kind] = frozenset({"integer", "float", "boolean"})
+
+
+@dataclass(frozen=True)
+class Membership:
+    """The rows of ``column`` that an entry selects.
+
+    A row belongs when it equals any of ``values`` (typed like the column), or when low < x ≤ high for the ``interval``
+    (low, high), text columns read as integers. With ``values`` () and no interval no row belongs. ``text`` is what
+    Clarify writes for it.
+    """
+
+    column: str
+    values: tuple[Scalar, ...] | None
+    interval: tuple[float, float] | None
+    text: str
+
+
+def column_type(profile: ColumnProfile, values: Sequence[Scalar], override: str | None) -> ColumnType:
+    """Whether a role column is categorical or continuous: the config's own word, else Clarify's rule."""
+    if override == "categorical" or (override is None and len(values) > 1):
+        return "categorical"
+    if override == "continuous" or profile.kind == "float":
+        return "continuous"
+    if profile.kind == "integer" or (profile.kind == "string" and profile.all_integers and not profile.nulls):
+        return "continuous" if uniqueness(profile) >= UNIQUENESS_THRESHOLD else "categorical"
+    return "categorical"
+
+
+def uniqueness(profile: ColumnProfile) -> float:
+    """The share of distinct values among the non-null ones; 0 without any."""
+    present = profile.rows - profile.nulls
+    return (profile.distinct or 0) / present if present else 0.0
+
+
+def is_numeric(profile: ColumnProfile) -> bool:
+    """Whether the column's values can stand on an axis: numbers, or text that spells integers."""
+    return profile.kind in NUMERIC or (profile.kind == "string" and profile.all_integers is True)
+
+
+def threshold_of(value: Scalar) -> int | float | None:
+    """The number that a configured threshold means, None when it means none; text becomes a float, as in Clarify."""
+    if isinstance(value, str):
+        try:
+            number = float(value)
+        except ValueError:
+            return None
+        return None if math.isnan(number) else number
+    return int(value) if isinstance(value, bool) else value
+
+
+def above(column: str, threshold: int | float, maximum: int | float | None) -> Membership:
+    """The rows above a threshold, up to the column's maximum.
+
+    As in Clarify, nothing is selected when the threshold equals the maximum's absolute value, and a threshold above the
+    maximum gives the interval (maximum, threshold], which holds no row.
+    """
+    if maximum is None or abs(maximum) == threshold:
+        return Membership(column, (), None, "")
+    low, high = sorted((threshold, maximum))
+    if isinstance(low, float) or isinstance(high, float):
+        low, high = float(low), float(high)
+    return Membership(column, None, (low, high), f"({low}, {high}]")
+
+
+def equal_to(column: str, kind: Kind, values: Sequence[Scalar]) -> Membership:
+    """The rows that equal any of the configured values."""
+    matched = tuple(dict.fromkeys(typed for _, typed in comparable(kind, values) if typed is not None))
+    return Membership(column, matched, None, ",".join(str(value) for value in values))
+
+
+def entry_of(column: str, value: Scalar | None) -> Membership:
+    """The rows of one distinct value of a facet without configured values; missing (None) equals no row."""
+    if value is None:
+        return Membership(column, (), None, "nan")
+    return Membership(column, (value,), None, str(value))
+
+
+def comparable(kind: Kind, values: Sequence[Scalar]) -> tuple[tuple[Scalar, Scalar | None], ...]:
+    """(configured value, the column's value it stands for) of every value that takes part; None: it can equal no value.
+
+    Values of the column's own sort take part; only where there are none, all are converted: ``"0"`` for a column of
+    integers, ``1`` for text or booleans.
+    """
+    own = tuple(value for value in values if _is_own_sort(kind, value))
+    return tuple((value, convert(kind, value)) for value in own or values)
+
+
+def convert(kind: Kind, value: Scalar) -> Scalar | None:
+    """The value of a column's kind that a configured value stands for, None when there is none."""
+    if kind == "boolean":
+        return _boolean(value)
+    if kind in NUMERIC:
+        return _number(kind, value)
+    return str(value)
+
+
+def _is_own_sort(kind: Kind, value: Scalar) -> bool:
+    if kind == "boolean":
+        return isinstance(value, bool)
+    return (kind not in NUMERIC) == isinstance(value, str)
+
+
+def _boolean(value: Scalar) -> bool | None:
+    return {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}.get(str(value).lower())
+
+
+def _number(kind: Kind, value: Scalar) -> int | float | None:
+    if isinstance(value, str):
+        try:
+            value = int(value)
+        except ValueError:
+            number = threshold_of(value)
+            if number is None:
+                return None
+            value = number
+    if kind == "float":
+        return float(value)
+    return int(value) if math.isfinite(value) and value == int(value) else None
