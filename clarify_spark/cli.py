@@ -1,4 +1,4 @@
-"""The ``clarify-spark`` command: argv in, exit code out. Every ending writes one plain message and an exit_message line."""
+"""The ``clarify-spark`` command: argv in, exit code out. Every ending writes a plain message and an exit_message line."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="clarify-spark",
-        description="Measure the bias of tabular data and models on Spark; reads SageMaker Clarify's analysis_config.json.",
+        description="Measure the bias of data and models on Spark; reads SageMaker Clarify's analysis_config.json.",
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

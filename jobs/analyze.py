@@ -1,4 +1,4 @@
-"""``spark-submit jobs/analyze.py --config … --data … --output …``: the ``clarify-spark analyze`` command as a Spark job."""
+"""``spark-submit jobs/analyze.py --config … --data … --output …``: ``clarify-spark analyze`` as a Spark job."""
 
 import sys
 

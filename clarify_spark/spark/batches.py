@@ -19,7 +19,7 @@ _KNOWN: tuple[tuple[str, type[ClarifyError], str], ...] = (
     (
         r"No module named 'clarify_spark",
         CommandError,
-        "the executors cannot import clarify_spark; give spark-submit --py-files with the package, or install it on the nodes",
+        "the executors cannot import clarify_spark; give it to spark-submit with --py-files, or install it on the nodes",
     ),
     (
         r"No module named '(numpy|pandas|pyarrow|jmespath)'",

@@ -80,7 +80,7 @@ class Output:
         if self._folder is not None:
             (self._folder / name).unlink(missing_ok=True)
         else:
-            files, folder, path = self._hadoop(name)
+            files, _, path = self._hadoop(name)
             files.delete(path, False)
 
     def _hadoop(self, name: str) -> tuple[Any, Any, Any]:
@@ -90,7 +90,7 @@ class Output:
         return files, folder, jvm.org.apache.hadoop.fs.Path(folder, name)
 
     def _write_hadoop(self, name: str, text: str) -> None:
-        """Create, fill and rename; on object stores ``create`` alone is atomic and the rename a copy of a small object."""
+        """Create, fill, rename; on object stores creating is atomic by itself and the rename copies a small object."""
         from py4j.protocol import Py4JJavaError
 
         try:

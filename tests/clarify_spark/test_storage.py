@@ -36,7 +36,7 @@ def test_a_written_file_has_the_permissions_of_any_new_file(tmp_path):
 
 def test_an_output_that_is_a_file_is_refused_before_any_work(tmp_path):
     (tmp_path / "taken").write_text("x")
-    with pytest.raises(OutputError, match="taken.*cannot be written"):
+    with pytest.raises(OutputError, match=r"taken.*cannot be written"):
         Output(str(tmp_path / "taken"), NoSpark()).prepare()
 
 
@@ -48,7 +48,7 @@ def test_a_read_only_output_is_refused_before_any_work(tmp_path):
 
 
 def test_a_missing_config_file_is_told_by_its_name(tmp_path):
-    with pytest.raises(CommandError, match="There is no file .*missing.json"):
+    with pytest.raises(CommandError, match=r"There is no file .*missing\.json"):
         read_text(str(tmp_path / "missing.json"), None)
 
 
