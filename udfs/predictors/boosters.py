@@ -1,0 +1,58 @@
+"""What the outputs of boosted trees mean, the same for each library."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clarify_spark.udfs.errors import ModelError
+from clarify_spark.udfs.predictors.answer import Answer, labels_of, scores_of
+from clarify_spark.udfs.predictors.spec import PredictorSpec
+
+#: ``scores``: (n,) or (n, k) between 0 and 1; ``values``: a regression; ``classes``: the index of the class.
+Meaning = Literal["scores", "values", "classes"]
+
+
+def expect_indices(spec: PredictorSpec) -> None:
+    """Refuses names for columns that have none."""
+    for key in ("label", "probability"):
+        if isinstance(getattr(spec, key), str):
+            raise ModelError(
+                f"predictor.{key} {getattr(spec, key)!r}: {spec.format} outputs have no names; give an index"
+            )
+
+
+def answer_of(raw: NDArray[Any], meaning: Meaning, spec: PredictorSpec) -> Answer:
+    """The answer in a booster's outputs (n,) or (n, k).
+
+    One score per record predicts 1 above the threshold, else 0; several predict the index of the largest, or its name
+    in label_headers. Regressions, and outputs that predictor.label calls labels, are labels as they are.
+    """
+    if meaning == "classes":
+        return Answer(_named(raw, spec), None, label_is="class")
+    if meaning == "values" or (spec.label is not None and spec.probability is None):
+        return Answer(labels_of(raw if raw.ndim == 1 else _column(raw, spec.label or 0, "label", spec)), None)
+    if raw.ndim == 2 and spec.probability is not None:
+        return Answer(None, scores_of(_column(raw, spec.probability, "probability", spec), spec.path))
+    scores = scores_of(raw, spec.path)
+    return Answer(None, scores, classes=tuple(range(scores.shape[1])) if scores.shape[1] > 1 else None)
+
+
+def _column(raw: NDArray[Any], index: str | int, key: str, spec: PredictorSpec) -> NDArray[Any]:
+    if not isinstance(index, int) or not 0 <= index < raw.shape[1]:
+        raise ModelError(f"predictor.{key} {index!r}: {spec.path} gives {raw.shape[1]} outputs per record")
+    return raw[:, index]
+
+
+def _named(raw: NDArray[Any], spec: PredictorSpec) -> Any:
+    """Class indices as integers, or as their names in label_headers."""
+    indices = raw.astype(np.int64)
+    if spec.label_headers is None:
+        return labels_of(indices)
+    if indices.size and indices.max() >= len(spec.label_headers):
+        raise ModelError(
+            f"predictor.label_headers has {len(spec.label_headers)} names, but {spec.path} predicts class {indices.max()}"
+        )
+    return labels_of([spec.label_headers[index] for index in indices])

@@ -1,0 +1,71 @@
+"""Features as a model's library wants them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from clarify_spark.udfs.errors import ModelError
+
+#: Names that libraries make up for data without names.
+_GENERIC = re.compile(r"(f|Column_)\d+")
+
+
+def typed(values: pd.DataFrame, names: Sequence[str], kinds: Sequence[str]) -> pd.DataFrame:
+    """The features under their own names, with the dtypes that ``pandas.read_csv`` gives to data of these kinds.
+
+    integer: int64, or float64 with NaN where the block has missing values; float: float64; boolean: bool, or object
+    with NaN; anything else: object of str and NaN, since scikit-learn's encoders and imputers, fitted on a frame that
+    pandas read, know a missing text as NaN and not as None.
+    """
+    if values.shape[1] != len(names):
+        raise ModelError(f"the model needs {len(names)} feature columns, but {values.shape[1]} arrived")
+    columns = [_as_kind(values.iloc[:, position], kind) for position, kind in enumerate(kinds)]
+    return pd.DataFrame(dict(zip(names, columns, strict=True)), index=values.index)
+
+
+def _as_kind(column: pd.Series, kind: str) -> pd.Series:
+    missing = column.isna()
+    if kind == "integer":
+        return column.astype("float64" if missing.any() else "int64")
+    if kind == "float":
+        return column.astype("float64")
+    if kind == "boolean" and not missing.any():
+        return column.astype("bool")
+    return column.astype(object).mask(missing, np.nan)
+
+
+def aligned(features: pd.DataFrame, trained: Sequence[str] | None, where: str) -> pd.DataFrame:
+    """The features in the order in which the model was trained; by position when the model knows no real names."""
+    if not trained or all(_GENERIC.fullmatch(name) for name in trained):
+        if trained and len(trained) != features.shape[1]:
+            raise ModelError(
+                f"{where}: the model was trained on {len(trained)} features, but the data has {features.shape[1]}: "
+                f"{', '.join(features.columns)}; leave columns out with excluded_columns"
+            )
+        return features
+    missing = [name for name in trained if name not in features.columns]
+    extra = [name for name in features.columns if name not in trained]
+    if missing or extra:
+        says = [f"not in the data: {', '.join(missing)}"] if missing else []
+        says += [f"unknown to the model: {', '.join(extra)} (leave them out with excluded_columns)"] if extra else []
+        raise ModelError(f"{where}: the features differ from those of the training; {'; '.join(says)}")
+    return features[list(trained)]
+
+
+def only_numbers(features: pd.DataFrame, where: str) -> pd.DataFrame:
+    """The features as floats; missing values are NaN."""
+    texts = [name for name in features.columns if _has_text(features[name])]
+    if texts:
+        raise ModelError(
+            f"{where}: the model takes numbers, and these columns hold text: {', '.join(texts)}; encode them, "
+            "leave them out with excluded_columns, or wrap the model in a python: function or a model folder"
+        )
+    return features.astype("float64")
+
+
+def _has_text(column: pd.Series) -> bool:
+    return not pd.api.types.is_numeric_dtype(column) and any(isinstance(value, str) for value in column)

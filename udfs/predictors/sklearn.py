@@ -1,0 +1,49 @@
+"""scikit-learn models from joblib or pickle files, which run code when they are read."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from typing import Any
+
+from clarify_spark.udfs.errors import ModelError
+from clarify_spark.udfs.predictors.answer import Predict
+from clarify_spark.udfs.predictors.estimators import predictor
+from clarify_spark.udfs.predictors.spec import PredictorSpec
+from clarify_spark.udfs.predictors.user_code import calling_user_code, library
+
+log = logging.getLogger(__name__)
+
+
+def load(spec: PredictorSpec) -> Predict:
+    """The estimator in a joblib or pickle file, if the user allows pickles."""
+    if not spec.allow_pickle:
+        raise ModelError(
+            f"{spec.path} is a pickle: reading it runs whatever code its author put in, on every executor. "
+            "If you trust its author, pass --allow-pickle; else save the model with skops (skops.io.dump), "
+            "which needs no such trust"
+        )
+    library("sklearn", "sklearn")
+    joblib = library("joblib", "sklearn")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with calling_user_code(f"{spec.path} cannot be loaded"):
+            estimator: Any = joblib.load(spec.path)
+    for note in version_notes(caught, spec):
+        log.warning("%s", note)
+    return predictor(estimator, spec)
+
+
+def version_notes(caught: list[warnings.WarningMessage], spec: PredictorSpec) -> list[str]:
+    """One sentence for all parts of a model that another version of scikit-learn has written."""
+    messages = [warning.message for warning in caught]
+    found = {
+        (getattr(message, "original_sklearn_version", "?"), getattr(message, "current_sklearn_version", "?"))
+        for message in messages
+        if type(message).__name__ == "InconsistentVersionWarning"
+    }
+    return [
+        f"{spec.path} was written by scikit-learn {written}, and the executors have {here}: "
+        "predictions may differ; install the same version to be sure"
+        for written, here in sorted(found)
+    ]

@@ -1,0 +1,63 @@
+"""The border to code that is not ours: importing it, calling it, and saying whose fault it was."""
+
+from __future__ import annotations
+
+import importlib
+import sysconfig
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from clarify_spark.udfs.errors import ModelError
+
+_OURS = str(Path(__file__).resolve().parent.parent)
+_LIBRARIES = tuple(
+    {str(Path(sysconfig.get_paths()[name]).resolve()) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+)
+
+
+def library(name: str, extra: str) -> Any:
+    """The imported module; a missing one is a ModelError that says how to install it."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name.partition(".")[0]:
+            raise
+        raise ModelError(
+            f"{error.name} is not installed on the executors: pip install 'clarify-spark[{extra}]'"
+        ) from error
+
+
+@contextmanager
+def calling_user_code(doing: str) -> Iterator[None]:
+    """Turns whatever the model's code raises into a ModelError that quotes it and the line it came from."""
+    try:
+        yield
+    except ModelError:
+        raise
+    # A model's code may raise anything, and any of it is the user's to see and mend: the only broad catch there is.
+    except Exception as error:
+        text = " ".join(str(error).split())
+        text = text if len(text) <= 500 else text[:500] + "…"
+        raise ModelError(f"{doing}: {type(error).__name__}: {text}{_place(error.__traceback__)}") from error
+
+
+def _place(trace: TracebackType | None) -> str:
+    """`` (file:line)`` of the last frame that belongs to the user, empty when there is none."""
+    for frame in reversed(traceback.extract_tb(trace)):
+        file = str(Path(frame.filename).resolve())
+        if not file.startswith((_OURS, *_LIBRARIES)) and not frame.filename.startswith("<"):
+            return f" ({frame.filename}:{frame.lineno})"
+    return ""
+
+
+def one_thread() -> Any:
+    """A context in which BLAS and OpenMP use one thread (none without threadpoolctl): a task owns one core."""
+    try:
+        pools = importlib.import_module("threadpoolctl")
+    except ModuleNotFoundError:
+        return nullcontext()
+    return pools.threadpool_limits(limits=1)

@@ -1,0 +1,63 @@
+"""XGBoost models in its own formats (.json, .ubj, .model), which hold trees and no code."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from clarify_spark.udfs.errors import ModelError
+from clarify_spark.udfs.predictors.answer import Answer, Predict, expect_records
+from clarify_spark.udfs.predictors.boosters import Meaning, answer_of, expect_indices
+from clarify_spark.udfs.predictors.features import aligned, only_numbers
+from clarify_spark.udfs.predictors.spec import PredictorSpec
+from clarify_spark.udfs.predictors.user_code import calling_user_code, library, one_thread
+
+#: Objectives whose outputs are values on the label's own scale, not scores.
+_VALUES = ("reg:", "count:", "survival:", "rank:")
+
+
+def load(spec: PredictorSpec) -> Predict:
+    """The booster in a file of XGBoost's own, on one thread; trees after the best iteration are left out."""
+    expect_indices(spec)
+    xgboost = library("xgboost", "xgboost")
+    with calling_user_code(f"{spec.path} cannot be loaded by xgboost"):
+        booster = xgboost.Booster({"nthread": 1})
+        booster.load_model(spec.path)
+        objective = json.loads(booster.save_config())["learner"]["objective"]["name"]
+    rounds = (0, int(booster.attr("best_iteration")) + 1) if booster.attr("best_iteration") is not None else (0, 0)
+    meaning = _meaning(objective)
+
+    def predict(features: pd.DataFrame) -> Answer:
+        table = _table(aligned(features, booster.feature_names, spec.path), booster, xgboost, spec)
+        with calling_user_code(f"the model {spec.path} failed"), one_thread():
+            matrix = xgboost.DMatrix(table, nthread=1, enable_categorical=True)
+            raw = booster.predict(matrix, iteration_range=rounds, validate_features=False)
+        return expect_records(answer_of(np.asarray(raw), meaning, spec), len(features), spec.path)
+
+    return predict
+
+
+def _meaning(objective: str) -> Meaning:
+    if objective == "multi:softmax":
+        return "classes"
+    return "values" if objective.startswith(_VALUES) and objective != "reg:logistic" else "scores"
+
+
+def _table(features: pd.DataFrame, booster: Any, xgboost: Any, spec: PredictorSpec) -> pd.DataFrame:
+    """Numbers as floats; the columns that were categories in training become categories again."""
+    kinds = booster.feature_types or ["float"] * features.shape[1]
+    categories = [name for name, kind in zip(features.columns, kinds, strict=True) if kind == "c"]
+    if not categories:
+        return only_numbers(features, spec.path)
+    if tuple(int(part) for part in xgboost.__version__.split(".")[:2]) < (3, 1):
+        raise ModelError(
+            f"{spec.path}: trained on categories ({', '.join(categories)}), which xgboost before 3.1 does not keep with "
+            "the model: update it on the executors, or wrap the model in a python: function or a model folder"
+        )
+    table = features.copy()
+    numbers = [name for name in features.columns if name not in categories]
+    table[numbers] = only_numbers(features[numbers], spec.path)
+    return table.astype({name: "category" for name in categories})

@@ -1,0 +1,150 @@
+"""Predicted labels for a stream of rows, in blocks that do not depend on how the data is partitioned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from clarify_spark.udfs.errors import ModelError
+from clarify_spark.udfs.predictors import load_predictor
+from clarify_spark.udfs.predictors.answer import Answer, Labels, Predict, Scores, labels_of
+from clarify_spark.udfs.predictors.features import typed
+from clarify_spark.udfs.predictors.spec import PredictorSpec
+
+#: Rows whose keys share ``row_key // BLOCK_ROWS`` go to the model in one call: many models change the last bits of
+#: their scores with the batch size, so the batch must not depend on partitions.
+BLOCK_ROWS = 4096
+#: The columns of ``score_batches``, as Spark writes a schema.
+SCORED_SCHEMA = "row_key bigint, predicted_label string, label_kind string, score double"
+_KINDS = {bool: "boolean", int: "integer", float: "float", str: "string"}
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Predicted labels (n,), None where the model gave no number, and the score behind each (n,), NaN where none."""
+
+    labels: Labels
+    scores: Scores
+
+
+def predicted_labels(features: pd.DataFrame, predict: Predict, spec: PredictorSpec) -> Labels:
+    """The predicted label (n,) of each row of typed features."""
+    return settle(predict(features), spec).labels
+
+
+def settle(answer: Answer, spec: PredictorSpec) -> Predictions:
+    """The labels that an answer means.
+
+    Labels in the answer count as they are; numbers among them become 0/1 when a threshold but no score is configured.
+    One score: above the threshold (default 0.5) 1, else 0, or the two classes that the model names. Several scores:
+    the header of the largest, of equal ones the first. The score told is that one, or the largest.
+    """
+    scores = answer.scores
+    told = scores.max(axis=1) if scores is not None else np.full(answer.records, np.nan)
+    if answer.labels is not None:
+        return Predictions(_settled_labels(answer, answer.labels, spec), told)
+    if scores is None:
+        raise ModelError("the model gave neither labels nor scores")
+    if scores.shape[1] == 1:
+        threshold = 0.5 if spec.probability_threshold is None else spec.probability_threshold
+        return Predictions(_above(told, threshold, answer.classes or (0, 1)), told)
+    return Predictions(_largest(scores, _headers(answer, scores.shape[1], spec)), told)
+
+
+def _settled_labels(answer: Answer, labels: Labels, spec: PredictorSpec) -> Labels:
+    plain = labels_of([_plain(label) for label in labels])
+    thresholded = spec.probability_threshold is not None and spec.probability is None and answer.label_is == "number"
+    numbers = all(label is None or type(label) in (int, float) for label in plain)
+    if not (thresholded and numbers):
+        return plain
+    return _above(plain.astype(np.float64), float(spec.probability_threshold or 0.0), (0, 1))
+
+
+def _above(scores: Scores, threshold: float, classes: tuple[Any, ...]) -> Labels:
+    negative, positive = _plain(classes[0]), _plain(classes[1])
+    return labels_of(
+        [None if score != score else positive if score > threshold else negative for score in scores.tolist()]
+    )
+
+
+def _largest(scores: Scores, headers: tuple[Any, ...]) -> Labels:
+    names = [_plain(header) for header in headers]
+    missing = np.isnan(scores).any(axis=1).tolist()
+    best = scores.argmax(axis=1).tolist()
+    return labels_of([None if gone else names[position] for position, gone in zip(best, missing, strict=True)])
+
+
+def _headers(answer: Answer, columns: int, spec: PredictorSpec) -> tuple[Any, ...]:
+    headers = spec.label_headers or answer.classes
+    if headers is None:
+        raise ModelError(
+            f"the model gives {columns} scores per record; "
+            "predictor.label_headers must name the classes, or predictor.label say where the predicted label is"
+        )
+    if len(headers) != columns:
+        raise ModelError(f"predictor.label_headers has {len(headers)} names, but the model gives {columns} scores")
+    return tuple(headers)
+
+
+def score_batches(frames: Iterator[pd.DataFrame], spec: PredictorSpec) -> Iterator[pd.DataFrame]:
+    """One frame (row_key, predicted_label as text, its kind, score) per block of consecutive row keys.
+
+    Frames come with ``row_key`` and the feature columns in order, sorted by ``row_key``; a block is never split over
+    tasks.
+    """
+    for block in blocks(frames):
+        features = block.drop(columns="row_key").reset_index(drop=True)
+        predictions = settle(load_predictor(spec)(typed(features, spec.feature_names, spec.feature_kinds)), spec)
+        yield _scored(block["row_key"].to_numpy(), predictions)
+
+
+def blocks(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """The same rows, regrouped so that each frame holds all rows of one block."""
+    waiting: list[pd.DataFrame] = []
+    number = -1
+    for frame in frames:
+        numbers = frame["row_key"].to_numpy() // BLOCK_ROWS
+        starts = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist()] if len(frame) else []
+        for start, stop in zip(starts, [*starts[1:], len(frame)], strict=False):
+            if waiting and numbers[start] != number:
+                yield pd.concat(waiting, ignore_index=True)
+                waiting = []
+            number = int(numbers[start])
+            waiting.append(frame.iloc[start:stop])
+    if waiting:
+        yield pd.concat(waiting, ignore_index=True)
+
+
+def _scored(keys: Any, predictions: Predictions) -> pd.DataFrame:
+    texts = [_text(label) for label in predictions.labels]
+    kinds = [None if label is None else _KINDS[type(label)] for label in predictions.labels]
+    return pd.DataFrame(
+        {
+            "row_key": keys,
+            "predicted_label": pd.Series(texts, dtype=object),
+            "label_kind": pd.Series(kinds, dtype=object),
+            "score": predictions.scores,
+        }
+    )
+
+
+def _text(label: Any) -> str | None:
+    """The label as Spark casts it back: true and false in small letters, floats in full."""
+    return str(label).lower() if isinstance(label, bool) else None if label is None else str(label)
+
+
+def _plain(label: Any) -> Any:
+    """The label as int, float, bool or str; None for a missing one."""
+    value = label.item() if isinstance(label, np.generic) else label
+    if value is None or value is pd.NA or (isinstance(value, float) and value != value):
+        return None
+    if type(value) not in _KINDS:
+        raise ModelError(
+            f"a predicted label is a {type(value).__name__} ({str(value)[:80]!r}); "
+            "numbers, texts and booleans are allowed"
+        )
+    return value
