@@ -4,6 +4,8 @@ from clarify_spark.config.loading import Loaded, load
 from clarify_spark.config.methods import Methods
 from clarify_spark.config.models import AnalysisConfig, Facet, Segmentation, TimeSeriesData
 from clarify_spark.config.predictor import Predictor, model_format
+from clarify_spark.config.releases import later, unsupported
+from clarify_spark.config.rules import check_runnable
 from clarify_spark.config.schema import json_schema
 
 __all__ = [
@@ -14,7 +16,10 @@ __all__ = [
     "Predictor",
     "Segmentation",
     "TimeSeriesData",
+    "check_runnable",
     "json_schema",
+    "later",
     "load",
     "model_format",
+    "unsupported",
 ]

@@ -1,0 +1,87 @@
+"""What the config may say but this version does not do yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from clarify_spark.config.models import AnalysisConfig
+from clarify_spark.config.rules.findings import finding
+from clarify_spark.config.rules.prediction import is_sent, needs_model
+from clarify_spark.errors import Problem
+
+LATER_TYPES = ("application/x-image", "application/sagemakercapturejson")
+LATER_METHODS = ("shap", "pdp", "asymmetric_shapley_value")
+LATER_KEYS = ("segment_config", "time_series_data_config")
+ENDPOINT_KEYS = (
+    "endpoint_name_prefix",
+    "target_model",
+    "instance_type",
+    "initial_instance_count",
+    "accelerator_type",
+    "custom_attributes",
+)
+REPORT = "methods.report: the report files are not written yet by this version; analysis.json is"
+
+
+def unsupported(config: AnalysisConfig) -> tuple[Problem, ...]:
+    """Every method and key whose analysis comes in a later release: a run refuses them."""
+    return tuple(_unsupported(config))
+
+
+def _unsupported(config: AnalysisConfig) -> Iterator[Problem]:
+    if config.dataset_type in LATER_TYPES:
+        allowed = "text/csv, application/jsonlines, application/json, application/x-parquet"
+        yield finding("dataset_type", f"{config.dataset_type}, which is not supported yet in this version", allowed)
+    for key in LATER_METHODS:
+        if getattr(config.methods, key) is not None:
+            yield _later(f"methods.{key}", "a method", "pre_training_bias and post_training_bias")
+    for key in LATER_KEYS:
+        if getattr(config, key) is not None:
+            yield _later(key, "a key", "leave it out")
+    if "post_training_bias" in needs_model(config):
+        yield from _models(config)
+
+
+def _models(config: AnalysisConfig) -> Iterator[Problem]:
+    predictor = config.predictor
+    if predictor is None:
+        return
+    instead = "predictor.model_uri, predicted_label or predicted_label_dataset_uri"
+    for key in ("endpoint_name", "model_name"):
+        if getattr(predictor, key) is not None and predictor.model_uri is None:
+            yield _later(f"predictor.{key}", "an endpoint", instead)
+    if predictor.content_template is not None and not isinstance(predictor.content_template, str):
+        yield _later("predictor.content_template", "an object", "a string")
+
+
+def _later(path: str, what: str, instead: str) -> Problem:
+    return finding(path, f"{what} that is not supported yet in this version", instead)
+
+
+def later(config: AnalysisConfig) -> tuple[str, ...]:
+    """What a run accepts without doing anything about it, a sentence with the path for each."""
+    return tuple(_without_effect(config))
+
+
+def _without_effect(config: AnalysisConfig) -> Iterator[str]:
+    if config.methods.report is not None:
+        yield REPORT
+    if config.features is not None and config.dataset_type in ("text/csv", "application/x-parquet"):
+        yield f"features: not used with the dataset_type {config.dataset_type}; the columns are the features"
+    predictor = config.predictor
+    if predictor is None:
+        return
+    if not needs_model(config):
+        yield "predictor: not used; no requested method has to call a model"
+    elif predictor.model_uri is not None:
+        for key in ENDPOINT_KEYS:
+            if key in predictor.model_fields_set:
+                yield f"predictor.{key}: not used; executors load predictor.model_uri themselves"
+        if not is_sent(predictor):
+            yield from _templates_without_effect(config)
+
+
+def _templates_without_effect(config: AnalysisConfig) -> Iterator[str]:
+    for key in ("content_type", "accept_type", "content_template", "record_template"):
+        if config.predictor is not None and key in config.predictor.model_fields_set:
+            yield f"predictor.{key}: not used; the model is called with rows, not with request bodies"

@@ -1,0 +1,110 @@
+"""Rules about columns: whatever names one must name one that is there, as far as headers tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from clarify_spark.config.models import AnalysisConfig
+from clarify_spark.config.places import Place, path_of, shown
+from clarify_spark.config.problems import nearest
+from clarify_spark.config.rules.data import JSON_TYPES
+from clarify_spark.config.rules.findings import Problems, finding
+from clarify_spark.errors import Problem
+
+#: The key of the headers that a column is looked up in, and the names there; None when the data alone tell.
+Headers = tuple[str, tuple[str, ...] | None]
+Reference = tuple[Place, str | int, Headers]
+
+
+def columns_exist(config: AnalysisConfig) -> Problems:
+    """Problems of names and indices that point to no column."""
+    if config.time_series_data_config is not None:
+        return
+    for reference in (*_roles(config), *_model_columns(config), *_second_data_sets(config)):
+        yield from _check(*reference)
+
+
+def _roles(config: AnalysisConfig) -> Iterator[Reference]:
+    main, facets = _main_headers(config), _facet_headers(config)
+    if config.dataset_type not in JSON_TYPES:
+        yield from _given(("label",), config.label, main)
+        if config.predicted_label_dataset_uri is None:
+            yield from _given(("predicted_label",), config.predicted_label, main)
+    for index, facet in enumerate(config.facet or ()):
+        in_main = isinstance(facet.name_or_index, str) and facet.name_or_index in (main[1] or ())
+        yield ("facet", index, "name_or_index"), facet.name_or_index, main if in_main else facets
+    group = config.group_variable
+    in_facets = isinstance(group, str) and group in (facets[1] or ())
+    yield from _given(("group_variable",), group, facets if in_facets else main)
+    for index, segmentation in enumerate(config.segment_config or ()):
+        yield ("segment_config", index, "name_or_index"), segmentation.name_or_index, main
+
+
+def _model_columns(config: AnalysisConfig) -> Iterator[Reference]:
+    main = _main_headers(config)
+    shap, pdp = config.methods.shap, config.methods.pdp
+    lists: tuple[tuple[Place, tuple[str | int, ...] | None], ...] = (
+        (("excluded_columns",), config.excluded_columns),
+        (("methods", "shap", "features_to_explain"), shap.features_to_explain if shap else None),
+        (("methods", "pdp", "features"), pdp.features if pdp else None),
+    )
+    for place, columns in lists:
+        for index, column in enumerate(columns or ()):
+            yield (*place, index), column, main
+
+
+def _second_data_sets(config: AnalysisConfig) -> Iterator[Reference]:
+    join: Place = ("joinsource_name_or_index",)
+    predicted: Headers = ("predicted_label_headers", config.predicted_label_headers)
+    yield from _given(join, config.joinsource_name_or_index, _main_headers(config))
+    if config.facet_dataset_uri is not None:
+        yield from _given(join, config.joinsource_name_or_index, _facet_headers(config))
+    if config.predicted_label_dataset_uri is not None:
+        yield from _given(join, config.joinsource_name_or_index, predicted)
+        column = "predicted_label" if config.predicted_label is None else config.predicted_label
+        yield ("predicted_label",), column, predicted
+
+
+def _given(place: Place, column: str | int | None, headers: Headers) -> Iterator[Reference]:
+    if column is not None:
+        yield place, column, headers
+
+
+def _main_headers(config: AnalysisConfig) -> Headers:
+    """The names given; a Parquet file's own names are what counts there."""
+    return "headers", None if config.dataset_type == "application/x-parquet" else config.headers
+
+
+def _facet_headers(config: AnalysisConfig) -> Headers:
+    if config.facet_dataset_uri is None:
+        return _main_headers(config)
+    return "facet_headers", config.facet_headers
+
+
+def _check(place: Place, column: str | int, headers: Headers) -> Iterator[Problem]:
+    key, names = headers
+    if isinstance(column, int):
+        if column < 0 or (names is not None and column >= len(names)):
+            bound = "0 or more" if names is None else f"0 to {len(names) - 1}, the columns of {key}"
+            yield finding(place, f"the index {column}", bound)
+    elif names is not None and column not in names:
+        suggestion = nearest(column, names, 0.6)
+        yield finding(place, f"{shown(column)}", f"a name in {key}{f' ({suggestion})' if suggestion else ''}")
+
+
+def different_columns(config: AnalysisConfig) -> Problems:
+    """Problems of one column in two roles that exclude each other."""
+    label = config.label
+    same_data = config.predicted_label_dataset_uri is None
+    if label is not None and same_data and label == config.predicted_label:
+        yield finding("predicted_label", f"{shown(label)}, which is the label too", "another column")
+    if label is not None and label == config.joinsource_name_or_index and config.dataset_type not in JSON_TYPES:
+        yield finding("joinsource_name_or_index", f"{shown(label)}, which is the label too", "another column")
+    shap = config.methods.shap
+    for index, feature in enumerate((shap.features_to_explain if shap else None) or ()):
+        if feature in (label, config.predicted_label) and config.dataset_type not in JSON_TYPES:
+            path = path_of(("methods", "shap", "features_to_explain", index))
+            yield finding(path, f"{shown(feature)}, which is a label", "features of the model")
+
+
+RULES = (columns_exist, different_columns)

@@ -1,0 +1,101 @@
+"""Rules about the data set: which keys go with which format, and which keys go together."""
+
+from __future__ import annotations
+
+import jmespath
+import jmespath.exceptions
+
+from clarify_spark.config.models import AnalysisConfig
+from clarify_spark.config.places import shown
+from clarify_spark.config.rules.findings import Problems, finding, missing
+
+JSON_TYPES = ("application/json", "application/jsonlines")
+SECOND_DATA_SETS = ("facet_dataset_uri", "facet_headers", "predicted_label_dataset_uri", "predicted_label_headers")
+
+
+def version(config: AnalysisConfig) -> Problems:
+    """Problems of the version."""
+    if config.version not in (None, "1.0"):
+        yield finding("version", shown(config.version), '"1.0" (or leave the key out)')
+
+
+def keys_of_the_format(config: AnalysisConfig) -> Problems:
+    """Problems of keys that do not go with the dataset_type."""
+    refused = [] if config.dataset_type == "text/csv" else list(SECOND_DATA_SETS)
+    if config.dataset_type == "application/x-image":
+        refused += ["predicted_label", "excluded_columns"]
+    for key in refused:
+        if getattr(config, key) is not None:
+            yield finding(key, f"this key with the dataset_type {config.dataset_type}", "no such key")
+
+
+def paths_into_json(config: AnalysisConfig) -> Problems:
+    """Problems of the JMESPaths that address JSON data."""
+    if config.dataset_type not in JSON_TYPES or config.time_series_data_config is not None:
+        return
+    if config.features is None:
+        yield missing("features", f"the dataset_type {config.dataset_type}", 'a JMESPath such as "features"')
+    for key in ("features", "label", "predicted_label"):
+        value = getattr(config, key)
+        if isinstance(value, int):
+            yield finding(key, f"the index {value}", f"a JMESPath, since dataset_type is {config.dataset_type}")
+        elif value is not None and (reason := jmespath_error(value)):
+            yield finding(key, f"{shown(value)}, which is no JMESPath ({reason})", "a JMESPath")
+
+
+def jmespath_error(expression: str) -> str | None:
+    """Why the text is no JMESPath, on one line; None when it is one."""
+    try:
+        jmespath.compile(expression)
+    except jmespath.exceptions.JMESPathError as error:
+        return str(error).splitlines()[0].rstrip(":")
+    return None
+
+
+def headers_of_second_data_sets(config: AnalysisConfig) -> Problems:
+    """Problems of headers without the data set they are for."""
+    for kind in ("facet", "predicted_label"):
+        headers, uri = f"{kind}_headers", f"{kind}_dataset_uri"
+        if getattr(config, headers) is not None and getattr(config, uri) is None:
+            yield finding(headers, f"this key without {uri}", f"{headers} together with {uri}")
+
+
+def repeated_headers(config: AnalysisConfig) -> Problems:
+    """Problems of names that stand for two columns."""
+    for key in ("headers", "facet_headers", "predicted_label_headers"):
+        names = getattr(config, key) or ()
+        for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+            yield finding(key, f"{shown(name)} {names.count(name)} times", "each name once")
+
+
+def threshold(config: AnalysisConfig) -> Problems:
+    """Problems of the probability_threshold."""
+    value = config.probability_threshold
+    if value is not None and not 0 <= value <= 1:
+        yield finding("probability_threshold", shown(value), "a number from 0.0 to 1.0")
+
+
+def segments(config: AnalysisConfig) -> Problems:
+    """Problems of segment_config."""
+    for index, segmentation in enumerate(config.segment_config or ()):
+        count, aliases = len(segmentation.segments), segmentation.display_aliases
+        if count == 0:
+            yield finding(
+                ("segment_config", index, "segments"), "no segment", "at least one list of values or intervals"
+            )
+        if aliases is not None and len(aliases) not in (count, count + 1):
+            place = ("segment_config", index, "display_aliases")
+            yield finding(
+                place, f"{len(aliases)} aliases for {count} segments", f"{count}, or {count + 1} with the rest"
+            )
+
+
+RULES = (
+    version,
+    keys_of_the_format,
+    paths_into_json,
+    headers_of_second_data_sets,
+    repeated_headers,
+    threshold,
+    segments,
+)

@@ -1,0 +1,83 @@
+"""Rules about SHAP and partial dependence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from clarify_spark.config.methods import ImageConfig, Shap
+from clarify_spark.config.models import AnalysisConfig
+from clarify_spark.config.places import shown
+from clarify_spark.config.rules.findings import Problems, finding, missing
+from clarify_spark.errors import Problem
+
+MODEL_TYPES = ("IMAGE_CLASSIFICATION", "OBJECT_DETECTION")
+
+
+def shap(config: AnalysisConfig) -> Problems:
+    """Problems of methods.shap."""
+    settings = config.methods.shap
+    if settings is None:
+        return
+    if settings.baseline is not None and settings.num_clusters is not None:
+        yield finding("methods.shap.num_clusters", "this key with baseline", "baseline or num_clusters")
+    special = settings.text_config is not None or settings.image_config is not None
+    if settings.features_to_explain is not None and special:
+        found = "this key with text_config or image_config"
+        yield finding("methods.shap.features_to_explain", found, "this key for numbers and categories only")
+    if settings.text_config is not None and settings.image_config is not None:
+        yield finding("methods.shap", "text_config and image_config", "one of them")
+    for key in ("num_samples", "num_clusters"):
+        value = getattr(settings, key)
+        if value is not None and value < 1:
+            yield finding(f"methods.shap.{key}", str(value), "1 or more")
+    yield from _baseline_rows(settings)
+
+
+def _baseline_rows(settings: Shap) -> Iterator[Problem]:
+    rows = settings.baseline
+    if not isinstance(rows, tuple):
+        return
+    if not rows:
+        yield finding("methods.shap.baseline", "[]", "at least one row")
+        return
+    lengths = {len(row) for row in rows if isinstance(row, tuple)}
+    if len(lengths) > 1:
+        found = f"rows of {' and '.join(map(str, sorted(lengths)))} values"
+        yield finding("methods.shap.baseline", found, "rows of one length, a value per feature")
+
+
+def images(config: AnalysisConfig) -> Problems:
+    """Problems of image_config and of image data."""
+    settings = config.methods.shap.image_config if config.methods.shap is not None else None
+    is_images = config.dataset_type == "application/x-image"
+    if settings is not None and not is_images:
+        found = f"this key with the dataset_type {config.dataset_type}"
+        yield finding("methods.shap.image_config", found, "this key with application/x-image")
+    if is_images and config.methods.shap is not None and settings is None:
+        yield missing("methods.shap.image_config", "the dataset_type application/x-image", "an object with model_type")
+    if settings is not None:
+        yield from _model_type(settings)
+
+
+def _model_type(settings: ImageConfig) -> Iterator[Problem]:
+    place = "methods.shap.image_config.model_type"
+    if settings.model_type is None:
+        yield missing(place, "methods.shap.image_config", " or ".join(MODEL_TYPES))
+    elif settings.model_type.upper() not in MODEL_TYPES:
+        yield finding(place, shown(settings.model_type), " or ".join(MODEL_TYPES))
+
+
+def pdp(config: AnalysisConfig) -> Problems:
+    """Problems of methods.pdp."""
+    settings = config.methods.pdp
+    if settings is None:
+        return
+    if not settings.features and config.methods.shap is None:
+        yield missing("methods.pdp.features", "methods.pdp without methods.shap", "a list of features")
+    for key in ("grid_resolution", "top_k_features"):
+        value = getattr(settings, key)
+        if value < 1:
+            yield finding(f"methods.pdp.{key}", str(value), "1 or more")
+
+
+RULES = (shap, images, pdp)

@@ -1,0 +1,21 @@
+"""How rules say what they found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from clarify_spark.config.places import Place, path_of
+from clarify_spark.errors import Problem
+
+Problems = Iterator[Problem]
+
+
+def finding(place: Place | str, found: str, allowed: str) -> Problem:
+    """A problem in the one sentence shape of all config messages."""
+    path = place if isinstance(place, str) else path_of(place)
+    return Problem(path, f"found {found}; allowed: {allowed}")
+
+
+def missing(place: Place | str, reason: str, allowed: str) -> Problem:
+    """A problem about a key that is not there."""
+    return finding(place, f"no such key, which {reason} needs", allowed)

@@ -1,0 +1,195 @@
+"""Rules about predictions: where they come from, and how the model is called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from clarify_spark.config.models import AnalysisConfig
+from clarify_spark.config.places import shown
+from clarify_spark.config.predictor import FORMAT_OF_SUFFIX, Predictor, model_format
+from clarify_spark.config.rules.data import jmespath_error
+from clarify_spark.config.rules.findings import Problems, finding, missing
+from clarify_spark.errors import Problem
+
+KINDS = ("model_uri", "endpoint_name", "model_name")
+INSTANCE_KEYS = ("instance_type", "initial_instance_count")
+IMAGE_TYPES = ("image/jpeg", "image/png", "application/x-npy")
+LONGEST_PREFIX = 23
+
+
+def needs_model(config: AnalysisConfig) -> tuple[str, ...]:
+    """The methods asked for that call the model, since the data have no predictions for them."""
+    in_data = config.predicted_label is not None or config.predicted_label_dataset_uri is not None
+    calling = (
+        ("shap", "pdp", "asymmetric_shapley_value")
+        if in_data
+        else ("post_training_bias", "shap", "pdp", "asymmetric_shapley_value")
+    )
+    return tuple(key for key in calling if getattr(config.methods, key) is not None)
+
+
+def model_given(config: AnalysisConfig) -> Problems:
+    """Problems of methods that need a model where none is given."""
+    methods = needs_model(config)
+    if not methods:
+        return
+    reason, others = f"methods.{methods[0]}", ""
+    if methods[0] == "post_training_bias":
+        others = ", or predicted_label, or predicted_label_dataset_uri"
+    if config.predictor is None:
+        yield missing("predictor", reason, f"a model (predictor.model_uri){others}")
+    elif not any(getattr(config.predictor, kind) is not None for kind in KINDS):
+        yield finding("predictor", f"no model, which {reason} needs", f"one of {', '.join(KINDS)}{others}")
+
+
+def one_model(config: AnalysisConfig) -> Problems:
+    """Problems of how the model is named."""
+    predictor = config.predictor
+    if predictor is None:
+        return
+    given = [kind for kind in KINDS if getattr(predictor, kind) is not None]
+    if len(given) > 1:
+        yield finding("predictor", " and ".join(given), f"one of {', '.join(KINDS)}")
+    yield from _temporary_endpoint(predictor)
+    yield from _model_file(predictor)
+
+
+def _temporary_endpoint(predictor: Predictor) -> Iterator[Problem]:
+    if predictor.model_name is not None:
+        for key in INSTANCE_KEYS:
+            if getattr(predictor, key) is None:
+                yield missing(f"predictor.{key}", "predictor.model_name", "the instances of the temporary endpoint")
+    if predictor.initial_instance_count is not None and predictor.initial_instance_count < 1:
+        yield finding("predictor.initial_instance_count", str(predictor.initial_instance_count), "1 or more")
+    if "endpoint_name_prefix" in predictor.model_fields_set:
+        if predictor.endpoint_name is not None:
+            yield finding("predictor.endpoint_name_prefix", "this key with endpoint_name", "this key with model_name")
+        if len(predictor.endpoint_name_prefix) > LONGEST_PREFIX:
+            length = len(predictor.endpoint_name_prefix)
+            yield finding("predictor.endpoint_name_prefix", f"{length} characters", f"at most {LONGEST_PREFIX}")
+
+
+def _model_file(predictor: Predictor) -> Iterator[Problem]:
+    uri = predictor.model_uri
+    if uri is None:
+        if predictor.model_format is not None:
+            yield finding(
+                "predictor.model_format", "this key without model_uri", "model_format together with model_uri"
+            )
+        return
+    is_callable, found_format = uri.startswith("python:"), model_format(predictor)
+    if is_callable != (found_format == "python"):
+        yield finding(
+            "predictor.model_format", f"{found_format} for this model_uri", "python for python:… and only there"
+        )
+    elif is_callable and not re.fullmatch(r"python:[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*", uri):
+        yield finding("predictor.model_uri", shown(uri), '"python:package.module:function"')
+    if not uri:
+        yield finding("predictor.model_uri", '""', "the place of a model")
+    elif found_format is None:
+        endings = " ".join(FORMAT_OF_SUFFIX)
+        yield finding(
+            "predictor.model_uri",
+            f"an ending that tells no format: {shown(uri.rsplit('/', 1)[-1])}",
+            f"one of {endings}, or a predictor.model_format",
+        )
+
+
+def content_type(config: AnalysisConfig) -> Problems:
+    """Problems of the request format."""
+    predictor = config.predictor
+    if predictor is None:
+        return
+    given = predictor.content_type
+    if given is None:
+        if config.dataset_type == "application/x-parquet" and is_sent(predictor):
+            yield missing("predictor.content_type", "a Parquet data set", "the format of requests, such as text/csv")
+        return
+    images = config.dataset_type == "application/x-image"
+    if images != (given in IMAGE_TYPES):
+        allowed = ", ".join(IMAGE_TYPES) if images else "text/csv, application/jsonlines, application/json"
+        yield finding("predictor.content_type", f"{given} with the dataset_type {config.dataset_type}", allowed)
+
+
+def is_sent(predictor: Predictor) -> bool:
+    """Whether rows are turned into request bodies: for endpoints and for model folders with SageMaker's functions."""
+    endpoint = predictor.endpoint_name is not None or predictor.model_name is not None
+    return endpoint or model_format(predictor) == "sagemaker"
+
+
+def request_type(config: AnalysisConfig) -> str:
+    """The format of requests: the content_type given, else the format of the data."""
+    given = config.predictor.content_type if config.predictor is not None else None
+    return given or config.dataset_type
+
+
+def templates(config: AnalysisConfig) -> Problems:
+    """Problems of the request templates."""
+    predictor, kind = config.predictor, request_type(config)
+    if predictor is None or not is_sent(predictor):
+        return
+    if kind == "application/jsonlines":
+        yield from _content_template(predictor, kind, r"\$features\b", "$features")
+    elif kind == "application/json":
+        yield from _content_template(predictor, kind, r"\$records?\b", "$record or $records")
+        yield from _record_template(config, predictor)
+    elif predictor.content_template is not None:
+        yield finding("predictor.content_template", f"this key with requests of type {kind}", "no such key")
+    if kind != "application/json" and predictor.record_template is not None:
+        yield finding("predictor.record_template", f"this key with requests of type {kind}", "no such key")
+
+
+def _content_template(predictor: Predictor, kind: str, pattern: str, placeholder: str) -> Iterator[Problem]:
+    place, template = "predictor.content_template", predictor.content_template
+    if template is None:
+        yield missing(place, f"the content_type {kind}", f"a text with {placeholder}")
+    elif isinstance(template, str) and len(re.findall(pattern, template)) != 1:
+        yield finding(place, shown(template), f"a text with {placeholder}, once")
+
+
+def _record_template(config: AnalysisConfig, predictor: Predictor) -> Iterator[Problem]:
+    place, template = "predictor.record_template", predictor.record_template
+    series = config.time_series_data_config is not None
+    wanted = "$target_time_series" if series else '$features, $features_kvp or "${Name}" for each feature'
+    if template is None:
+        yield missing(place, "the content_type application/json", f"a text with {wanted}")
+        return
+    names = re.findall(r"\$\{([^}]*)\}", template)
+    pattern = r"\$target_time_series\b" if series else r"\$features(_kvp)?\b"
+    if not re.search(pattern, template) and (series or not names):
+        yield finding(place, shown(template), f"a text with {wanted}")
+    known = None if config.dataset_type == "application/x-parquet" else config.headers
+    for name in names:
+        if known is not None and name not in known:
+            yield finding(place, f'the placeholder "${{{name}}}"', "names in headers")
+
+
+def answers(config: AnalysisConfig) -> Problems:
+    """Problems of how responses are read."""
+    predictor = config.predictor
+    if predictor is None or not is_sent(predictor):
+        return
+    images = config.dataset_type == "application/x-image"
+    accepted = predictor.accept_type or ("application/json" if images else request_type(config))
+    for key in ("label", "probability"):
+        value = getattr(predictor, key)
+        if accepted not in ("application/json", "application/jsonlines") or value is None:
+            continue
+        if isinstance(value, int):
+            yield finding(f"predictor.{key}", f"the index {value}", f"a JMESPath, since responses are {accepted}")
+        elif reason := jmespath_error(value):
+            yield finding(f"predictor.{key}", f"{shown(value)}, which is no JMESPath ({reason})", "a JMESPath")
+    if images and predictor.label_headers is None:
+        yield missing("predictor.label_headers", "the dataset_type application/x-image", "the names of the classes")
+
+
+def positions_in_answers(config: AnalysisConfig) -> Problems:
+    """Problems of indices into a response."""
+    for key in ("label", "probability"):
+        value = getattr(config.predictor, key) if config.predictor is not None else None
+        if isinstance(value, int) and value < 0:
+            yield finding(f"predictor.{key}", f"the index {value}", "0 or more")
+
+
+RULES = (model_given, one_model, content_type, templates, answers, positions_in_answers)
