@@ -69,10 +69,8 @@ def _continuous_by_rule(choice: Choice, type_path: str) -> Iterator[str]:
             yield f"Column {profile.name!r} has {_shares(profile)}, enough to count as continuous, {meant}"
     elif _looks_like_codes(profile.maximum) and threshold is not None and float(threshold).is_integer():
         missing = f"; {profile.nulls} of {profile.rows} are missing, which turns integers into floats"
-        yield (
-            f"Column {profile.name!r} holds floats (up to {profile.maximum}{missing if profile.nulls else ''}) and floats "
-            f"always count as continuous, {meant}"
-        )
+        held = f"floats up to {profile.maximum}{missing if profile.nulls else ''}"
+        yield f"Column {profile.name!r} holds {held}; floats always count as continuous, {meant}"
 
 
 def _shares(profile: ColumnProfile) -> str:
