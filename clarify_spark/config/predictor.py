@@ -18,27 +18,14 @@ from clarify_spark.config.values import (
     Text,
     TextBranch,
 )
+from clarify_spark.udfs.errors import ModelError
+from clarify_spark.udfs.predictors import format_of
 
 ContentType = Literal[
     "text/csv", "application/jsonlines", "application/json", "image/jpeg", "image/png", "application/x-npy"
 ]
 AcceptType = Literal["text/csv", "application/jsonlines", "application/json"]
 ModelFormat = Literal["sklearn", "skops", "xgboost", "lightgbm", "python", "sagemaker"]
-
-#: Formats that the end of ``model_uri`` tells.
-FORMAT_OF_SUFFIX: dict[str, ModelFormat] = {
-    ".joblib": "sklearn",
-    ".pkl": "sklearn",
-    ".pickle": "sklearn",
-    ".skops": "skops",
-    ".ubj": "xgboost",
-    ".json": "xgboost",
-    ".xgb": "xgboost",
-    ".txt": "lightgbm",
-    ".lgb": "lightgbm",
-    ".tar.gz": "sagemaker",
-    "/": "sagemaker",
-}
 
 PREFIX_PATTERN = "^[a-zA-Z0-9](-*[a-zA-Z0-9])"
 
@@ -100,13 +87,11 @@ class Predictor(Section):
     )
 
 
-def model_format(predictor: Predictor) -> ModelFormat | None:
-    """The format given, else the one that the ending of ``model_uri`` tells; None when it tells none."""
-    uri = predictor.model_uri
-    if predictor.model_format is not None or uri is None:
+def model_format(predictor: Predictor) -> str | None:
+    """The format given, else the one that ``model_uri`` speaks for; None when it speaks for none."""
+    if predictor.model_format is not None or predictor.model_uri is None:
         return predictor.model_format
-    if uri.startswith("python:"):
-        return "python"
-    endings = (name for suffix, name in FORMAT_OF_SUFFIX.items() if uri.lower().endswith(suffix))
-    folder: ModelFormat | None = None if "." in uri.rsplit("/", 1)[-1] else "sagemaker"
-    return next(endings, folder)
+    try:
+        return format_of(predictor.model_uri)
+    except ModelError:
+        return None

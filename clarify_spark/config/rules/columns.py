@@ -71,8 +71,7 @@ def _given(place: Place, column: str | int | None, headers: Headers) -> Iterator
 
 
 def _main_headers(config: AnalysisConfig) -> Headers:
-    """The names given; a Parquet file's own names are what counts there."""
-    return "headers", None if config.dataset_type == "application/x-parquet" else config.headers
+    return "headers", config.headers
 
 
 def _facet_headers(config: AnalysisConfig) -> Headers:

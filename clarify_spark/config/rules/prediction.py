@@ -7,15 +7,17 @@ from collections.abc import Iterator
 
 from clarify_spark.config.models import AnalysisConfig
 from clarify_spark.config.places import shown
-from clarify_spark.config.predictor import FORMAT_OF_SUFFIX, Predictor, model_format
+from clarify_spark.config.predictor import Predictor, model_format
 from clarify_spark.config.rules.data import jmespath_error
 from clarify_spark.config.rules.findings import Problems, finding, missing
 from clarify_spark.errors import Problem
+from clarify_spark.udfs.predictors import FORMATS
 
 KINDS = ("model_uri", "endpoint_name", "model_name")
 INSTANCE_KEYS = ("instance_type", "initial_instance_count")
 IMAGE_TYPES = ("image/jpeg", "image/png", "application/x-npy")
 LONGEST_PREFIX = 23
+CALLABLE = r"(python:)?[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*"
 
 
 def needs_model(config: AnalysisConfig) -> tuple[str, ...]:
@@ -71,29 +73,22 @@ def _temporary_endpoint(predictor: Predictor) -> Iterator[Problem]:
 
 
 def _model_file(predictor: Predictor) -> Iterator[Problem]:
-    uri = predictor.model_uri
+    uri, place = predictor.model_uri, "predictor.model_uri"
     if uri is None:
         if predictor.model_format is not None:
-            yield finding(
-                "predictor.model_format", "this key without model_uri", "model_format together with model_uri"
-            )
+            allowed = "model_format together with model_uri"
+            yield finding("predictor.model_format", "this key without model_uri", allowed)
         return
-    is_callable, found_format = uri.startswith("python:"), model_format(predictor)
-    if is_callable != (found_format == "python"):
-        yield finding(
-            "predictor.model_format", f"{found_format} for this model_uri", "python for python:… and only there"
-        )
-    elif is_callable and not re.fullmatch(r"python:[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*", uri):
-        yield finding("predictor.model_uri", shown(uri), '"python:package.module:function"')
+    found_format = model_format(predictor)
     if not uri:
-        yield finding("predictor.model_uri", '""', "the place of a model")
+        yield finding(place, '""', "the place of a model")
     elif found_format is None:
-        endings = " ".join(FORMAT_OF_SUFFIX)
-        yield finding(
-            "predictor.model_uri",
-            f"an ending that tells no format: {shown(uri.rsplit('/', 1)[-1])}",
-            f"one of {endings}, or a predictor.model_format",
-        )
+        found = f"an ending that tells no format: {shown(uri.rsplit('/', 1)[-1])}"
+        yield finding(place, found, f"{', '.join(FORMATS)}, a folder, or a predictor.model_format")
+    elif found_format == "python" and not re.fullmatch(CALLABLE, uri):
+        yield finding(place, shown(uri), '"python:package.module:function"')
+    elif found_format != "python" and uri.startswith("python:"):
+        yield finding("predictor.model_format", f'"{found_format}" for a python: model_uri', '"python"')
 
 
 def content_type(config: AnalysisConfig) -> Problems:
@@ -159,9 +154,8 @@ def _record_template(config: AnalysisConfig, predictor: Predictor) -> Iterator[P
     pattern = r"\$target_time_series\b" if series else r"\$features(_kvp)?\b"
     if not re.search(pattern, template) and (series or not names):
         yield finding(place, shown(template), f"a text with {wanted}")
-    known = None if config.dataset_type == "application/x-parquet" else config.headers
     for name in names:
-        if known is not None and name not in known:
+        if config.headers is not None and name not in config.headers:
             yield finding(place, f'the placeholder "${{{name}}}"', "names in headers")
 
 
