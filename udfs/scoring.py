@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from clarify_spark.udfs.errors import ModelError
 from clarify_spark.udfs.predictors import load_predictor
@@ -18,8 +19,6 @@ from clarify_spark.udfs.predictors.spec import PredictorSpec
 #: Rows whose keys share ``row_key // BLOCK_ROWS`` go to the model in one call: many models change the last bits of
 #: their scores with the batch size, so the batch must not depend on partitions.
 BLOCK_ROWS = 4096
-#: The columns of ``score_batches``, as Spark writes a schema.
-SCORED_SCHEMA = "row_key bigint, predicted_label string, label_kind string, score double"
 _KINDS = {bool: "boolean", int: "integer", float: "float", str: "string"}
 
 
@@ -73,8 +72,8 @@ def _above(scores: Scores, threshold: float, classes: tuple[Any, ...]) -> Labels
 
 def _largest(scores: Scores, headers: tuple[Any, ...]) -> Labels:
     names = [_plain(header) for header in headers]
-    missing = np.isnan(scores).any(axis=1).tolist()
-    best = scores.argmax(axis=1).tolist()
+    missing: list[bool] = np.asarray(np.isnan(scores).any(axis=1)).tolist()
+    best: list[int] = np.asarray(scores.argmax(axis=1)).tolist()
     return labels_of([None if gone else names[position] for position, gone in zip(best, missing, strict=True)])
 
 
@@ -90,46 +89,48 @@ def _headers(answer: Answer, columns: int, spec: PredictorSpec) -> tuple[Any, ..
     return tuple(headers)
 
 
-def score_batches(frames: Iterator[pd.DataFrame], spec: PredictorSpec) -> Iterator[pd.DataFrame]:
-    """One frame (row_key, predicted_label as text, its kind, score) per block of consecutive row keys.
+def score_batches(
+    batches: Iterator[pa.RecordBatch], spec: PredictorSpec, features: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    """The same rows with ``label_text``, ``label_kind`` and ``score`` behind the other columns, block by block.
 
-    Frames come with ``row_key`` and the feature columns in order, sorted by ``row_key``; a block is never split over
-    tasks.
+    Batches come with ``row_key`` (int64), sorted by it, and the columns ``features`` in the order of
+    ``spec.feature_names``; a block is never split over tasks.
     """
-    for block in blocks(frames):
-        features = block.drop(columns="row_key").reset_index(drop=True)
-        predictions = settle(load_predictor(spec)(typed(features, spec.feature_names, spec.feature_kinds)), spec)
-        yield _scored(block["row_key"].to_numpy(), predictions)
+    for block in blocks(batches):
+        values = block.select(list(features)).to_pandas()
+        frame = typed(values, spec.feature_names, spec.feature_kinds)
+        predictions = settle(load_predictor(spec)(frame), spec)
+        for name, told in _told(predictions).items():
+            block = block.append_column(name, told)
+        yield from block.combine_chunks().to_batches()
 
 
-def blocks(frames: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-    """The same rows, regrouped so that each frame holds all rows of one block."""
-    waiting: list[pd.DataFrame] = []
+def blocks(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """The same rows, regrouped so that each table holds all rows of one block."""
+    waiting: list[pa.RecordBatch] = []
     number = -1
-    for frame in frames:
-        numbers = frame["row_key"].to_numpy() // BLOCK_ROWS
-        starts = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist()] if len(frame) else []
-        for start, stop in zip(starts, [*starts[1:], len(frame)], strict=False):
+    for batch in batches:
+        numbers = batch.column("row_key").to_numpy() // BLOCK_ROWS
+        starts = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist()] if batch.num_rows else []
+        for start, stop in zip(starts, [*starts[1:], batch.num_rows], strict=False):
             if waiting and numbers[start] != number:
-                yield pd.concat(waiting, ignore_index=True)
+                yield pa.Table.from_batches(waiting)
                 waiting = []
             number = int(numbers[start])
-            waiting.append(frame.iloc[start:stop])
+            waiting.append(batch.slice(start, stop - start))
     if waiting:
-        yield pd.concat(waiting, ignore_index=True)
+        yield pa.Table.from_batches(waiting)
 
 
-def _scored(keys: Any, predictions: Predictions) -> pd.DataFrame:
-    texts = [_text(label) for label in predictions.labels]
-    kinds = [None if label is None else _KINDS[type(label)] for label in predictions.labels]
-    return pd.DataFrame(
-        {
-            "row_key": keys,
-            "predicted_label": pd.Series(texts, dtype=object),
-            "label_kind": pd.Series(kinds, dtype=object),
-            "score": predictions.scores,
-        }
-    )
+def _told(predictions: Predictions) -> dict[str, pa.Array]:
+    """The columns that scoring adds; labels travel as text and kind, since only the model knows their type."""
+    labels = predictions.labels
+    return {
+        "label_text": pa.array([_text(label) for label in labels], pa.string()),
+        "label_kind": pa.array([None if label is None else _KINDS[type(label)] for label in labels], pa.string()),
+        "score": pa.array(predictions.scores, pa.float64(), from_pandas=True),
+    }
 
 
 def _text(label: Any) -> str | None:

@@ -4,6 +4,7 @@ import pickle
 import joblib
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestClassifier
@@ -57,7 +58,9 @@ def saved(estimator, folder, name="model.joblib"):
 
 
 def scored(of, frame=TRAINING):
-    return pd.concat(list(score_batches(iter([from_spark(frame)]), of)), ignore_index=True)
+    rows = from_spark(frame)
+    batch = pa.RecordBatch.from_pandas(rows, preserve_index=False)
+    return pa.Table.from_batches(score_batches(iter([batch]), of, list(rows.columns[1:]))).to_pandas()
 
 
 def pipeline(estimator):
@@ -80,7 +83,7 @@ class WritesWhenRead:
 def test_a_pickle_is_refused_unread_without_allow_pickle(tmp_path, name):
     target = tmp_path / "written"
     (tmp_path / name).write_bytes(pickle.dumps(WritesWhenRead(target)))
-    with pytest.raises(ModelError, match="runs whatever code.*--allow-pickle.*skops"):
+    with pytest.raises(ModelError, match=r"runs whatever code.*--allow-pickle.*skops"):
         load_predictor(spec(tmp_path / name, allow_pickle=False))
     assert not target.exists()
 
@@ -89,7 +92,7 @@ def test_scores_of_a_pipeline_are_its_own_probabilities_also_for_missing_values(
     model = pipeline(LogisticRegression(max_iter=500)).fit(TRAINING, TARGET)
     got = scored(spec(saved(model, tmp_path)))
     np.testing.assert_array_equal(got["score"], model.predict_proba(TRAINING)[:, 1])
-    assert got["predicted_label"].tolist() == [str(label) for label in model.predict(TRAINING)]
+    assert got["label_text"].tolist() == [str(label) for label in model.predict(TRAINING)]
     assert set(got["label_kind"]) == {"integer"}
 
 
@@ -97,26 +100,26 @@ def test_labels_have_the_values_of_the_training_labels(tmp_path):
     words = TARGET.map({0: "no", 1: "yes"})
     model = pipeline(LogisticRegression(max_iter=500)).fit(TRAINING, words)
     got = scored(spec(saved(model, tmp_path)))
-    assert got["predicted_label"].tolist() == model.predict(TRAINING).tolist()
+    assert got["label_text"].tolist() == model.predict(TRAINING).tolist()
     strict = scored(spec(saved(model, tmp_path), probability_threshold=0.9))
     yes = model.predict_proba(TRAINING)[:, 1] > 0.9
-    assert strict["predicted_label"].tolist() == ["yes" if one else "no" for one in yes]
+    assert strict["label_text"].tolist() == ["yes" if one else "no" for one in yes]
 
 
 def test_more_than_two_classes_give_the_most_probable_one(tmp_path):
     model = RandomForestClassifier(5, random_state=0).fit(NUMBERS, np.arange(60) % 3 * 10)
     got = scored(spec(saved(model, tmp_path), names=("age", "income")), NUMBERS)
-    assert got["predicted_label"].astype(int).tolist() == model.predict(NUMBERS).tolist()
+    assert got["label_text"].astype(int).tolist() == model.predict(NUMBERS).tolist()
     assert got["score"].tolist() == model.predict_proba(NUMBERS).max(axis=1).tolist()
 
 
 def test_label_headers_name_the_probability_columns(tmp_path):
     path = saved(LogisticRegression(max_iter=500).fit(NUMBERS, TARGET), tmp_path)
     got = scored(spec(path, names=("age", "income"), label_headers=("denied", "approved")), NUMBERS)
-    assert got["predicted_label"].tolist() == [
+    assert got["label_text"].tolist() == [
         ["denied", "approved"][label] for label in joblib.load(path).predict(NUMBERS)
     ]
-    with pytest.raises(ModelError, match="names 3 classes, but .* gives 2 probabilities"):
+    with pytest.raises(ModelError, match=r"names 3 classes, but .* gives 2 probabilities"):
         scored(spec(path, names=("age", "income"), label_headers=("a", "b", "c")), NUMBERS)
 
 
@@ -124,16 +127,16 @@ def test_probability_picks_the_column_and_the_other_class_is_the_negative(tmp_pa
     model = LogisticRegression(max_iter=500).fit(NUMBERS, TARGET.map({0: "no", 1: "yes"}))
     got = scored(spec(saved(model, tmp_path), names=("age", "income"), probability=0), NUMBERS)
     assert got["score"].tolist() == model.predict_proba(NUMBERS)[:, 0].tolist()
-    assert got["predicted_label"].tolist() == ["no" if p > 0.5 else "yes" for p in got["score"]]
+    assert got["label_text"].tolist() == ["no" if p > 0.5 else "yes" for p in got["score"]]
 
 
 def test_one_of_three_probabilities_is_thresholded_to_one_and_zero(tmp_path):
     model = RandomForestClassifier(5, random_state=0).fit(NUMBERS, np.arange(60) % 3)
     got = scored(spec(saved(model, tmp_path), names=("age", "income"), probability=2), NUMBERS)
-    assert got["predicted_label"].tolist() == [str(int(p > 0.5)) for p in model.predict_proba(NUMBERS)[:, 2]]
-    with pytest.raises(ModelError, match="predictor.probability 3: .* gives 3 probabilities"):
+    assert got["label_text"].tolist() == [str(int(p > 0.5)) for p in model.predict_proba(NUMBERS)[:, 2]]
+    with pytest.raises(ModelError, match=r"predictor.probability 3: .* gives 3 probabilities"):
         scored(spec(saved(model, tmp_path), names=("age", "income"), probability=3), NUMBERS)
-    with pytest.raises(ModelError, match="predictor.probability 'score': a sklearn model has columns"):
+    with pytest.raises(ModelError, match=r"predictor.probability 'score': a sklearn model has columns"):
         load_predictor(spec(saved(model, tmp_path), probability="score"))
 
 
@@ -142,15 +145,15 @@ def test_a_regressor_gives_its_value_and_is_thresholded_only_on_request(tmp_path
     path = saved(model, tmp_path)
     got = scored(spec(path, names=("age", "income")), NUMBERS)
     assert set(got["label_kind"]) == {"float"}
-    np.testing.assert_array_equal(got["predicted_label"].astype(float), model.predict(NUMBERS))
+    np.testing.assert_array_equal(got["label_text"].astype(float), model.predict(NUMBERS))
     got = scored(spec(path, names=("age", "income"), probability_threshold=80.0), NUMBERS)
-    assert got["predicted_label"].tolist() == [str(int(value > 80)) for value in model.predict(NUMBERS)]
+    assert got["label_text"].tolist() == [str(int(value > 80)) for value in model.predict(NUMBERS)]
 
 
 def test_a_classifier_without_probabilities_gives_its_classes(tmp_path):
     model = LinearSVC().fit(NUMBERS, TARGET + 1)
     got = scored(spec(saved(model, tmp_path), names=("age", "income"), probability_threshold=0.5), NUMBERS)
-    assert got["predicted_label"].astype(int).tolist() == model.predict(NUMBERS).tolist()
+    assert got["label_text"].astype(int).tolist() == model.predict(NUMBERS).tolist()
     assert got["score"].isna().all()
 
 
@@ -168,7 +171,7 @@ def test_columns_are_put_in_the_order_of_the_training(tmp_path):
 
 def test_an_unfitting_frame_quotes_what_scikit_learn_says(tmp_path):
     path = saved(LogisticRegression(max_iter=500).fit(NUMBERS, TARGET), tmp_path)
-    with pytest.raises(ModelError, match="model.joblib failed: ValueError: The feature names should match"):
+    with pytest.raises(ModelError, match=r"model.joblib failed: ValueError: The feature names should match"):
         scored(spec(path))
 
 
@@ -206,11 +209,11 @@ def test_another_version_of_scikit_learn_is_noted_in_one_sentence(tmp_path, capl
 
 def test_broken_and_missing_files_are_plain_messages(tmp_path):
     (tmp_path / "model.joblib").write_bytes(b"not a model")
-    with pytest.raises(ModelError, match="model.joblib cannot be loaded: "):
+    with pytest.raises(ModelError, match=r"model.joblib cannot be loaded: "):
         load_predictor(spec(tmp_path / "model.joblib"))
-    with pytest.raises(ModelError, match="there is no model at .*nothing.joblib"):
+    with pytest.raises(ModelError, match=r"there is no model at .*nothing.joblib"):
         load_predictor(spec(tmp_path / "nothing.joblib"))
-    with pytest.raises(ModelError, match="holds a dict, which has no method predict"):
+    with pytest.raises(ModelError, match=r"holds a dict, which has no method predict"):
         load_predictor(spec(saved({"model": 1}, tmp_path, "dict.joblib")))
 
 

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from clarify_spark.udfs.errors import ModelError
@@ -11,6 +12,7 @@ from clarify_spark.udfs.predictors.answer import Answer, labels_of
 from clarify_spark.udfs.predictors.features import typed
 from clarify_spark.udfs.scoring import BLOCK_ROWS, blocks, predicted_labels, score_batches, settle
 
+SCHEMA = pa.schema([("row_key", pa.int64()), ("c3", pa.int64())])
 MODELS = Path(__file__).parent / "models"
 
 
@@ -30,7 +32,8 @@ def rows(keys):
 
 
 def score(frames, of=None):
-    return pd.concat(list(score_batches(iter(frames), of or spec())), ignore_index=True)
+    batches = (pa.RecordBatch.from_pandas(frame, schema=SCHEMA) for frame in frames)
+    return pa.Table.from_batches(score_batches(batches, of or spec(), ["c3"])).to_pandas()
 
 
 def settled(labels=None, scores=None, of=None, **about):
@@ -54,9 +57,9 @@ def test_the_header_of_the_largest_score_is_the_label_and_of_equal_ones_the_firs
 
 
 def test_several_scores_without_names_are_refused_with_the_key_to_set():
-    with pytest.raises(ModelError, match="3 scores per record; predictor.label_headers must name"):
+    with pytest.raises(ModelError, match=r"3 scores per record; predictor.label_headers must name"):
         settled(scores=[[0.1, 0.6, 0.3]])
-    with pytest.raises(ModelError, match="2 names, but the model gives 3 scores"):
+    with pytest.raises(ModelError, match=r"2 names, but the model gives 3 scores"):
         settled(scores=[[0.1, 0.6, 0.3]], of=spec(label_headers=("a", "b")))
 
 
@@ -87,9 +90,9 @@ def test_labels_keep_their_own_type_and_no_numpy_type_leaks():
 
 def test_scored_rows_carry_the_label_as_text_its_kind_and_the_score():
     scored = score([rows(range(4, 7))])
-    assert list(scored.columns) == ["row_key", "predicted_label", "label_kind", "score"]
+    assert list(scored.columns) == ["row_key", "c3", "label_text", "label_kind", "score"]
     assert scored["row_key"].tolist() == [4, 5, 6]
-    assert scored["predicted_label"].tolist() == ["0", "0", "0"]
+    assert scored["label_text"].tolist() == ["0", "0", "0"]
     assert scored["label_kind"].tolist() == ["integer"] * 3
     np.testing.assert_allclose(scored["score"], [-0.1, 0.0, 0.1], atol=1e-12)
 
@@ -104,14 +107,14 @@ def test_scored_rows_carry_the_label_as_text_its_kind_and_the_score():
 )
 def test_the_kind_of_label_follows_what_the_function_returned(function, labels, kind, scored):
     got = score([rows([5, 6])], spec(function))
-    assert got["predicted_label"].tolist() == labels
+    assert got["label_text"].tolist() == labels
     assert got["label_kind"].tolist() == [kind] * 2
     assert got["score"].notna().all() == scored
 
 
 def test_several_scores_of_a_function_need_and_use_headers():
     of = spec("three", label_headers=("a", "b", "c"))
-    assert score([rows([1, 5])], of)["predicted_label"].tolist() == ["c", "b"]
+    assert score([rows([1, 5])], of)["label_text"].tolist() == ["c", "b"]
 
 
 def test_a_float_array_is_a_label_when_only_label_is_configured():
@@ -121,19 +124,20 @@ def test_a_float_array_is_a_label_when_only_label_is_configured():
 
 
 def test_no_rows_are_normal():
-    assert list(score_batches(iter([]), spec())) == []
-    assert list(score_batches(iter([rows([]), rows([])]), spec())) == []
+    empty = pa.RecordBatch.from_pylist([], schema=SCHEMA)
+    assert list(score_batches(iter([]), spec(), ["c3"])) == []
+    assert list(score_batches(iter([empty, empty]), spec(), ["c3"])) == []
 
 
 def test_a_model_call_gets_all_rows_of_a_block_however_the_frames_are_cut():
     keys = [*range(10, 2 * BLOCK_ROWS + 5), *range(7 * BLOCK_ROWS - 3, 7 * BLOCK_ROWS + 3), 1 << 40, (1 << 40) + 1]
-    whole = rows(keys)
+    whole = pa.RecordBatch.from_pandas(rows(keys), schema=SCHEMA)
     sizes = [BLOCK_ROWS - 10, BLOCK_ROWS, 5, 3, 3, 2]
     for step in (1000, 3333, BLOCK_ROWS, len(keys)):
-        frames = [whole.iloc[start : start + step] for start in range(0, len(keys), step)]
-        got = list(blocks(iter(frames)))
-        assert [len(block) for block in got] == sizes
-        pd.testing.assert_frame_equal(pd.concat(got, ignore_index=True), whole)
+        batches = [whole.slice(start, step) for start in range(0, len(keys), step)]
+        got = list(blocks(iter(batches)))
+        assert [block.num_rows for block in got] == sizes
+        assert pa.concat_tables(got).combine_chunks().to_batches() == [whole]
 
 
 def test_cutting_the_data_differently_changes_no_byte_of_the_result():
@@ -168,7 +172,7 @@ def test_a_nullable_integer_column_without_missing_values_in_the_block_is_int64(
 
 
 def test_the_number_of_feature_columns_must_fit():
-    with pytest.raises(ModelError, match="needs 2 feature columns, but 1 arrived"):
+    with pytest.raises(ModelError, match=r"needs 2 feature columns, but 1 arrived"):
         typed(pd.DataFrame({"c0": [1]}), ("a", "b"), ("integer", "integer"))
 
 
@@ -201,12 +205,12 @@ def test_a_function_that_cannot_be_had_is_a_plain_message(uri, message):
 
 
 def test_a_function_must_answer_every_record():
-    with pytest.raises(ModelError, match="answered 1 records, but 2 were sent"):
+    with pytest.raises(ModelError, match=r"answered 1 records, but 2 were sent"):
         score([rows([1, 2])], spec("too_few"))
 
 
 def test_a_label_of_a_strange_type_is_refused():
-    with pytest.raises(ModelError, match="predicted label is a Timestamp"):
+    with pytest.raises(ModelError, match=r"predicted label is a Timestamp"):
         score([rows([1])], spec("dates"))
 
 

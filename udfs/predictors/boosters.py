@@ -53,6 +53,7 @@ def _named(raw: NDArray[Any], spec: PredictorSpec) -> Any:
         return labels_of(indices)
     if indices.size and indices.max() >= len(spec.label_headers):
         raise ModelError(
-            f"predictor.label_headers has {len(spec.label_headers)} names, but {spec.path} predicts class {indices.max()}"
+            f"predictor.label_headers has {len(spec.label_headers)} names, "
+            f"but {spec.path} predicts class {indices.max()}"
         )
     return labels_of([spec.label_headers[index] for index in indices])

@@ -54,10 +54,10 @@ def _table(features: pd.DataFrame, booster: Any, xgboost: Any, spec: PredictorSp
         return only_numbers(features, spec.path)
     if tuple(int(part) for part in xgboost.__version__.split(".")[:2]) < (3, 1):
         raise ModelError(
-            f"{spec.path}: trained on categories ({', '.join(categories)}), which xgboost before 3.1 does not keep with "
-            "the model: update it on the executors, or wrap the model in a python: function or a model folder"
+            f"{spec.path}: trained on categories ({', '.join(categories)}), which xgboost before 3.1 does not keep "
+            "with the model: update it on the executors, or wrap the model in a python: function or a model folder"
         )
     table = features.copy()
     numbers = [name for name in features.columns if name not in categories]
     table[numbers] = only_numbers(features[numbers], spec.path)
-    return table.astype({name: "category" for name in categories})
+    return table.astype(dict.fromkeys(categories, "category"))

@@ -1,0 +1,152 @@
+"""Model folders with the contract of SageMaker's containers: a script that loads the model and speaks bytes.
+
+``model_fn(model_dir)`` has no default, as in the scikit-learn container; ``input_fn``, ``predict_fn`` and ``output_fn``
+have that container's (``container_defaults``). ``transform_fn(model, body, content_type, accept)`` replaces the three.
+Running the script is the user's choice in naming the folder; nothing else in the folder is read here.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pandas as pd
+
+from clarify_spark.udfs.errors import ModelError
+from clarify_spark.udfs.payloads import Request, content_type, encoder
+from clarify_spark.udfs.predictors import container_defaults
+from clarify_spark.udfs.predictors.answer import Answer, Predict, joined
+from clarify_spark.udfs.predictors.spec import PredictorSpec
+from clarify_spark.udfs.predictors.user_code import calling_user_code, one_thread
+from clarify_spark.udfs.responses import Decode, accept_type, decoder
+
+#: Where the script may be, in order.
+SCRIPTS = ("code/inference.py", "code/predictor.py", "inference.py", "predictor.py")
+#: Bodies of these types reach ``input_fn`` as text, as in the containers; others as bytes.
+_TEXT = ("text/csv", "application/json")
+
+
+@dataclass(frozen=True)
+class _Script:
+    """A user's script, its folder, and the modules that it imported from there."""
+
+    path: Path
+    siblings: dict[str, ModuleType] = field(default_factory=dict)
+
+    @contextmanager
+    def at_home(self) -> Iterator[None]:
+        """A context in which the script finds its own folder first, and the modules beside it under their names.
+
+        Two folders may both hold an ``inference.py`` or a ``features.py``, in one Python worker: outside of the
+        context none of them is left in ``sys.modules``.
+        """
+        folder = str(self.path.parent)
+        writes_bytecode = sys.dont_write_bytecode
+        sys.path.insert(0, folder)
+        sys.modules.update(self.siblings)
+        sys.dont_write_bytecode = True
+        try:
+            yield
+        finally:
+            sys.dont_write_bytecode = writes_bytecode
+            sys.path.remove(folder)
+            for name in [name for name, module in sys.modules.items() if _is_in(module, folder)]:
+                self.siblings[name] = sys.modules.pop(name)
+
+
+def _is_in(module: Any, folder: str) -> bool:
+    file = getattr(module, "__file__", None)
+    return isinstance(file, str) and file.startswith(folder + os.sep)
+
+
+def load(spec: PredictorSpec) -> Predict:
+    """The folder's model behind its own script; requests and responses as the config says."""
+    encode, decode = encoder(spec), decoder(spec)
+    script = _Script(_script(Path(spec.path).resolve()))
+    with calling_user_code(f"{script.path} failed while loading the model"), script.at_home(), one_thread():
+        module = _imported(script.path)
+        if not hasattr(module, "model_fn"):
+            raise ModelError(f"{script.path} has no model_fn(model_dir), which must load the model and has no default")
+        model = _call(module.model_fn, str(Path(spec.path).resolve()))
+    transform = _transform(module, script.path)
+
+    def predict(features: pd.DataFrame) -> Answer:
+        answers = []
+        for request in encode(features):
+            with calling_user_code(f"{script.path} failed"), script.at_home(), one_thread():
+                returned = transform(model, _body(request, spec), content_type(spec), accept_type(spec))
+            answers.append(_read(returned, request, decode, spec))
+        return joined(answers)
+
+    return predict
+
+
+def _script(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise ModelError(f"{folder} is a file; a model of format sagemaker is a folder (unpack model.tar.gz first)")
+    for name in SCRIPTS:
+        if (folder / name).is_file():
+            return folder / name
+    raise ModelError(f"{folder} has no inference script; one of {', '.join(SCRIPTS)} must be in it")
+
+
+def _imported(path: Path) -> ModuleType:
+    """The script as a module under its own name, which pickles of its classes refer to."""
+    found = importlib.util.spec_from_file_location(path.stem, path)
+    if found is None or found.loader is None:
+        raise ModelError(f"{path} cannot be imported")
+    module = sys.modules[path.stem] = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+def _transform(module: ModuleType, path: Path) -> Callable[[Any, Any, str, str], Any]:
+    """The script's transform_fn, or input_fn, predict_fn and output_fn one after the other."""
+    own = [name for name in ("input_fn", "predict_fn", "output_fn") if hasattr(module, name)]
+    if hasattr(module, "transform_fn"):
+        if own:
+            raise ModelError(f"{path} has transform_fn and also {', '.join(own)}; a container takes one or the other")
+        return lambda *arguments: _call(module.transform_fn, *arguments)
+    functions = [getattr(module, name, getattr(container_defaults, name)) for name in container_defaults.FUNCTIONS]
+    read, ask, write = functions
+
+    def transform(model: Any, body: Any, sent: str, wanted: str) -> Any:
+        return _call(write, _call(ask, _call(read, body, sent), model), wanted)
+
+    return transform
+
+
+def _call(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What the function returns; one that takes a parameter more gets the context, which is None here."""
+    parameters = inspect.signature(function).parameters.values()
+    due = [p for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    return function(*arguments, None) if len(due) == len(arguments) + 1 else function(*arguments)
+
+
+def _body(request: Request, spec: PredictorSpec) -> bytes | str:
+    return request.body.decode("utf-8") if content_type(spec) in _TEXT else request.body
+
+
+def _read(returned: Any, request: Request, decode: Decode, spec: PredictorSpec) -> Answer:
+    """The answer in what output_fn returned: a body, or a pair of a body and its type, or a web response."""
+    if isinstance(returned, tuple) and len(returned) == 2:
+        returned, kind = returned
+        decode = decode if kind == accept_type(spec) else decoder(replace(spec, accept_type=str(kind)))
+    if hasattr(returned, "get_data"):
+        returned = returned.get_data()
+    if isinstance(returned, bytearray | memoryview):
+        returned = bytes(returned)
+    if not isinstance(returned, bytes | str):
+        raise ModelError(
+            f"output_fn of {spec.path} returned a {type(returned).__name__}; it must return text or bytes "
+            f"of type {accept_type(spec)}"
+        )
+    return decode(returned, request.records)
