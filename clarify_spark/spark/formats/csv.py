@@ -1,0 +1,140 @@
+"""CSV: Spark's reader for the records, pandas' rules for the types."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING
+
+from pyspark import StorageLevel
+from pyspark.sql import functions as F
+
+from clarify_spark.errors import DataError
+from clarify_spark.spark.formats.csv_header import Header, find_header, parse
+from clarify_spark.spark.formats.failures import reading
+from clarify_spark.spark.formats.keys import Split, placed, split_rows
+from clarify_spark.spark.formats.kinds import bits
+from clarify_spark.spark.formats.listing import Listing, list_files
+from clarify_spark.spark.formats.malformed import first_malformed, require_tolerable
+from clarify_spark.spark.formats.quoting import shown
+from clarify_spark.spark.formats.table import Table
+from clarify_spark.spark.formats.texts import PROBLEM, Texts, typed
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+SUFFIXES = (".csv",)
+_SAMPLE_LINES = 100
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the config says about one CSV data set: ``headers`` (None: none given), the column names it uses, the tolerance."""
+
+    headers: tuple[str, ...] | None
+    wanted: Collection[str]
+    max_malformed: int
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """What one pass over the lines tells: the first line of each file that has one, and whether quoted fields hold line ends."""
+
+    first: dict[int, str]
+    multiline: bool
+
+
+def read_csv(spark: SparkSession, uri: str, wishes: Wishes) -> Table:
+    """The records of CSV files as columns typed like ``pandas.read_csv`` types them."""
+    listing = list_files(spark, uri, SUFFIXES)
+    with reading(uri):
+        lines = _scan_lines(spark, listing)
+        header = _header(spark, listing, lines, wishes)
+        cached = _records(spark, listing, header, lines.multiline).persist(StorageLevel.MEMORY_AND_DISK)
+        width = len(header.names)
+        splits, malformed, found = _counted(cached, width)
+        require_tolerable(malformed, wishes.max_malformed, lambda: _complaint(cached, splits, listing, width))
+    rows = sum(split.records for split in splits) - malformed
+    if rows == 0:
+        raise DataError(f"{listing.uri}: there is no record{' besides the header row' if header.in_files else ''}.")
+    return typed(spark, Texts(listing, header.names, cached, splits, found, rows, malformed, (header.note,)))
+
+
+def _scan_lines(spark: SparkSession, listing: Listing) -> _Lines:
+    lines = placed(spark, spark.read.text(listing.patterns), listing, ["value"])
+    quotes = "octet_length(value) - octet_length(replace(value, '\"', ''))"
+    odd = F.expr(f"CASE WHEN contains(value, '\"') AND ({quotes}) % 2 = 1 THEN 1 ELSE 0 END")
+    rows = split_rows(lines.filter("length(trim(value)) > 0"), [F.min_by("value", "_mid"), F.max(odd)])
+    if not rows:
+        raise DataError(f"{listing.uri}: the data set is empty.")
+    first: dict[int, str] = {}
+    for split, (line, _) in sorted(rows, key=lambda row: (row[0].file, row[0].block)):
+        first.setdefault(split.file, str(line))
+    for file, line in first.items():
+        _require_text(line, listing.files[file].uri)
+    return _Lines(first, any(odd for _, (_, odd) in rows))
+
+
+def _require_text(line: str, uri: str) -> None:
+    if line.startswith("\x1f"):
+        raise DataError(f"{uri}: looks gzip-compressed; Spark unpacks it only if its name ends in .gz.")
+    if line.startswith("PAR1"):
+        raise DataError(f"{uri}: is a Parquet file; dataset_type must be application/x-parquet for it.")
+    if "\x00" in line:
+        raise DataError(f"{uri}: is not UTF-8 text (it has NUL bytes; UTF-16 perhaps). Convert it to UTF-8.")
+
+
+def _header(spark: SparkSession, listing: Listing, lines: _Lines, wishes: Wishes) -> Header:
+    number = min(lines.first)
+    file = listing.files[number].uri
+    sample = spark.read.text(listing.patterns[number]).limit(_SAMPLE_LINES).collect()
+    records = parse("\n".join(row[0] for row in sample)) or parse(lines.first[number])
+    header = find_header(records, wishes.headers, wishes.wanted, file)
+    for other, line in lines.first.items():
+        if line == lines.first[number]:
+            continue
+        found = tuple(cell.strip() for cell in (parse(line) or [[]])[0])
+        named = found == tuple(name.strip() for name in header.names) or found == tuple(
+            cell.strip() for cell in records[0]
+        )
+        if named != header.in_files:
+            here, there = ("without", "with") if header.in_files else ("with", "without")
+            raise DataError(
+                f"{listing.files[other].uri}: starts {here} the header row, {file} {there} it; the first record is {shown(line)}. "
+                "All files of a data set must have the same header row, or none."
+            )
+    return header
+
+
+def _records(spark: SparkSession, listing: Listing, header: Header, multiline: bool) -> DataFrame:
+    names = [f"c{index}" for index in range(len(header.names))]
+    scan = spark.read.csv(
+        listing.patterns,
+        schema=", ".join(f"{name} string" for name in [*names, PROBLEM]),
+        header=header.in_files,
+        escape='"',
+        multiLine=multiline,
+        mode="PERMISSIVE",
+        columnNameOfCorruptRecord=PROBLEM,
+        enforceSchema=True,
+        encoding="UTF-8",
+        maxColumns=max(20480, 2 * len(names)),
+    )
+    return placed(spark, scan, listing, [*names, PROBLEM])
+
+
+def _counted(cached: DataFrame, width: int) -> tuple[tuple[Split, ...], int, tuple[int, ...]]:
+    """The splits, the number of malformed records and each column's bits, from one pass."""
+    bad = F.col(PROBLEM)
+    rows = split_rows(cached, [F.count(bad), *(bits(f"c{index}", bad.isNull()) for index in range(width))])
+    found = tuple(reduce(or_, (values[place] or 0 for _, values in rows), 0) for place in range(1, width + 1))
+    return tuple(split for split, _ in rows), sum(values[0] for _, values in rows), found
+
+
+def _complaint(cached: DataFrame, splits: tuple[Split, ...], listing: Listing, width: int) -> str:
+    bad = cached.filter(F.col(PROBLEM).isNotNull())
+    uri, position, text = first_malformed(bad, PROBLEM, splits, listing)
+    record = (parse(text) or [[]])[0]
+    return f"{uri}, record {position + 1} (blank lines and the header not counted): {len(record)} columns, {width} expected: {shown(text)}"

@@ -1,0 +1,101 @@
+"""What Spark says when a file cannot be listed or read, in words that name the file and the way out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pyspark.errors import PySparkException
+
+from clarify_spark.errors import ClarifyError, DataError
+from clarify_spark.spark.batches import translate
+
+try:  # A Connect-only client has no py4j.
+    from py4j.protocol import Py4JError
+except ModuleNotFoundError:  # pragma: no cover
+    Py4JError = PySparkException
+
+_FILE = re.compile(
+    r"(?:reading file|not a Parquet file[.:]?|file at|Path does not exist:|FileNotFoundException: File)\s+(\S+)"
+)
+
+#: (what Spark's text contains, what is wrong, what to do); the first that matches wins.
+_REASONS: tuple[tuple[str, str, str], ...] = (
+    (
+        r"S3AFileSystem not found",
+        "this Spark cannot read s3a:// (hadoop-aws is not installed)",
+        "add the hadoop-aws package that fits your Hadoop (spark-submit --packages org.apache.hadoop:hadoop-aws:<version>), "
+        "or copy the data to a file system that Spark reads",
+    ),
+    (
+        r'No FileSystem for scheme[^\n"]*"?([\w.+-]*)|ClassNotFoundException: Class (\S*FileSystem) not found',
+        "this Spark has no driver for the URI's scheme",
+        "add the file system's package to Spark (for Amazon S3 outside EMR write s3a:// and add hadoop-aws), or copy the data",
+    ),
+    (
+        r"AccessControlException|AccessDenied|Access Denied|Permission denied|403 Forbidden|Status Code: 403|[Nn]ot authorized",
+        "reading is not permitted",
+        "give the user or role that runs Spark the right to list and read it",
+    ),
+    (
+        r"NoCredentials|Unable to load (AWS )?credentials|NoAuthWithAWSException",
+        "there are no credentials for the file system",
+        "configure them for Spark (an instance role, or the file system's own settings)",
+    ),
+    (
+        r"UnknownHost|UnresolvedAddress",
+        "the host of the URI cannot be found",
+        "check the URI's spelling and the network",
+    ),
+    (
+        r"ConnectException|Connection refused|ConnectTimeout",
+        "the file system does not answer",
+        "check the URI and the network",
+    ),
+    (
+        r"CANNOT_READ_FILE_FOOTER|is not a Parquet file|Could not read footer|ParquetDecodingException|"
+        r"Unable to infer schema for Parquet|can not read class org\.apache\.parquet|expected magic number",
+        "it is no whole Parquet file",
+        "write it again; if it is another format, dataset_type must say so",
+    ),
+    (
+        r"EOFException|ZipException|[Uu]nexpected end of (input|ZLIB)|incorrect (data|header) check|invalid (block|stored|distance)|"
+        r"not a gzip file|unknown compression method",
+        "the compressed file is cut short or damaged",
+        "copy or compress it again (test with gzip -t)",
+    ),
+    (r"PATH_NOT_FOUND|Path does not exist", "there is no such file or folder", "check dataset_uri or --data"),
+    (
+        r"FileNotFoundException|FILE_NOT_EXIST|No such file",
+        "a file vanished while it was read",
+        "do not change data during a run",
+    ),
+    (
+        r"Malformed escape pair|URISyntaxException|Illegal character|Relative path in absolute URI|Illegal file pattern|Unclosed group",
+        "Spark cannot read this as a path",
+        "check the URI's characters (brackets, braces and * ? are patterns)",
+    ),
+)
+
+
+@contextmanager
+def reading(uri: str) -> Iterator[None]:
+    """Turn a Spark failure inside the block into a DataError that names the file, or ``uri`` when Spark names none."""
+    try:
+        yield
+    except (PySparkException, Py4JError) as error:
+        explained = explain(str(error), uri)
+        if explained is None:
+            raise
+        raise explained from error
+
+
+def explain(text: str, uri: str) -> ClarifyError | None:
+    """The user's error in the text of a Spark failure on reading ``uri``, None when the text names none that is known."""
+    for pattern, wrong, remedy in _REASONS:
+        if re.search(pattern, text):
+            named = _FILE.search(text)
+            path = named.group(1).rstrip(".,;") if named else uri
+            return DataError(f"{path}: {wrong}; {remedy}.")
+    return translate(text)

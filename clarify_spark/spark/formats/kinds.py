@@ -1,0 +1,75 @@
+"""Column kinds from the values' bits, and text columns cast to their kind: the rules of pandas.read_csv, counted over all rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from clarify_spark.columns import Kind
+from clarify_spark.udfs import kinds
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column
+
+
+def bits(name: str, good: Column) -> Column:
+    """The bits of the kinds in a text column where the record is ``good``, an aggregate."""
+    text = F.col(name)
+    bit = (
+        F.when(missing(name), kinds.MISSING)
+        .when(F.expr(f"try_cast({name} AS BIGINT)").isNotNull(), kinds.INTEGER)
+        .when(text.rlike(kinds.WHOLE), kinds.BIG)
+        .when(text.rlike(kinds.NUMBER) | text.rlike(kinds.INFINITY), kinds.FLOAT)
+        .when(text.isin(*kinds.BOOLEAN_TEXTS), kinds.BOOLEAN)
+        .when(text.contains("\ufffd"), kinds.TEXT | kinds.DAMAGED)
+        .otherwise(kinds.TEXT)
+    )
+    return F.bit_or(F.when(good, bit))
+
+
+def missing(name: str) -> Column:
+    """True where a text column holds one of the texts that stand for a missing value."""
+    return F.col(name).isNull() | F.col(name).isin(*kinds.MISSING_TEXTS)
+
+
+def settle(found: int) -> Kind:
+    """The kind of a column whose values have these bits; a column of missing values only is ``float``, as in pandas."""
+    values = found & ~(kinds.MISSING | kinds.DAMAGED)
+    if values == kinds.INTEGER:
+        return "float" if found & kinds.MISSING else "integer"
+    if not values & ~(kinds.INTEGER | kinds.FLOAT):
+        return "float"
+    if found == kinds.BOOLEAN:
+        return "boolean"
+    return "string"
+
+
+def remark(name: str, found: int) -> str | None:
+    """What a user should know of how a column's kind was settled."""
+    if found & kinds.DAMAGED:
+        return f"Column {name!r} has the character U+FFFD: bytes that are not UTF-8, or text damaged before."
+    if found & kinds.BIG:
+        return f"Column {name!r} has integers beyond 64 bits; it is read as text."
+    if found == kinds.BOOLEAN | kinds.MISSING:
+        return f"Column {name!r} has booleans and missing values; it is read as the texts 'True' and 'False'."
+    if found & kinds.MISSING and settle(found) == "float" and not found & kinds.FLOAT:
+        return f"Column {name!r} has {'integers and ' if found & kinds.INTEGER else 'only '}missing values; it is read as float."
+    return None
+
+
+def cast(name: str, found: int) -> Column:
+    """A text column as the Spark type of its kind, missing values as null."""
+    kind = settle(found)
+    if kind == "string" and not found & ~(kinds.BOOLEAN | kinds.MISSING):
+        value = F.initcap(F.col(name))
+    elif kind == "string":
+        value = F.col(name)
+    else:
+        value = F.expr(f"try_cast({name} AS {_SPARK_TYPES[kind]})")
+    return (
+        F.when(missing(name), F.lit(None)).otherwise(value).alias(name) if found & kinds.MISSING else value.alias(name)
+    )
+
+
+_SPARK_TYPES: dict[Kind, str] = {"integer": "BIGINT", "float": "DOUBLE", "boolean": "BOOLEAN"}

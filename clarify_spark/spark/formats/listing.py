@@ -1,0 +1,102 @@
+"""The files of a data set, listed once through Spark's own file systems and frozen for the run."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from clarify_spark.errors import DataError
+from clarify_spark.spark.formats.failures import reading
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
+_GLOB = re.compile(r"([\\\[\]{}*?])")
+_PACKED = r"(\.(gz|gzip|bz2|deflate|snappy|lz4|zst))?$"
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One input file: its URI, its size in bytes and its time of modification."""
+
+    uri: str
+    size: int
+    modified: datetime
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The files of one data set in the order of their URIs; ``keys`` are the names that ``_metadata.file_path`` gives them."""
+
+    uri: str
+    files: tuple[SourceFile, ...]
+    keys: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def patterns(self) -> list[str]:
+        """The files' paths in a form that Spark's globbing takes literally."""
+        return [_GLOB.sub(r"\\\1", file.uri) for file in self.files]
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over each file's name below the data set's folder and its size; times are left out, so that a copy has the same."""
+        digest = hashlib.sha256()
+        for name, file in zip(_relative([file.uri for file in self.files]), self.files, strict=True):
+            digest.update(f"{name}\0{file.size}\n".encode())
+        return digest.hexdigest()
+
+
+def list_files(spark: SparkSession, uri: str, suffixes: Sequence[str]) -> Listing:
+    """The files at a file, folder or glob; in a mixed folder only those whose names end in one of ``suffixes``."""
+    location = _absolute(uri)
+    with reading(uri):
+        found = (
+            spark.read.format("binaryFile")
+            .option("recursiveFileLookup", "true")
+            .load(location)
+            .selectExpr("path", "length", "modificationTime", "_metadata.file_path AS key")
+            .collect()
+        )
+    entries = sorted((str(row[0]), int(row[1]), row[2], str(row[3])) for row in found)
+    if not entries:
+        raise DataError(f"{uri}: the folder holds no data files (names that start with '_' or '.' do not count).")
+    chosen, notes = _of_the_format(entries, suffixes)
+    files = tuple(SourceFile(path, size, modified) for path, size, modified, _ in chosen)
+    if any(re.search(r"/[^/=]+=[^/]+/", file.uri) for file in files):
+        notes.append("Folder names like 'column=value' are not read as columns.")
+    return Listing(uri, files, tuple(key for *_, key in chosen), tuple(notes))
+
+
+Entry = tuple[str, int, datetime, str]
+
+
+def _of_the_format(entries: list[Entry], suffixes: Sequence[str]) -> tuple[list[Entry], list[str]]:
+    ends = re.compile(f"({'|'.join(re.escape(suffix) for suffix in suffixes)}){_PACKED}", re.IGNORECASE)
+    chosen = [entry for entry in entries if ends.search(entry[0])]
+    others = [entry[0].rsplit("/", 1)[-1] for entry in entries if not ends.search(entry[0])]
+    if not chosen or not others:
+        return entries, []
+    named = ", ".join(others[:5]) + (", …" if len(others) > 5 else "")
+    return chosen, [
+        f"{len(others)} of {len(entries)} files left out, their names do not end in {' or '.join(suffixes)}: {named}"
+    ]
+
+
+def _absolute(uri: str) -> str:
+    """A relative local path made absolute: the JVM's working directory need not be ours."""
+    relative = not _SCHEME.match(uri) and not uri.startswith("/")
+    return f"file://{os.path.abspath(uri)}" if relative and os.path.exists(uri) else uri
+
+
+def _relative(uris: Sequence[str]) -> list[str]:
+    folder = uris[0].rsplit("/", 1)[0] + "/"
+    while not all(uri.startswith(folder) for uri in uris):
+        folder = folder[: folder.rstrip("/").rfind("/") + 1]
+    return [uri[len(folder) :] for uri in uris]

@@ -1,0 +1,23 @@
+"""Data values inside messages: quoted, shortened, never whole records."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+LONGEST = 80
+
+
+def shown(value: object) -> str:
+    """``repr`` of a data value, at most 80 characters long."""
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def near(name: object, names: Sequence[str]) -> str:
+    """A clause that lists the columns, those first whose names are close to ``name``."""
+    close = difflib.get_close_matches(str(name), names, n=3, cutoff=0.6)
+    folded = [known for known in names if known.casefold() == str(name).casefold() and known not in close]
+    hint = f"; did you mean {' or '.join(repr(known) for known in [*folded, *close])}?" if folded or close else ""
+    listed = ", ".join(names[:30]) + (f", … ({len(names)} in all)" if len(names) > 30 else "")
+    return f"the columns are {listed}{hint}" if names else "there are no columns"
