@@ -1,0 +1,146 @@
+"""analysis_details.json: what analysis.json has no place for, from the same result."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from clarify_spark.bias.counts import FacetCounts
+from clarify_spark.bias.degenerate import Caution
+from clarify_spark.bias.performance import ModelPerformance
+from clarify_spark.bias.report import CountTable
+from clarify_spark.bias.roles import FacetRole, LabelRole, Roles
+from clarify_spark.bias.statistics import Statistic, post_training_statistics, pre_training_statistics
+from clarify_spark.columns import ColumnProfile
+from clarify_spark.report.analysis_json import metric, number
+
+VERSION = "1.0"
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What happened in a run besides the numbers, ready for JSON."""
+
+    dataset: Mapping[str, Any]
+    model: Mapping[str, Any] | None
+    seconds: Mapping[str, float]
+    versions: Mapping[str, str]
+    config_sha256: str
+    seed: int
+
+
+def document(
+    roles: Roles,
+    profiles: Mapping[str, ColumnProfile],
+    counts: CountTable,
+    performance: ModelPerformance | None,
+    cautions: Sequence[Caution],
+    warnings: Sequence[str],
+    facts: RunFacts,
+) -> dict[str, Any]:
+    """The content of analysis_details.json."""
+    return {
+        "version": VERSION,
+        "warnings": list(warnings),
+        "cautions": [{key: value for key, value in asdict(item).items() if value is not None} for item in cautions],
+        "columns": [_column(profile, roles) for profile in profiles.values()],
+        "bias": {
+            "label": _label(roles.label),
+            "predicted_label": None if roles.predicted is None else _label(roles.predicted),
+            "group_variable": roles.group,
+            "facets": _facets(roles, counts),
+        },
+        "model_performance": None if performance is None else _performance(performance),
+        "dataset": dict(facts.dataset),
+        "model": None if facts.model is None else dict(facts.model),
+        "seed": facts.seed,
+        "config_sha256": facts.config_sha256,
+        "versions": dict(facts.versions),
+        "seconds": dict(facts.seconds),
+    }
+
+
+def _column(profile: ColumnProfile, roles: Roles) -> dict[str, Any]:
+    facets = [role for role in roles.facets if role.name == profile.name]
+    labels = [role for role in (roles.label, roles.predicted) if role is not None and role.name == profile.name]
+    types = sorted({role.type for role in [*facets, *labels]})
+    present = profile.rows - profile.nulls
+    found: dict[str, Any] = {
+        "name": profile.name,
+        "kind": profile.kind,
+        "type": types[0] if types else None,
+        "rows": profile.rows,
+        "missing": profile.nulls,
+        "distinct": profile.distinct,
+        "uniqueness": profile.distinct / present if profile.distinct is not None and present else None,
+        "maximum": None if profile.maximum is None else number(profile.maximum),
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _label(role: LabelRole) -> dict[str, Any]:
+    found = {"name": role.name, "type": role.type, "positive": role.positive.text}
+    return found if role.error is None else {**found, "error": role.error}
+
+
+def _facets(roles: Roles, counts: CountTable) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for role, of_role in zip(roles.facets, counts, strict=True):
+        entries = [_entry(role, position, entry) for position, entry in enumerate(of_role)]
+        found.setdefault(role.name, []).extend(entries)
+    return found
+
+
+def _entry(role: FacetRole, position: int, counts: FacetCounts) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "value_or_threshold": role.entries[position].text,
+        "type": role.type,
+        "counts": _cells(counts),
+        "basic_statistics": [_statistic(statistic) for statistic in _statistics(counts)],
+    }
+    if counts.strata is not None:
+        found["strata"] = len(counts.strata) if counts.repeats is None else int(counts.repeats.sum())
+    if counts.flips is not None:
+        found["flip_test"] = {key: value for key, value in asdict(counts.flips).items() if value is not None}
+    return found
+
+
+def _cells(counts: FacetCounts) -> list[dict[str, Any]]:
+    """The 2 × 2 × 2 cells (2 × 2 without predictions), each with what it is and how many rows it has."""
+    found: list[dict[str, Any]] = []
+    for facet in (1, 0):
+        for label in (1, 0):
+            for predicted in (1, 0) if counts.has_predictions else (0,):
+                cell: dict[str, Any] = {"facet": "d" if facet else "a", "label_positive": bool(label)}
+                if counts.has_predictions:
+                    cell["prediction_positive"] = bool(predicted)
+                found.append({**cell, "rows": int(counts.cells[facet, label, predicted])})
+    return found
+
+
+def _statistics(counts: FacetCounts) -> Iterable[Statistic]:
+    return post_training_statistics(counts) if counts.has_predictions else pre_training_statistics(counts)
+
+
+def _statistic(statistic: Statistic) -> dict[str, Any]:
+    value = statistic.value
+    return {
+        "name": statistic.name,
+        "description": statistic.description,
+        "value": [_finite(part) for part in value] if isinstance(value, tuple) else _finite(value),
+    }
+
+
+def _finite(value: float) -> float | str | None:
+    return None if math.isnan(value) else number(value)
+
+
+def _performance(performance: ModelPerformance) -> dict[str, Any]:
+    return {
+        "label": performance.label,
+        "model_performance_metrics": [metric(result) for result in performance.metrics],
+        "binary_confusion_matrix": list(performance.binary_confusion_matrix),
+        "confusion_matrix": performance.confusion_matrix,
+    }

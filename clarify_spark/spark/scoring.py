@@ -1,0 +1,93 @@
+"""Predicted labels for a data set that has none: executors call the model, in blocks that no partitioning changes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pyspark import StorageLevel
+from pyspark.sql import functions as sf
+from pyspark.sql.types import DoubleType, StringType, StructField, StructType
+
+from clarify_spark.columns import Kind
+from clarify_spark.errors import ModelError
+from clarify_spark.spark.datasets import Column, Dataset
+from clarify_spark.udfs.predictors.spec import PredictorSpec
+from clarify_spark.udfs.scoring import BLOCK_ROWS, score_batches
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+#: The predictions' column: its name unless the data already uses it, and its Spark name.
+PREDICTED_NAME = "predicted_label"
+PREDICTED_ID = "predicted"
+_SPARK_TYPES: dict[Kind, str] = {"integer": "bigint", "float": "double", "boolean": "boolean", "string": "string"}
+_WIDEST: tuple[Kind, ...] = ("string", "float", "integer", "boolean")
+
+
+def with_model_predictions(dataset: Dataset, spec: PredictorSpec) -> Dataset:
+    """The data set with the model's predicted labels; every row has been to the model when this returns."""
+    features = [dataset.column(name).id for name in spec.feature_names]
+    blocks = sf.floor(sf.col("row_key") / sf.lit(BLOCK_ROWS))
+    tasks = int(dataset.keyed.sparkSession.conf.get("spark.sql.shuffle.partitions") or 1)
+    in_blocks = dataset.keyed.repartition(tasks, blocks).sortWithinPartitions("row_key")
+    score = partial(score_batches, spec=spec, features=features)
+    scored = in_blocks.mapInArrow(score, _scored_schema(in_blocks)).persist(StorageLevel.MEMORY_AND_DISK)
+    kind = _kind_of_labels(scored)
+    label = sf.col("label_text").cast(_SPARK_TYPES[kind]).alias(PREDICTED_ID)
+    return _with_prediction(dataset, scored, label, kind)
+
+
+def thresholded(dataset: Dataset, threshold: float) -> Dataset:
+    """The data set with its numeric predictions turned into 1 above the threshold and 0 else; missing ones stay so."""
+    name = dataset.predicted_label or PREDICTED_NAME
+    column = dataset.column(name)
+    if column.kind not in ("integer", "float"):
+        return dataset
+    score = sf.col(column.id)
+    above = (
+        sf.when(score.isNull() | sf.isnan(score.cast("double")), None).when(score > sf.lit(threshold), 1).otherwise(0)
+    )
+    label = above.cast("bigint").alias(PREDICTED_ID)
+    return _with_prediction(dataset, dataset.keyed, label, "integer")
+
+
+def _with_prediction(dataset: Dataset, rows: DataFrame, label: object, kind: Kind) -> Dataset:
+    """``dataset`` read from ``rows``, with ``label`` (a Spark expression) as its predictions in place of earlier ones."""
+    old = dataset.predicted_label
+    name = old or _free_name(dataset.names)
+    kept = tuple(column for column in dataset.columns if column.name != old)
+    keyed = rows.select("row_key", *[column.id for column in kept], label)  # type: ignore[arg-type]
+    cached = (*dataset.cached, rows) if rows is not dataset.keyed else dataset.cached
+    return replace(
+        dataset,
+        frame=keyed.drop("row_key"),
+        keyed=keyed,
+        columns=(*kept, Column(name, PREDICTED_ID, kind)),
+        predicted_label=name,
+        cached=cached,
+    )
+
+
+def _scored_schema(rows: DataFrame) -> StructType:
+    told = [StructField("label_text", StringType()), StructField("label_kind", StringType())]
+    return StructType([*rows.schema.fields, *told, StructField("score", DoubleType())])
+
+
+def _kind_of_labels(scored: DataFrame) -> Kind:
+    """The one kind that all predicted labels are read as."""
+    found = {row[0] for row in scored.select("label_kind").distinct().collect()} - {None}
+    if found <= {"integer", "float"}:
+        return "float" if "float" in found else "integer"
+    if len(found) > 1:
+        kinds = ", ".join(sorted(str(kind) for kind in found))
+        raise ModelError(f"The model's predicted labels are of several types ({kinds}); they must all be of one.")
+    return next(kind for kind in _WIDEST if kind in found)
+
+
+def _free_name(names: tuple[str, ...]) -> str:
+    name = PREDICTED_NAME
+    while name in names:
+        name = f"{name}_"
+    return name
