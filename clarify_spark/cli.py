@@ -1,4 +1,4 @@
-"""The ``clarify-spark`` command: argv in, exit code out. Every ending writes a plain message and an exit_message line."""
+"""The ``clarify-spark`` command: argv in, exit code out; every ending writes an exit_message line."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import json
 import sys
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from clarify_spark import __version__
 from clarify_spark.errors import ClarifyError, CommandError, ConfigError
+
+if TYPE_CHECKING:
+    from clarify_spark.analysis import Result
 
 #: Where SageMaker Processing mounts a job's input and expects its output.
 PROCESSING = Path("/opt/ml/processing")
@@ -104,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_analyze(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_analyze(commands: argparse._SubParsersAction[_Parser]) -> None:
     analyze = commands.add_parser(
         "analyze",
         help="run the analyses of a config",
@@ -141,31 +143,22 @@ def _add_analyze(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     analyze.set_defaults(run=_analyze)
 
 
-def _add_validate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _add_validate(commands: argparse._SubParsersAction[_Parser]) -> None:
     validate = commands.add_parser("validate", help="list all problems of a config")
     validate.add_argument("file", metavar="FILE", help="analysis_config.json")
     validate.add_argument("--strict", action="store_true", help="refuse what Clarify's own schema refuses")
     validate.set_defaults(run=_validate)
 
 
-@dataclass(frozen=True)
-class _Places:
-    """Where things are; ``mounted_data`` is a processing job's data folder, used when nothing else names the data."""
-
-    config: str
-    data: str | None
-    mounted_data: str | None
-    output: str
-
-
 def _analyze(arguments: argparse.Namespace) -> int:
-    from clarify_spark.analysis import Options, run
-    from clarify_spark.spark.session import session
+    from clarify_spark.spark.session import require_pyspark, session
+
+    require_pyspark()
+    from clarify_spark.analysis import Options, Places, run, runnable
     from clarify_spark.spark.storage import local_path, read_text
 
-    places = _places(arguments)
-    remote = local_path(places.config) is None
-    text = "" if remote else read_text(places.config, None)
+    config = _place(arguments.config, "--config", PROCESSING / "input" / "config" / "analysis_config.json")
+    output = _place(arguments.output, "--output", PROCESSING / "output")
     options = Options(
         seed=arguments.seed,
         strict=arguments.strict,
@@ -173,36 +166,30 @@ def _analyze(arguments: argparse.Namespace) -> int:
         allow_pickle=arguments.allow_pickle,
         trusted_types=tuple(arguments.trust_type),
     )
-    if not remote:
-        _check(text, strict=arguments.strict)
+    text = read_text(config, None) if local_path(config) is not None else None
+    if text is not None:  # what cannot run is refused before Spark is started for it
+        runnable(text, strict=options.strict)
+    mounted = PROCESSING / "input" / "data"
+    places = Places(output, arguments.data, str(mounted) if mounted.exists() else None)
     with session(arguments.master) as started:
-        text = read_text(places.config, started.spark) if remote else text
-        result = run(started, text, places=places, options=options)
-    print("\n".join(result.lines()))
+        text = read_text(config, started.spark) if text is None else text
+        _show(run(started, text, places, options))
     return 0
 
 
-def _check(text: str, *, strict: bool) -> None:
-    """Refuse a config that cannot run before Spark is started for it."""
-    from clarify_spark.analysis import runnable
-
-    runnable(text, strict=strict)
-
-
-def _places(arguments: argparse.Namespace) -> _Places:
-    """Where config, data and output are: the options, else the mounts of a SageMaker processing job."""
-    config = arguments.config or _existing(PROCESSING / "input" / "config" / "analysis_config.json")
-    output = arguments.output or _existing(PROCESSING / "output")
-    if config is None or output is None:
-        missing = [name for name, value in (("--config", config), ("--output", output)) if value is None]
-        raise CommandError(
-            f"{' and '.join(missing)} must be given: there are no SageMaker processing folders here to use instead."
-        )
-    return _Places(config, arguments.data, _existing(PROCESSING / "input" / "data"), output)
+def _place(given: str | None, option: str, mounted: Path) -> str:
+    """The option's value, else the mount of a SageMaker processing job."""
+    if given is not None:
+        return given
+    if not mounted.exists():
+        raise CommandError(f"{option} must be given: there is no SageMaker processing folder {mounted} to use instead.")
+    return str(mounted)
 
 
-def _existing(path: Path) -> str | None:
-    return str(path) if path.exists() else None
+def _show(result: Result) -> None:
+    for warning in result.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    print("\n".join(result.lines))
 
 
 def _validate(arguments: argparse.Namespace) -> int:
@@ -213,7 +200,7 @@ def _validate(arguments: argparse.Namespace) -> int:
     try:
         loaded = load(text, strict=arguments.strict)
     except ConfigError as error:
-        problems, notes = error.problems, ()
+        problems, notes = error.problems, tuple[str, ...]()
     else:
         problems = (*check_runnable(loaded.config), *unsupported(loaded.config))
         notes = (*loaded.warnings, *later(loaded.config))
@@ -236,6 +223,8 @@ def _schema(arguments: argparse.Namespace) -> int:
 
 def _demo(arguments: argparse.Namespace) -> int:
     from clarify_spark.demo import run
+    from clarify_spark.spark.session import require_pyspark
 
-    print(run(Path(arguments.output), master=arguments.master))
+    require_pyspark()
+    _show(run(Path(arguments.output), master=arguments.master))
     return 0

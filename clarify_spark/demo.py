@@ -7,6 +7,7 @@ and McEneaney, American Economic Review 86, 1996). Half of the rows train the mo
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,8 @@ from clarify_spark.errors import CommandError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from clarify_spark.analysis import Result
 
 #: What the model sees: the applicant's finances, the loan and the neighbourhood; neither race nor sex.
 FEATURES = [
@@ -40,17 +43,17 @@ FEATURES = [
 SEED = 0
 
 
-def run(folder: Path, *, master: str | None) -> str:
-    """The text to show after training the model and running the analysis into ``folder``."""
+def run(folder: Path, *, master: str | None) -> Result:
+    """What to show after training the model and running the analysis into ``folder``."""
     from clarify_spark.analysis import Options, analyze
 
     folder.mkdir(parents=True, exist_ok=True)
     config = prepare(folder)
     # The demo wrote this model itself a moment ago, so it may vouch for what is in it.
     options = Options(seed=SEED, trusted_types=("numpy.dtype",))
-    result = analyze(config, output_uri=str(folder), master=master, options=options)
+    result = analyze(config, str(folder), master, options)
     again = f"clarify-spark analyze --config {folder}/analysis_config.json --output {folder} --trust-type numpy.dtype"
-    return "\n".join([*result.lines(), "", "Run it again, or change the config first:", f"  {again}"])
+    return replace(result, lines=(*result.lines, "", "Run it again, or change the config first:", f"  {again}"))
 
 
 def prepare(folder: Path) -> Path:

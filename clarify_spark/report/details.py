@@ -63,9 +63,8 @@ def document(
 
 
 def _column(profile: ColumnProfile, roles: Roles) -> dict[str, Any]:
-    facets = [role for role in roles.facets if role.name == profile.name]
-    labels = [role for role in (roles.label, roles.predicted) if role is not None and role.name == profile.name]
-    types = sorted({role.type for role in [*facets, *labels]})
+    judged: list[FacetRole | LabelRole] = [*roles.facets, roles.label, *([roles.predicted] if roles.predicted else [])]
+    types = sorted({role.type for role in judged if role.name == profile.name})
     present = profile.rows - profile.nulls
     found: dict[str, Any] = {
         "name": profile.name,

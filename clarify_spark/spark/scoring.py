@@ -11,12 +11,14 @@ from pyspark.sql import functions as sf
 from pyspark.sql.types import DoubleType, StringType, StructField, StructType
 
 from clarify_spark.columns import Kind
-from clarify_spark.errors import ModelError
+from clarify_spark.config import AnalysisConfig, Predictor, model_format
+from clarify_spark.errors import ConfigError, ModelError, Problem
 from clarify_spark.spark.datasets import Column, Dataset
 from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.scoring import BLOCK_ROWS, score_batches
 
 if TYPE_CHECKING:
+    from pyspark.sql import Column as Expression
     from pyspark.sql import DataFrame
 
 #: The predictions' column: its name unless the data already uses it, and its Spark name.
@@ -24,6 +26,32 @@ PREDICTED_NAME = "predicted_label"
 PREDICTED_ID = "predicted"
 _SPARK_TYPES: dict[Kind, str] = {"integer": "bigint", "float": "double", "boolean": "boolean", "string": "string"}
 _WIDEST: tuple[Kind, ...] = ("string", "float", "integer", "boolean")
+
+
+def predictor_spec(config: AnalysisConfig, predictor: Predictor, dataset: Dataset) -> PredictorSpec:
+    """The model of a config and how executors talk to it."""
+    form = model_format(predictor)
+    if form is None or predictor.model_uri is None:
+        raise ConfigError([Problem("predictor.model_uri", f"found {predictor.model_uri!r}; set model_format")])
+    default_type = config.dataset_type if config.dataset_type != "application/x-parquet" else None
+    content_type = predictor.content_type or default_type
+    template = predictor.content_template
+    if isinstance(template, dict):
+        raise ConfigError([Problem("predictor.content_template", "the object form is not supported yet; give a text")])
+    return PredictorSpec(
+        format=form,
+        uri=predictor.model_uri,
+        feature_names=dataset.features,
+        feature_kinds=tuple(dataset.column(name).kind for name in dataset.features),
+        content_type=content_type,
+        accept_type=predictor.accept_type or content_type,
+        content_template=template,
+        record_template=predictor.record_template,
+        label=predictor.label,
+        probability=predictor.probability,
+        label_headers=predictor.label_headers,
+        probability_threshold=config.probability_threshold,
+    )
 
 
 def with_model_predictions(dataset: Dataset, spec: PredictorSpec) -> Dataset:
@@ -53,12 +81,12 @@ def thresholded(dataset: Dataset, threshold: float) -> Dataset:
     return _with_prediction(dataset, dataset.keyed, label, "integer")
 
 
-def _with_prediction(dataset: Dataset, rows: DataFrame, label: object, kind: Kind) -> Dataset:
-    """``dataset`` read from ``rows``, with ``label`` (a Spark expression) as its predictions in place of earlier ones."""
+def _with_prediction(dataset: Dataset, rows: DataFrame, label: Expression, kind: Kind) -> Dataset:
+    """``dataset`` read from ``rows``, its predictions replaced by ``label`` (a Spark expression)."""
     old = dataset.predicted_label
     name = old or _free_name(dataset.names)
     kept = tuple(column for column in dataset.columns if column.name != old)
-    keyed = rows.select("row_key", *[column.id for column in kept], label)  # type: ignore[arg-type]
+    keyed = rows.select("row_key", *[column.id for column in kept], label)
     cached = (*dataset.cached, rows) if rows is not dataset.keyed else dataset.cached
     return replace(
         dataset,

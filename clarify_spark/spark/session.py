@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,13 +40,9 @@ class Session:
 @contextmanager
 def session(master: str | None) -> Iterator[Session]:
     """Yield the session to work in, and stop it afterwards only if it was started here."""
-    try:
-        from pyspark.sql import SparkSession
-    except ModuleNotFoundError as error:
-        raise CommandError(
-            f"pyspark is not installed ({error}). Install it with: pip install 'clarify-spark[spark]', "
-            "or run the job with the cluster's spark-submit jobs/analyze.py"
-        ) from error
+    require_pyspark()
+    from pyspark.sql import SparkSession
+
     active = SparkSession.getActiveSession()
     if active is not None:
         yield Session(active, local=_runs_locally(active))
@@ -134,6 +131,18 @@ def _runs_locally(spark: SparkSession) -> bool:
 def is_connect(spark: SparkSession) -> bool:
     """Whether the session speaks to a Spark Connect server."""
     return "connect" in type(spark).__module__
+
+
+def require_pyspark() -> None:
+    """Raise a CommandError that says how to get pyspark where there is none; silence its word on new pandas."""
+    warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas", category=FutureWarning)
+    try:
+        import pyspark  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise CommandError(
+            f"pyspark is not installed ({error}). Install it with: pip install 'clarify-spark[spark]', "
+            "or run the job with the cluster's spark-submit jobs/analyze.py"
+        ) from error
 
 
 def require_java(minimum: int = JAVA_MINIMUM) -> None:

@@ -86,7 +86,7 @@ class Output:
     def _hadoop(self, name: str) -> tuple[Any, Any, Any]:
         jvm: Any = self._spark.sparkContext._jvm
         folder = jvm.org.apache.hadoop.fs.Path(self.uri)
-        files = folder.getFileSystem(self._spark.sparkContext._jsc.hadoopConfiguration())  # type: ignore[attr-defined]
+        files = folder.getFileSystem(self._spark.sparkContext._jsc.hadoopConfiguration())
         return files, folder, jvm.org.apache.hadoop.fs.Path(folder, name)
 
     def _write_hadoop(self, name: str, text: str) -> None:

@@ -1,0 +1,290 @@
+"""A whole run, in one straight line: config, data set, predictions, roles, counts, numbers, files."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from clarify_spark import __version__
+from clarify_spark.bias import degenerate
+from clarify_spark.bias.counts import everyone
+from clarify_spark.bias.performance import ModelPerformance, model_performance
+from clarify_spark.bias.report import BiasSection, CountTable, post_training_section, pre_training_section
+from clarify_spark.bias.roles import RoleNames, Roles, needed_facts, resolve
+from clarify_spark.columns import ColumnProfile
+from clarify_spark.config import (
+    AnalysisConfig,
+    Loaded,
+    check_runnable,
+    later,
+    load,
+    model_format,
+    unsupported,
+)
+from clarify_spark.errors import ConfigError, Problem
+from clarify_spark.report import analysis_json, details, summary
+from clarify_spark.spark.batches import user_errors
+from clarify_spark.spark.counts import Counts, count
+from clarify_spark.spark.datasets import Dataset, read, resolve_name
+from clarify_spark.spark.flip_test import flip_test
+from clarify_spark.spark.profiles import profile
+from clarify_spark.spark.progress import Progress
+from clarify_spark.spark.scoring import predictor_spec, thresholded, with_model_predictions
+from clarify_spark.spark.session import Session
+from clarify_spark.spark.storage import Output
+
+ANALYSIS, DETAILS = "analysis.json", "analysis_details.json"
+LIBRARIES = ("numpy", "pandas", "pyarrow", "scikit-learn", "pydantic")
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where things are; ``data`` wins over the config's dataset_uri, and that over ``mounted_data``."""
+
+    output: str
+    data: str | None = None
+    mounted_data: str | None = None
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line adds to a config."""
+
+    seed: int | None = None
+    strict: bool = False
+    dry_run: bool = False
+    allow_pickle: bool = False
+    trusted_types: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Bias:
+    """The result of the bias analyses; the writers take their numbers from here."""
+
+    roles: Roles
+    profiles: dict[str, ColumnProfile]
+    counts: CountTable
+    post_training: BiasSection | None
+    pre_training: BiasSection | None
+    performance: ModelPerformance | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What to show when a run is over."""
+
+    lines: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def runnable(text: str, *, strict: bool) -> Loaded:
+    """The config of a run that this version can do; raises ConfigError with every reason why not."""
+    loaded = load(text, strict=strict)
+    problems = (*check_runnable(loaded.config), *unsupported(loaded.config))
+    if problems:
+        raise ConfigError(problems)
+    return replace(loaded, warnings=(*loaded.warnings, *later(loaded.config)))
+
+
+def run(session: Session, text: str, places: Places, options: Options) -> Result:
+    """Run every analysis of the config in ``text`` and write the results to ``places.output``."""
+    loaded = runnable(text, strict=options.strict)
+    config = loaded.config
+    output = Output(places.output, session.spark)
+    progress = Progress(session.spark)
+    with user_errors():
+        if not options.dry_run:
+            output.prepare()
+        with progress.phase("Reading the data"):
+            dataset = read(session.spark, config, _data_uri(config, places))
+        try:
+            if options.dry_run:
+                return _plan(config, dataset, loaded.warnings)
+            predicted = _with_predictions(config, dataset, options, progress)
+            found = _bias(config, predicted, _seed(config, options), progress)
+        finally:
+            dataset.release()
+    return _write(output, loaded, options, text, predicted, found, progress)
+
+
+def _data_uri(config: AnalysisConfig, places: Places) -> str:
+    uri = places.data or config.dataset_uri or places.mounted_data
+    if uri is None:
+        raise ConfigError([Problem("dataset_uri", "missing; name the data here or with --data")])
+    return uri
+
+
+def _seed(config: AnalysisConfig, options: Options) -> int:
+    configured = config.methods.shap.seed if config.methods.shap is not None else None
+    return options.seed if options.seed is not None else configured or 0
+
+
+# --- predictions ----------------------------------------------------------------------------------------------------
+
+
+def _with_predictions(config: AnalysisConfig, dataset: Dataset, options: Options, progress: Progress) -> Dataset:
+    """The data set with a predicted label where post-training metrics need one; scores among them thresholded."""
+    if config.methods.post_training_bias is None:
+        return dataset
+    if dataset.predicted_label is not None:
+        threshold = config.probability_threshold
+        return dataset if threshold is None else thresholded(dataset, threshold)
+    if config.predictor is None:
+        raise ConfigError([Problem("predictor", "missing; post-training metrics need predictions")])
+    spec = predictor_spec(config, config.predictor, dataset)
+    spec = replace(spec, allow_pickle=options.allow_pickle, trusted_types=options.trusted_types)
+    with progress.phase("Calling the model"):
+        return with_model_predictions(dataset, spec)
+
+
+# --- bias -----------------------------------------------------------------------------------------------------------
+
+
+def _bias(config: AnalysisConfig, dataset: Dataset, seed: int, progress: Progress) -> Bias:
+    post, pre = config.methods.post_training_bias, config.methods.pre_training_bias
+    names = role_names(config, dataset, with_predictions=post is not None)
+    facts = needed_facts(config, dataset.kinds, names)
+    if names.group is not None:
+        facts.setdefault(names.group, frozenset())
+    with progress.phase("Looking at the columns"):
+        profiles = profile(dataset, facts)
+        roles = resolve(config, profiles, names)
+    with progress.phase("Counting"):
+        counted = count(dataset, roles, profiles)
+    counts: CountTable = counted.facets
+    if post is not None and "FT" in (post.methods if post.methods != "all" else ("FT",)):
+        with progress.phase("Flip test"):
+            counts = flip_test(dataset, roles, counted.facets, seed)
+    return Bias(
+        roles=roles,
+        profiles=profiles,
+        counts=counts,
+        post_training=None if post is None else post_training_section(roles, counts, post.methods),
+        pre_training=None if pre is None else pre_training_section(roles, counts, pre.methods),
+        performance=_performance(roles, counted),
+        notes=counted.notes,
+    )
+
+
+def role_names(config: AnalysisConfig, dataset: Dataset, *, with_predictions: bool) -> RoleNames:
+    """The columns of the bias roles by name."""
+    if dataset.label is None:
+        raise ConfigError([Problem("label", "missing; bias metrics need the ground truth")])
+    facets = tuple(
+        resolve_name(facet.name_or_index, dataset.facet_names, f"facet[{index}].name_or_index")
+        for index, facet in enumerate(config.facet or ())
+    )
+    group = config.group_variable
+    return RoleNames(
+        label=dataset.label,
+        facets=facets,
+        group=None if group is None else resolve_name(group, dataset.names, "group_variable"),
+        predicted=dataset.predicted_label if with_predictions else None,
+    )
+
+
+def _performance(roles: Roles, counted: Counts) -> ModelPerformance | None:
+    if roles.predicted is None or roles.predicted.error is not None or not counted.facets or not counted.facets[0]:
+        return None
+    return model_performance(roles.label.name, everyone(counted.facets[0][0]), counted.classes)
+
+
+# --- results --------------------------------------------------------------------------------------------------------
+
+
+def _write(
+    output: Output,
+    loaded: Loaded,
+    options: Options,
+    text: str,
+    dataset: Dataset,
+    found: Bias,
+    progress: Progress,
+) -> Result:
+    """Write the details, then, last and whole, analysis.json."""
+    sections = [section for section in (found.pre_training, found.post_training) if section is not None]
+    cautions = degenerate.cautions(found.roles, found.counts)
+    warnings = (*loaded.warnings, *dataset.source.notes, *found.roles.warnings, *found.notes)
+    facts = details.RunFacts(
+        dataset=_dataset_facts(dataset, found),
+        model=_model_facts(loaded.config),
+        seconds=progress.seconds,
+        versions=_versions(dataset.frame.sparkSession.version),
+        config_sha256=hashlib.sha256(text.encode("utf-8")).hexdigest(),
+        seed=_seed(loaded.config, options),
+    )
+    extra = details.document(found.roles, found.profiles, found.counts, found.performance, cautions, warnings, facts)
+    written = [output.write(DETAILS, analysis_json.text(extra))]
+    content = analysis_json.document(found.post_training, found.pre_training)
+    written.insert(0, output.write(ANALYSIS, analysis_json.text(content)))
+    said = (*warnings, *(caution.sentence for caution in cautions))
+    return Result((*summary.lines(found.roles.label, sections), "", *(f"Written: {uri}" for uri in written)), said)
+
+
+def _dataset_facts(dataset: Dataset, found: Bias) -> dict[str, Any]:
+    source = dataset.source
+    rows = next(iter(found.profiles.values())).rows
+    return {
+        "files": len(source.files),
+        "bytes": sum(file.size for file in source.files),
+        "listing_sha256": source.listing_hash,
+        "rows": rows,
+        "malformed_records": source.malformed,
+        "features": list(dataset.features),
+    }
+
+
+def _model_facts(config: AnalysisConfig) -> dict[str, Any] | None:
+    predictor = config.predictor
+    if predictor is None or predictor.model_uri is None:
+        return None
+    return {"model_uri": predictor.model_uri, "format": model_format(predictor)}
+
+
+def _versions(spark_version: str) -> dict[str, str]:
+    found = {"clarify_spark": __version__, "python": platform.python_version(), "spark": spark_version}
+    for library in LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _plan(config: AnalysisConfig, dataset: Dataset, warnings: Sequence[str]) -> Result:
+    """What a run would do, from the listing and the columns alone."""
+    source = dataset.source
+    size = sum(file.size for file in source.files)
+    methods = [
+        name for name in ("pre_training_bias", "post_training_bias") if getattr(config.methods, name) is not None
+    ]
+    names = role_names(config, dataset, with_predictions=False)
+    calls = "none: the data has predictions" if dataset.predicted_label else "none"
+    if config.methods.post_training_bias is not None and dataset.predicted_label is None and config.predictor:
+        calls = f"every row once, {len(dataset.features)} features, {config.predictor.model_uri}"
+    lines = (
+        "Dry run: the config and the data fit together; nothing was computed or written.",
+        f"  data: {len(source.files)} files, {size:,} bytes, {len(dataset.columns)} columns"
+        + (f", {source.rows:,} rows" if source.rows is not None else ""),
+        f"  label: {names.label}; facets: {', '.join(names.facets)}; group variable: {names.group or 'none'}",
+        f"  methods: {', '.join(methods)}",
+        f"  model calls: {calls}",
+    )
+    return Result(lines, (*warnings, *source.notes))
+
+
+def analyze(config: Path, output: str, master: str | None, options: Options) -> Result:
+    """Run the config file at a local path in a session of its own; what the demo does."""
+    from clarify_spark.spark.session import session
+    from clarify_spark.spark.storage import read_text
+
+    text = read_text(str(config), None)
+    runnable(text, strict=options.strict)
+    with session(master) as started:
+        return run(started, text, Places(output), options)
