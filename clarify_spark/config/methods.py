@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, Tag, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, Tag, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from clarify_spark.config.languages import LANGUAGES
@@ -26,9 +26,21 @@ from clarify_spark.config.values import (
 PRE_TRAINING_NAMES = ("CI", "DPL", "KL", "JS", "LP", "TVD", "KS", "CDDL")
 POST_TRAINING_NAMES = ("DPPL", "DI", "DCA", "DCR", "SD", "RD", "DAR", "DRR", "AD", "TE", "CDDPL", "FT", "GE")
 
+
+def _not_flat(rows: object) -> object:
+    if isinstance(rows, list) and rows and not any(isinstance(row, list | dict) for row in rows):
+        raise PydanticCustomError("flat", "a row is a list")
+    return rows
+
+
+#: One problem for a row that was not put into a list, rather than one for each of its values.
+NOT_FLAT = BeforeValidator(_not_flat)
+
 MetricNames = Annotated[TextBranch | Annotated[tuple[Text, ...], Tag("<list>")], BY_JSON_KIND]
 BaselineRow = Annotated[Annotated[tuple[ValueOrNull, ...], Tag("<list>")] | ObjectBranch, BY_JSON_KIND]
-Baseline = Annotated[TextBranch | Annotated[tuple[BaselineRow, ...], Tag("<list>")] | ObjectBranch, BY_JSON_KIND]
+Baseline = Annotated[
+    TextBranch | Annotated[tuple[BaselineRow, ...], NOT_FLAT, Tag("<list>")] | ObjectBranch, BY_JSON_KIND
+]
 
 
 def _known_language(language: str) -> str:
