@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from clarify_spark.config.places import Place, at, path_of, shown
-from clarify_spark.config.schema import allowed, branches, choices, node_at
+from clarify_spark.config.schema import Node, allowed, branches, choices, node_at
 from clarify_spark.errors import Problem
 
 METRICS = '"all" or a list of metric names'
+VALUE_TYPES = {"string", "integer", "number"}
 #: Places whose schema is hard to read aloud.
 PLAIN_WORDS = {
     "methods.pre_training_bias.methods": METRICS,
@@ -59,20 +60,26 @@ def _message(document: Any, place: Place, kind: str) -> str:
     return f"found {shown(found)}; allowed: {words}{_hint(found, node)}"
 
 
-def _unknown_key(key: str, node: Mapping[str, Any]) -> str:
-    known = [name for branch in branches(dict(node)) for name in branch.get("properties", ())]
+def _unknown_key(key: str, node: Node) -> str:
+    known = [name for branch in branches(node) for name in branch.get("properties", ())]
     suggestion = nearest(key, known, 0.6)
     allowed_keys = f"only known keys ({suggestion})" if suggestion else ", ".join(known)
     return f"found an unknown key; allowed: {allowed_keys}"
 
 
-def _hint(found: Any, node: Mapping[str, Any]) -> str:
-    types = {branch.get("type") for branch in branches(dict(node))}
-    if isinstance(found, bool) and {"string", "integer", "number"} <= types:
-        return f' (for a column of booleans write "{found}", with the quotes)'
-    if isinstance(found, str) and (suggestion := nearest(found, choices(dict(node)), 0.8)):
+def _hint(found: Any, node: Node) -> str:
+    if isinstance(found, bool):
+        if _types(node) >= VALUE_TYPES:
+            return f' (for a column of booleans write "{found}", with the quotes)'
+        if any(_types(branch.get("items", {})) >= VALUE_TYPES for branch in branches(node)):
+            return f' (for a column of booleans write ["{found}"], with the quotes)'
+    if isinstance(found, str) and (suggestion := nearest(found, choices(node), 0.8)):
         return f" ({suggestion})"
     return ""
+
+
+def _types(node: Node) -> set[str | None]:
+    return {branch.get("type") for branch in branches(node)}
 
 
 def nearest(word: str, known: Iterable[str], likeness: float) -> str | None:

@@ -17,7 +17,7 @@ KINDS = ("model_uri", "endpoint_name", "model_name")
 INSTANCE_KEYS = ("instance_type", "initial_instance_count")
 IMAGE_TYPES = ("image/jpeg", "image/png", "application/x-npy")
 LONGEST_PREFIX = 23
-CALLABLE = r"(python:)?[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*"
+CALLABLE = r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*"
 
 
 def needs_model(config: AnalysisConfig) -> tuple[str, ...]:
@@ -85,7 +85,7 @@ def _model_file(predictor: Predictor) -> Iterator[Problem]:
     elif found_format is None:
         found = f"an ending that tells no format: {shown(uri.rsplit('/', 1)[-1])}"
         yield finding(place, found, f"{', '.join(FORMATS)}, a folder, or a predictor.model_format")
-    elif found_format == "python" and not re.fullmatch(CALLABLE, uri):
+    elif found_format == "python" and not re.fullmatch(CALLABLE, uri.removeprefix("python:")):
         yield finding(place, shown(uri), '"python:package.module:function"')
     elif found_format != "python" and uri.startswith("python:"):
         yield finding("predictor.model_format", f'"{found_format}" for a python: model_uri', '"python"')
