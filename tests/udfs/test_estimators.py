@@ -116,9 +116,7 @@ def test_more_than_two_classes_give_the_most_probable_one(tmp_path):
 def test_label_headers_name_the_probability_columns(tmp_path):
     path = saved(LogisticRegression(max_iter=500).fit(NUMBERS, TARGET), tmp_path)
     got = scored(spec(path, names=("age", "income"), label_headers=("denied", "approved")), NUMBERS)
-    assert got["label_text"].tolist() == [
-        ["denied", "approved"][label] for label in joblib.load(path).predict(NUMBERS)
-    ]
+    assert got["label_text"].tolist() == [["denied", "approved"][label] for label in joblib.load(path).predict(NUMBERS)]
     with pytest.raises(ModelError, match=r"names 3 classes, but .* gives 2 probabilities"):
         scored(spec(path, names=("age", "income"), label_headers=("a", "b", "c")), NUMBERS)
 

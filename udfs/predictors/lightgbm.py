@@ -24,7 +24,7 @@ def load(spec: PredictorSpec) -> Predict:
     expect_indices(spec)
     lightgbm = library("lightgbm", "lightgbm")
     with calling_user_code(f"{spec.path} cannot be loaded by lightgbm"):
-        booster = lightgbm.Booster(params={"num_threads": 1, "verbosity": -1}, model_file=spec.path)
+        booster = lightgbm.Booster(model_file=spec.path)
         meaning: Meaning = "scores" if _objective(Path(spec.path)) in _SCORES else "values"
 
     def predict(features: pd.DataFrame) -> Answer:

@@ -21,14 +21,14 @@ _LIBRARIES = tuple(
 
 def library(name: str, extra: str) -> Any:
     """The imported module; a missing one is a ModelError that says how to install it."""
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name != name.partition(".")[0]:
-            raise
-        raise ModelError(
-            f"{error.name} is not installed on the executors: pip install 'clarify-spark[{extra}]'"
-        ) from error
+    with calling_user_code(f"the executors cannot import {name}"):
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if not f"{name}.".startswith(f"{error.name}."):
+                raise
+            install = f"pip install 'clarify-spark[{extra}]'"
+            raise ModelError(f"{name.partition('.')[0]} is not installed on the executors: {install}") from error
 
 
 @contextmanager

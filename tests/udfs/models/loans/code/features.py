@@ -1,0 +1,2 @@
+def prepared(data):
+    return data.assign(member=(data["member"] == "yes").astype(int))
