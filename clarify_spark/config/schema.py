@@ -29,21 +29,32 @@ def json_schema() -> dict[str, Any]:
 
 @cache
 def _schema() -> Node:
-    schema = _without_nulls(AnalysisConfig.model_json_schema())
+    schema = _tidied(AnalysisConfig.model_json_schema())
     return {**HEAD, **schema, "title": "analysis_config.json", "$comment": NOTE}
 
 
-def _without_nulls(node: Any) -> Any:
-    """The schema with optional keys as keys that may be left out, rather than as keys that may be null."""
+def _tidied(node: Any) -> Any:
+    """pydantic's schema with optional keys that may be left out but not be null, and a title for every key."""
     if isinstance(node, list):
-        return [_without_nulls(item) for item in node]
+        return [_tidied(item) for item in node]
     if not isinstance(node, dict):
         return node
-    kept = {key: _without_nulls(value) for key, value in node.items() if (key, value) != ("default", None)}
-    if "default" in node and node["default"] is None and "anyOf" in kept:
-        branches = [branch for branch in kept.pop("anyOf") if branch != {"type": "null"}]
-        kept = {**(branches[0] if len(branches) == 1 else {"anyOf": branches}), **kept}
+    kept = {key: _tidied(value) for key, value in node.items()}
+    if isinstance(kept.get("properties"), dict):
+        kept["properties"] = {key: _property(key, child) for key, child in kept["properties"].items()}
     return kept
+
+
+def _property(key: str, node: Node) -> Node:
+    """The schema of one key, flat where only one alternative is left."""
+    node = {"title": key.replace("_", " ").title(), **node}
+    alternatives = node.pop("allOf", None) or node.pop("anyOf", None)
+    if "default" in node and node["default"] is None:
+        del node["default"]
+        alternatives = [branch for branch in alternatives or () if branch != {"type": "null"}]
+    if not alternatives:
+        return node
+    return {**alternatives[0], **node} if len(alternatives) == 1 else {**node, "anyOf": alternatives}
 
 
 def resolved(node: Node) -> Node:
