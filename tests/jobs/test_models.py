@@ -1,0 +1,185 @@
+"""Post-training metrics with predictions that executors get from a model."""
+
+import json
+import sys
+import textwrap
+
+import joblib
+import lightgbm
+import pytest
+import skops.io
+import xgboost
+from sklearn.linear_model import LogisticRegression
+
+from clarify_spark.cli import main
+
+FEATURES = ["black", "male", "obrat", "loanprc", "unem", "chist"]
+ROUNDS = 5
+
+
+@pytest.fixture
+def model_config(config):
+    """The config without predictions in the data; tests add the model."""
+    del config["predicted_label"]
+    return {**config, "excluded_columns": ["predicted"], "predictor": {}}
+
+
+@pytest.fixture(scope="session")
+def logistic(loans):
+    return LogisticRegression(max_iter=2000, class_weight="balanced").fit(loans[FEATURES], loans["approve"])
+
+
+@pytest.fixture
+def same_as(analyze, config, csv, loans, tmp_path):
+    """Assert that a run's numbers are those of a run with the same predictions in the data."""
+
+    def check(ran, predicted):
+        assert ran.code == 0, ran.err
+        loans.assign(predicted=predicted).to_csv(csv, index=False)
+        expected = analyze({**config, "predicted_label": "predicted"}, csv, output=tmp_path / "expected")
+        assert ran.json() == expected.json()
+        details = [
+            json.loads((folder / "analysis_details.json").read_text()) for folder in (ran.output, expected.output)
+        ]
+        assert details[0]["model_performance"] == details[1]["model_performance"]
+
+    return check
+
+
+def test_a_skops_model_gives_what_the_library_itself_predicts(
+    analyze, model_config, csv, logistic, loans, tmp_path, same_as
+):
+    skops.io.dump(logistic, tmp_path / "model.skops")
+    model_config["predictor"] = {"model_uri": str(tmp_path / "model.skops")}
+    same_as(analyze(model_config, csv), logistic.predict(loans[FEATURES]))
+
+
+def test_a_pickled_model_is_refused_unless_it_is_allowed(
+    analyze, model_config, csv, logistic, loans, tmp_path, same_as
+):
+    joblib.dump(logistic, tmp_path / "model.joblib")
+    model_config["predictor"] = {"model_uri": str(tmp_path / "model.joblib")}
+    refused = analyze(model_config, csv)
+    assert refused.code == 4
+    assert "--allow-pickle" in refused.last_line
+    assert not (refused.output / "analysis.json").exists()
+    same_as(analyze(model_config, csv, "--allow-pickle"), logistic.predict(loans[FEATURES]))
+
+
+def test_an_xgboost_model_and_a_threshold(analyze, model_config, csv, loans, tmp_path, same_as):
+    data = xgboost.DMatrix(loans[FEATURES], loans["approve"])
+    booster = xgboost.train({"objective": "binary:logistic", "nthread": 1}, data, ROUNDS)
+    booster.save_model(tmp_path / "model.ubj")
+    model_config |= {"predictor": {"model_uri": str(tmp_path / "model.ubj")}, "probability_threshold": 0.8}
+    same_as(analyze(model_config, csv), (booster.predict(data) > 0.8).astype(int))
+
+
+def test_a_lightgbm_model(analyze, model_config, csv, loans, tmp_path, same_as):
+    data = lightgbm.Dataset(loans[FEATURES], loans["approve"])
+    booster = lightgbm.train({"objective": "binary", "verbose": -1, "num_threads": 1}, data, ROUNDS)
+    booster.save_model(tmp_path / "model.txt")
+    model_config |= {"predictor": {"model_uri": str(tmp_path / "model.txt")}, "probability_threshold": 0.8}
+    same_as(analyze(model_config, csv), (booster.predict(loans[FEATURES]) > 0.8).astype(int))
+
+
+def test_a_python_function(analyze, model_config, csv, loans, tmp_path, same_as, monkeypatch):
+    (tmp_path / "approvals.py").write_text("def low_burden(frame):\n    return (frame['obrat'] < 35).astype(int)\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    model_config["predictor"] = {"model_uri": "python:approvals:low_burden"}
+    sys.modules.pop("approvals", None)
+    ran = analyze(model_config, csv)
+    if ran.code == 4 and "approvals" in ran.err:
+        pytest.fail(f"the workers do not see the driver's folder of modules: {ran.err}")
+    same_as(ran, (loans["obrat"] < 35).astype(int))
+
+
+def test_a_folder_written_for_a_sagemaker_container(analyze, model_config, csv, loans, tmp_path, same_as):
+    folder = tmp_path / "model"
+    (folder / "code").mkdir(parents=True)
+    (folder / "limits.json").write_text('{"obrat": 35}')
+    (folder / "code" / "inference.py").write_text(
+        textwrap.dedent("""
+        import json, os
+
+        def model_fn(model_dir):
+            with open(os.path.join(model_dir, "limits.json")) as stream:
+                return json.load(stream)
+
+        def input_fn(body, content_type):
+            assert content_type == "application/jsonlines", content_type
+            return [json.loads(line)["features"] for line in body.splitlines()]
+
+        def predict_fn(rows, model):
+            return [row[2] < model["obrat"] for row in rows]
+
+        def output_fn(prediction, accept):
+            lines = [json.dumps({"answer": {"approve": int(one)}}) for one in prediction]
+            return "\\n".join(lines), accept
+        """)
+    )
+    model_config["predictor"] = {
+        "model_uri": str(folder),
+        "content_type": "application/jsonlines",
+        "content_template": '{"features":$features}',
+        "label": "answer.approve",
+    }
+    same_as(analyze(model_config, csv), (loans["obrat"] < 35).astype(int))
+
+
+def test_a_model_that_fails_ends_with_4_and_its_own_words(analyze, model_config, csv, tmp_path, monkeypatch):
+    (tmp_path / "failing.py").write_text("def predict(frame):\n    raise ValueError('no such luck')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    model_config["predictor"] = {"model_uri": "python:failing:predict"}
+    ran = analyze(model_config, csv)
+    assert ran.code == 4
+    assert "ValueError: no such luck" in ran.err
+    assert "failing.py:2" in ran.err
+
+
+def test_a_model_that_is_not_there_ends_with_4(analyze, model_config, csv, tmp_path):
+    model_config["predictor"] = {"model_uri": str(tmp_path / "nothing.skops")}
+    ran = analyze(model_config, csv)
+    assert ran.code == 4
+    assert "nothing.skops" in ran.last_line
+
+
+def test_partitions_change_no_prediction(analyze, model_config, loans, tmp_path, spark):
+    """A model whose answer depends on the rows of its batch still gives the same predictions for 1 and 64 partitions."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    big = loans.sample(9000, replace=True, random_state=0)
+    big.to_csv(folder / "a.csv", index=False)
+    (tmp_path / "relative.py").write_text(
+        "def above_mean(f):\n    return (f['obrat'] < f['obrat'].mean()).astype(int)\n"
+    )
+    model_config["predictor"] = {"model_uri": "python:relative:above_mean"}
+    texts = set()
+    for parts, shuffle in (("1g", "1"), ("16k", "64")):
+        old = {
+            name: spark.conf.get(name) for name in ("spark.sql.shuffle.partitions", "spark.sql.files.maxPartitionBytes")
+        }
+        spark.conf.set("spark.sql.shuffle.partitions", shuffle)
+        spark.conf.set("spark.sql.files.maxPartitionBytes", parts)
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.syspath_prepend(str(tmp_path))
+                ran = analyze(model_config, folder, output=tmp_path / shuffle)
+        finally:
+            for name, value in old.items():
+                spark.conf.set(name, value)
+        assert ran.code == 0, ran.err
+        texts.add((ran.output / "analysis.json").read_bytes())
+    assert len(texts) == 1
+
+
+def test_the_demo_trains_analyses_and_tells_the_numbers(spark, tmp_path, capfd):
+    assert main(["demo", "--output", str(tmp_path / "demo")]) == 0
+    out = capfd.readouterr().out
+    assert "race = Black" in out
+    assert "sex = Female" in out
+    analysis = json.loads((tmp_path / "demo" / "analysis.json").read_text())
+    assert [entry["value_or_threshold"] for entry in analysis["post_training_bias_metrics"]["facets"]["race"]] == [
+        "Black",
+        "Hispanic",
+    ]
