@@ -51,21 +51,19 @@ def cautions(roles: Roles, counts: CountTable) -> tuple[Caution, ...]:
 def overall_cautions(roles: Roles, rows: Confusion) -> Iterator[Caution]:
     """What is degenerate about labels and predictions over all rows."""
     positive = roles.label.positive.text or "no value at all"
-    if 0 in (rows.positives, rows.negatives):
+    one_label = 0 in (rows.positives, rows.negatives)
+    if one_label:
         kind = "positive" if rows.positives else "negative"
-        yield Caution(
-            "one_label", f"All {rows.rows} labels are {kind} (positive is {positive}); nothing can be compared."
-        )
+        sentence = f"All {rows.rows} labels are {kind} (positive is {positive}); there are no outcomes to compare."
+        yield Caution("one_label", sentence)
     if roles.predicted is None or roles.predicted.error is not None:
         return
     if rows.predicted_positives == 0:
         why = "Clarify gives up on such predictions; check the threshold and the positive label values"
         yield Caution("no_positive_prediction", f"None of {rows.rows} predictions is positive ({positive}). {why}.")
     elif rows.predicted_negatives == 0:
-        yield Caution(
-            "constant_prediction", f"All {rows.rows} predictions are positive; they tell groups nothing apart."
-        )
-    if rows.rows and rows.fp + rows.fn == 0:
+        yield Caution("constant_prediction", f"All {rows.rows} predictions are positive; they tell no group apart.")
+    if not one_label and rows.fp + rows.fn == 0:
         leak = "the prediction may be a copy of the label, or a feature may give it away"
         yield Caution("perfect", f"The model is right about all {rows.rows} rows; {leak}.")
 

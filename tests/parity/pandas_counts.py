@@ -19,7 +19,7 @@ from clarify_spark.columns import ColumnProfile, Kind, Scalar
 
 
 def kind_of(series: pd.Series) -> Kind:
-    if pd.api.types.is_bool_dtype(series):
+    if pd.api.types.is_bool_dtype(series) or pd.api.types.infer_dtype(series, skipna=True) == "boolean":
         return "boolean"
     if pd.api.types.is_integer_dtype(series):
         return "integer"
