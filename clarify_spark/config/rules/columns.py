@@ -34,8 +34,9 @@ def _roles(config: AnalysisConfig) -> Iterator[Reference]:
         in_main = isinstance(facet.name_or_index, str) and facet.name_or_index in (main[1] or ())
         yield ("facet", index, "name_or_index"), facet.name_or_index, main if in_main else facets
     group = config.group_variable
-    in_facets = isinstance(group, str) and group in (facets[1] or ())
-    yield from _given(("group_variable",), group, facets if in_facets else main)
+    in_main = not isinstance(group, str) or group in (main[1] or ())
+    in_facets = facets[1] is None or group in facets[1]
+    yield from _given(("group_variable",), group, facets if in_facets and not in_main else main)
     for index, segmentation in enumerate(config.segment_config or ()):
         yield ("segment_config", index, "name_or_index"), segmentation.name_or_index, main
 
@@ -58,11 +59,26 @@ def _second_data_sets(config: AnalysisConfig) -> Iterator[Reference]:
     predicted: Headers = ("predicted_label_headers", config.predicted_label_headers)
     yield from _given(join, config.joinsource_name_or_index, _main_headers(config))
     if config.facet_dataset_uri is not None:
-        yield from _given(join, config.joinsource_name_or_index, _facet_headers(config))
+        yield from _given(join, _join_name(config), _facet_headers(config))
     if config.predicted_label_dataset_uri is not None:
-        yield from _given(join, config.joinsource_name_or_index, predicted)
-        column = "predicted_label" if config.predicted_label is None else config.predicted_label
-        yield ("predicted_label",), column, predicted
+        yield from _given(join, _join_name(config), predicted)
+        yield from _given(("predicted_label",), _predicted_label(config), predicted)
+
+
+def _join_name(config: AnalysisConfig) -> str | None:
+    """The name of the id column, which is the same in every data set; None when the data alone tell it."""
+    join, names = config.joinsource_name_or_index, config.headers or ()
+    if isinstance(join, int):
+        return names[join] if 0 <= join < len(names) else None
+    return join
+
+
+def _predicted_label(config: AnalysisConfig) -> str | int | None:
+    """The prediction's column in its own data set; None when it is the only one besides the id."""
+    others = [name for name in config.predicted_label_headers or () if name != _join_name(config)]
+    if config.predicted_label is None and len(others) == 1:
+        return None
+    return "predicted_label" if config.predicted_label is None else config.predicted_label
 
 
 def _given(place: Place, column: str | int | None, headers: Headers) -> Iterator[Reference]:

@@ -149,6 +149,23 @@ def test_columns_of_a_second_data_set_are_looked_up_there():
     scores = {"predicted_label_dataset_uri": "p.csv", "predicted_label_headers": ["id", "score"], "methods": POST}
     assert paths(**scores, predicted_label="score") == []
     assert paths(**scores) == ["predicted_label"]
+    assert paths(**scores, joinsource_name_or_index="id") == []
+
+
+def test_an_id_given_by_index_is_looked_up_by_its_name_in_the_second_data_set():
+    scores = {"predicted_label_dataset_uri": "p.csv", "methods": POST, "predicted_label": "p"}
+    at_the_end = ["sex", "age", "group", "label", "predicted", "id"]
+    assert paths(**scores, headers=at_the_end, joinsource_name_or_index=5, predicted_label_headers=["id", "p"]) == []
+    problems = paths(**scores, headers=at_the_end, joinsource_name_or_index=5, predicted_label_headers=["key", "p"])
+    assert problems == ["joinsource_name_or_index"]
+
+
+def test_the_group_variable_may_be_in_either_data_set():
+    facets = {"facet_dataset_uri": "f.csv", "facet": [{"name_or_index": 0}]}
+    assert paths(**facets, facet_headers=["race", "town"], group_variable="town") == []
+    assert paths(**facets, facet_headers=["race", "town"], group_variable="age") == []
+    assert paths(**facets, facet_headers=["race", "town"], group_variable="x") == ["group_variable"]
+    assert paths(**facets, group_variable="town") == []
 
 
 @pytest.mark.parametrize(
