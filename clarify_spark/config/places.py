@@ -9,6 +9,7 @@ from typing import Any
 Place = tuple[str | int, ...]
 
 _PLAIN_KEY = re.compile(r"[^\W\d][\w$-]*")
+_USER_OF_URI = re.compile(r"://[^/@\s\"]+@")
 LONGEST = 80
 
 
@@ -24,8 +25,8 @@ def _step(step: str | int) -> str:
 
 
 def shown(value: Any) -> str:
-    """The value as JSON on one line, at most 80 characters."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    """The value as JSON on one line, at most 80 characters, without the keys that a URI may carry before its host."""
+    text = _USER_OF_URI.sub("://…@", json.dumps(value, ensure_ascii=False, default=str))
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 

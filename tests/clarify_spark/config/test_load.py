@@ -190,3 +190,9 @@ def test_long_values_are_shortened():
 def test_a_misspelt_word_suggests_the_nearest_allowed_one():
     (problem,) = problems(text_of(dataset_type="text/cvs"))
     assert 'did you mean "text/csv"?' in problem.message
+
+
+def test_the_keys_in_a_uri_are_not_printed():
+    (problem,) = problems(text_of(dataset_uri=["s3a://ACCESS:SECRET@bucket/data"]))
+    assert "SECRET" not in str(problem)
+    assert "bucket/data" in str(problem)
