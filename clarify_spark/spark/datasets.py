@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from clarify_spark.columns import Kind
 from clarify_spark.config import AnalysisConfig
 from clarify_spark.errors import ConfigError, Problem
-from clarify_spark.spark.formats import csv, parquet
+from clarify_spark.spark.formats import csv, json_records, parquet
 from clarify_spark.spark.formats.joins import Side, join
 from clarify_spark.spark.formats.listing import SourceFile
 from clarify_spark.spark.formats.naming import resolve_name
@@ -104,7 +104,7 @@ def read(spark: SparkSession, config: AnalysisConfig, data_uri: str) -> Dataset:
         features=roles.features,
         join=roles.join,
         source=_source(table, [main, *(side.table for side in sides)]),
-        facet_names=facets.table.names if facets else main.names,
+        facet_names=facets.table.names if facets else main.addressable,
         cached=(*table.cached, *(frame for side in sides for frame in side.table.cached)),
     )
 
@@ -158,7 +158,22 @@ def _read_parquet(spark: SparkSession, config: AnalysisConfig, uri: str) -> Tabl
     return parquet.read_parquet(spark, uri, parquet.Wishes(config.headers, config.excluded_columns or ()))
 
 
+def _json_wishes(config: AnalysisConfig) -> json_records.Wishes:
+    predicted = None if config.predicted_label_dataset_uri else config.predicted_label
+    return json_records.Wishes(config.headers, config.features, config.label, predicted, config.max_malformed_records)
+
+
+def _read_json_lines(spark: SparkSession, config: AnalysisConfig, uri: str) -> Table:
+    return json_records.read_json_lines(spark, uri, _json_wishes(config))
+
+
+def _read_json_documents(spark: SparkSession, config: AnalysisConfig, uri: str) -> Table:
+    return json_records.read_json_documents(spark, uri, _json_wishes(config))
+
+
 READERS: Mapping[str, Callable[[SparkSession, AnalysisConfig, str], Table]] = {
     "text/csv": _read_csv,
+    "application/jsonlines": _read_json_lines,
+    "application/json": _read_json_documents,
     "application/x-parquet": _read_parquet,
 }

@@ -15,12 +15,12 @@ from clarify_spark.errors import DataError
 from clarify_spark.spark.formats.csv_header import Header, find_header, parse
 from clarify_spark.spark.formats.failures import reading
 from clarify_spark.spark.formats.keys import Split, placed, split_rows
-from clarify_spark.spark.formats.kinds import bits
+from clarify_spark.spark.formats.kinds import bits, missing
 from clarify_spark.spark.formats.listing import Listing, list_files
 from clarify_spark.spark.formats.malformed import first_malformed, require_tolerable
 from clarify_spark.spark.formats.quoting import shown
 from clarify_spark.spark.formats.table import Table
-from clarify_spark.spark.formats.texts import PROBLEM, Texts, typed
+from clarify_spark.spark.formats.texts import PROBLEM, Counts, Texts, typed
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -54,12 +54,13 @@ def read_csv(spark: SparkSession, uri: str, wishes: Wishes) -> Table:
         header = _header(spark, listing, lines, wishes)
         cached = _records(spark, listing, header, lines.multiline).persist(StorageLevel.MEMORY_AND_DISK)
         width = len(header.names)
-        splits, malformed, found = _counted(cached, width)
-        require_tolerable(malformed, wishes.max_malformed, lambda: _complaint(cached, splits, listing, width))
-    rows = sum(split.records for split in splits) - malformed
-    if rows == 0:
+        counts = _counted(cached, width)
+        require_tolerable(
+            counts.malformed, wishes.max_malformed, lambda: _complaint(cached, counts.splits, listing, width)
+        )
+    if counts.rows == 0:
         raise DataError(f"{listing.uri}: there is no record{' besides the header row' if header.in_files else ''}.")
-    return typed(spark, Texts(listing, header.names, cached, splits, found, rows, malformed, (header.note,)))
+    return typed(spark, Texts(listing, header.names, cached, counts, (header.note,), missing))
 
 
 def _scan_lines(spark: SparkSession, listing: Listing) -> _Lines:
@@ -125,16 +126,19 @@ def _records(spark: SparkSession, listing: Listing, header: Header, multiline: b
     return placed(spark, scan, listing, [*names, PROBLEM])
 
 
-def _counted(cached: DataFrame, width: int) -> tuple[tuple[Split, ...], int, tuple[int, ...]]:
-    """The splits, the number of malformed records and each column's bits, from one pass."""
+def _counted(cached: DataFrame, width: int) -> Counts:
+    """Splits, good and malformed records, and each column's kind bits, from one pass."""
     bad = F.col(PROBLEM)
-    rows = split_rows(cached, [F.count(bad), *(bits(f"c{index}", bad.isNull()) for index in range(width))])
-    found = tuple(reduce(or_, (values[place] or 0 for _, values in rows), 0) for place in range(1, width + 1))
-    return tuple(split for split, _ in rows), sum(values[0] for _, values in rows), found
+    malformed = F.count_if(F.trim(bad) != "")  # multiLine reading makes records of lines of blanks
+    columns = [bits(f"c{index}", bad.isNull()) for index in range(width)]
+    rows = split_rows(cached, [F.count_if(bad.isNull()), malformed, *columns])
+    found = tuple(reduce(or_, (values[place] or 0 for _, values in rows), 0) for place in range(2, width + 2))
+    splits = tuple(split for split, _ in rows)
+    return Counts(splits, sum(values[0] for _, values in rows), sum(values[1] for _, values in rows), found)
 
 
 def _complaint(cached: DataFrame, splits: tuple[Split, ...], listing: Listing, width: int) -> str:
-    bad = cached.filter(F.col(PROBLEM).isNotNull())
+    bad = cached.filter(F.trim(F.col(PROBLEM)) != "")
     uri, position, text = first_malformed(bad, PROBLEM, splits, listing)
     record = (parse(text) or [[]])[0]
     return f"{uri}, record {position + 1} (blank lines and the header not counted): {len(record)} columns, {width} expected: {shown(text)}"

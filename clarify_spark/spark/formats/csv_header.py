@@ -84,9 +84,9 @@ def _detected(first: list[str], records: Sequence[Sequence[str]], wanted: Collec
 
 
 def _textual_over_numbers(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:
-    """True when no field of the first record is a number or empty, all differ, and some column below has nothing but numbers."""
+    """True when no field of the first record is a number or empty and some column below has nothing but numbers."""
     named = [cell for index, cell in enumerate(first) if cell or index > 0]
-    if len(set(named)) < len(named) or any(cell in kinds.MISSING_TEXTS or _NUMBER.match(cell) for cell in named):
+    if any(cell in kinds.MISSING_TEXTS or _NUMBER.match(cell) for cell in named):
         return False
     return any(_all_numbers([record[index] for record in others if index < len(record)]) for index in range(len(first)))
 

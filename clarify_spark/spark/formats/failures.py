@@ -17,7 +17,8 @@ except ModuleNotFoundError:  # pragma: no cover
     Py4JError = PySparkException
 
 _FILE = re.compile(
-    r"(?:reading file|not a Parquet file[.:]?|file at|Path does not exist:|FileNotFoundException: File)\s+(\S+)"
+    r"(?:reading file|Path does not exist:|FileNotFoundException: File) (?P<path>\S.*?)(?=\.\s|\.?$| does not exist)",
+    re.MULTILINE,
 )
 
 #: (what Spark's text contains, what is wrong, what to do); the first that matches wins.
@@ -96,6 +97,6 @@ def explain(text: str, uri: str) -> ClarifyError | None:
     for pattern, wrong, remedy in _REASONS:
         if re.search(pattern, text):
             named = _FILE.search(text)
-            path = named.group(1).rstrip(".,;") if named else uri
+            path = named["path"] if named else uri
             return DataError(f"{path}: {wrong}; {remedy}.")
     return translate(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
@@ -11,6 +12,8 @@ from clarify_spark.udfs import kinds
 
 if TYPE_CHECKING:
     from pyspark.sql import Column
+
+Missing = Callable[[str], "Column"]
 
 
 def bits(name: str, good: Column) -> Column:
@@ -31,6 +34,11 @@ def bits(name: str, good: Column) -> Column:
 def missing(name: str) -> Column:
     """True where a text column holds one of the texts that stand for a missing value."""
     return F.col(name).isNull() | F.col(name).isin(*kinds.MISSING_TEXTS)
+
+
+def is_null(name: str) -> Column:
+    """True where a column holds null: in JSON only null is missing."""
+    return F.col(name).isNull()
 
 
 def settle(found: int) -> Kind:
@@ -58,8 +66,8 @@ def remark(name: str, found: int) -> str | None:
     return None
 
 
-def cast(name: str, found: int) -> Column:
-    """A text column as the Spark type of its kind, missing values as null."""
+def cast(name: str, found: int, gone: Missing) -> Column:
+    """A text column as the Spark type of its kind, values that ``gone`` tells to be missing as null."""
     kind = settle(found)
     if kind == "string" and not found & ~(kinds.BOOLEAN | kinds.MISSING):
         value = F.initcap(F.col(name))
@@ -67,9 +75,7 @@ def cast(name: str, found: int) -> Column:
         value = F.col(name)
     else:
         value = F.expr(f"try_cast({name} AS {_SPARK_TYPES[kind]})")
-    return (
-        F.when(missing(name), F.lit(None)).otherwise(value).alias(name) if found & kinds.MISSING else value.alias(name)
-    )
+    return F.when(gone(name), F.lit(None)).otherwise(value).alias(name) if found & kinds.MISSING else value.alias(name)
 
 
 _SPARK_TYPES: dict[Kind, str] = {"integer": "BIGINT", "float": "DOUBLE", "boolean": "BOOLEAN"}

@@ -66,7 +66,9 @@ def list_files(spark: SparkSession, uri: str, suffixes: Sequence[str]) -> Listin
         )
     entries = sorted((str(row[0]), int(row[1]), row[2], str(row[3])) for row in found)
     if not entries:
-        raise DataError(f"{uri}: the folder holds no data files (names that start with '_' or '.' do not count).")
+        raise DataError(
+            f"{uri}: the data set is empty: no file that holds anything (names that start with '_' or '.' do not count)."
+        )
     chosen, notes = _of_the_format(entries, suffixes)
     files = tuple(SourceFile(path, size, modified) for path, size, modified, _ in chosen)
     if any(re.search(r"/[^/=]+=[^/]+/", file.uri) for file in files):
@@ -90,9 +92,11 @@ def _of_the_format(entries: list[Entry], suffixes: Sequence[str]) -> tuple[list[
 
 
 def _absolute(uri: str) -> str:
-    """A relative local path made absolute: the JVM's working directory need not be ours."""
-    relative = not _SCHEME.match(uri) and not uri.startswith("/")
-    return f"file://{os.path.abspath(uri)}" if relative and os.path.exists(uri) else uri
+    """A local path that exists, absolute (the JVM's working directory need not be ours) and without globs; others as given."""
+    if _SCHEME.match(uri) or not os.path.exists(uri):
+        return uri
+    path = _GLOB.sub(r"\\\1", os.path.abspath(uri))
+    return path if uri.startswith("/") else f"file://{path}"
 
 
 def _relative(uris: Sequence[str]) -> list[str]:

@@ -58,7 +58,8 @@ def read_parquet(spark: SparkSession, uri: str, wishes: Wishes) -> Table:
             raise DataError(f"{uri}: there is no row.")
     columns = tuple(Column(field.name, id_, kind_of(field.dataType)) for field, id_ in fields)
     keyed = _keyed(spark, scan, listing, [_cast(field, id_) for field, id_ in fields])
-    return Table(frame, keyed, columns, listing, None, 0, (*listing.notes, *notes), ())
+    unread = tuple(name for name in scan.columns if name not in {field.name for field, _ in fields})
+    return Table(frame, keyed, columns, listing, None, 0, (*listing.notes, *notes), (), unread=unread)
 
 
 def kind_of(spark_type: T.DataType) -> Kind:

@@ -5,13 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
-LONGEST = 80
+from clarify_spark.udfs.quoting import shown
 
-
-def shown(value: object) -> str:
-    """``repr`` of a data value, at most 80 characters long."""
-    text = repr(value)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+__all__ = ["near", "shown"]
 
 
 def near(name: object, names: Sequence[str]) -> str:

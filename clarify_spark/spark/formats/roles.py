@@ -11,6 +11,8 @@ from clarify_spark.spark.formats.naming import resolve_name
 from clarify_spark.spark.formats.table import Table
 
 DEFAULT_PREDICTED_LABEL = "predicted_label"
+#: Formats in which label and predicted label are JMESPaths.
+JSON_TYPES = ("application/json", "application/jsonlines")
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,12 @@ def assign(config: AnalysisConfig, table: Table) -> ColumnRoles:
 
     def resolved(reference: str | int | None, path: str) -> str | None:
         try:
-            return None if reference is None else resolve_name(reference, table.names, path)
+            return None if reference is None else resolve_name(reference, table.addressable, path)
         except ConfigError as error:
             problems.extend(error.problems)
             return None
 
-    json_data = table.label is not None or table.predicted_label is not None
+    json_data = config.dataset_type in JSON_TYPES
     label = table.label if json_data else resolved(config.label, "label")
     predicted = table.predicted_label
     if not json_data and config.predicted_label_dataset_uri is None:
@@ -45,6 +47,8 @@ def assign(config: AnalysisConfig, table: Table) -> ColumnRoles:
         for index, facet in enumerate(config.facet or ()):
             resolved(facet.name_or_index, f"facet[{index}].name_or_index")
         resolved(config.group_variable, "group_variable")
+    if label in table.unread or predicted in table.unread or join in table.unread:
+        problems.append(Problem("excluded_columns", f"a list, map or struct has no role: {', '.join(table.unread)}"))
     if problems:
         raise ConfigError(problems)
     others = {label, predicted, join, *excluded}

@@ -27,6 +27,7 @@ class Table:
 
     ``rows`` is None when the reader did not have to count; ``cached`` are the frames to unpersist in the end.
     ``label`` and ``predicted_label`` are set by formats that find them by JMESPath instead of by column.
+    ``unread`` are excluded columns that were not read; an index in the config counts them too (``addressable``).
     """
 
     frame: DataFrame
@@ -39,8 +40,17 @@ class Table:
     cached: tuple[DataFrame, ...]
     label: str | None = None
     predicted_label: str | None = None
+    unread: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
         """The columns' names in order."""
         return tuple(column.name for column in self.columns)
+
+    @property
+    def addressable(self) -> tuple[str, ...]:
+        """All names that the data has, in the order in which an index counts them."""
+        places = {int(column.id[1:]): column.name for column in self.columns}
+        missing = [index for index in range(len(places) + len(self.unread)) if index not in places]
+        places.update(zip(missing, self.unread, strict=True))
+        return tuple(places[index] for index in sorted(places))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from clarify_spark.spark.formats.keys import PLACE, Split, with_row_key
-from clarify_spark.spark.formats.kinds import cast, remark, settle
+from clarify_spark.spark.formats.kinds import Missing, cast, remark, settle
 from clarify_spark.spark.formats.listing import Listing
 from clarify_spark.spark.formats.malformed import tolerated_note
 from clarify_spark.spark.formats.table import Column, Table
@@ -21,35 +21,45 @@ PROBLEM = "_problem"
 
 
 @dataclass(frozen=True)
+class Counts:
+    """What one pass over the records tells: splits, good and malformed records, and each column's kind bits."""
+
+    splits: tuple[Split, ...]
+    rows: int
+    malformed: int
+    bits: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Texts:
-    """Records as text: ``cached`` has columns c0, c1, …, PROBLEM and the places; ``bits`` tell the kinds in each column."""
+    """Records as text: ``cached`` has columns c0, c1, …, PROBLEM and the places.
+
+    ``missing`` tells which texts are missing values.
+    """
 
     listing: Listing
     names: tuple[str, ...]
     cached: DataFrame
-    splits: tuple[Split, ...]
-    bits: tuple[int, ...]
-    rows: int
-    malformed: int
+    counts: Counts
     notes: tuple[str, ...]
+    missing: Missing
 
 
 def typed(spark: SparkSession, texts: Texts) -> Table:
     """The good records with each column cast to its kind."""
     ids = [f"c{index}" for index in range(len(texts.names))]
+    counts = texts.counts
     good = texts.cached.filter(F.col(PROBLEM).isNull())
-    casts = [cast(name, found) for name, found in zip(ids, texts.bits, strict=True)]
-    columns = tuple(
-        Column(name, id_, settle(found)) for name, id_, found in zip(texts.names, ids, texts.bits, strict=True)
-    )
-    remarks = [remark(name, found) for name, found in zip(texts.names, texts.bits, strict=True)]
+    casts = [cast(name, found, texts.missing) for name, found in zip(ids, counts.bits, strict=True)]
+    kinds = [settle(found) for found in counts.bits]
+    remarks = [remark(name, found) for name, found in zip(texts.names, counts.bits, strict=True)]
     return Table(
         frame=good.select(*casts),
-        keyed=with_row_key(spark, good.select(*casts, *PLACE), texts.splits),
-        columns=columns,
+        keyed=with_row_key(spark, good.select(*casts, *PLACE), counts.splits),
+        columns=tuple(Column(*column) for column in zip(texts.names, ids, kinds, strict=True)),
         listing=texts.listing,
-        rows=texts.rows,
-        malformed=texts.malformed,
-        notes=(*texts.listing.notes, *texts.notes, *filter(None, remarks), *tolerated_note(texts.malformed)),
+        rows=counts.rows,
+        malformed=counts.malformed,
+        notes=(*texts.listing.notes, *texts.notes, *filter(None, remarks), *tolerated_note(counts.malformed)),
         cached=(texts.cached,),
     )
