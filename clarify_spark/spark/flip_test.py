@@ -50,8 +50,8 @@ INFINITE = "Input X contains infinity or a value too large for dtype('float64').
 MISSING = (
     "Input X contains NaN.\nKNeighborsClassifier does not accept missing values encoded as NaN natively. For "
     "supervised learning, you might want to consider sklearn.ensemble.HistGradientBoostingClassifier and Regressor "
-    "which accept missing values encoded as NaNs natively. Alternatively, it is possible to preprocess the data, for instance by "
-    "using an imputer transformer in a pipeline or drop samples with missing values. See "
+    "which accept missing values encoded as NaNs natively. Alternatively, it is possible to preprocess the data, for "
+    "instance by using an imputer transformer in a pipeline or drop samples with missing values. See "
     "https://scikit-learn.org/stable/modules/impute.html You can find a list of all estimators that handle NaN values "
     "at the following page: https://scikit-learn.org/stable/modules/impute.html#estimators-that-handle-nan-values"
 )
