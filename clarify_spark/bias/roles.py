@@ -12,7 +12,6 @@ from clarify_spark.bias.memberships import (
     Membership,
     above,
     column_type,
-    comparable,
     entry_of,
     equal_to,
     is_numeric,
@@ -20,6 +19,19 @@ from clarify_spark.bias.memberships import (
 )
 from clarify_spark.columns import ColumnProfile, Kind, Scalar
 from clarify_spark.errors import ConfigError, Problem
+
+__all__ = [
+    "PREDICTION_MISMATCH",
+    "BiasConfig",
+    "FacetConfig",
+    "FacetRole",
+    "LabelRole",
+    "Membership",
+    "RoleNames",
+    "Roles",
+    "needed_facts",
+    "resolve",
+]
 
 #: Clarify's words for predictions that cannot be compared with the labels.
 PREDICTION_MISMATCH = "Predicted Label Column series datatype is not the same as Label Column series"
@@ -296,18 +308,3 @@ def _warnings(
     if roles.predicted is not None:
         of_predictions = profiles[roles.predicted.name]
         yield from traps.predictions(profiles[roles.label.name], of_predictions, roles.predicted.error)
-
-
-__all__ = [
-    "PREDICTION_MISMATCH",
-    "BiasConfig",
-    "FacetConfig",
-    "FacetRole",
-    "LabelRole",
-    "Membership",
-    "RoleNames",
-    "Roles",
-    "comparable",
-    "needed_facts",
-    "resolve",
-]

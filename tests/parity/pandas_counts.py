@@ -17,6 +17,9 @@ from clarify_spark.bias.performance import ClassCount
 from clarify_spark.bias.roles import Roles
 from clarify_spark.columns import ColumnProfile, Kind, Scalar
 
+#: Whether each row's label, and whether its prediction, is positive: (rows,) each.
+Outcomes = tuple[np.ndarray, np.ndarray]
+
 
 def kind_of(series: pd.Series) -> Kind:
     if pd.api.types.is_bool_dtype(series) or pd.api.types.infer_dtype(series, skipna=True) == "boolean":
@@ -72,29 +75,25 @@ def _count(case: Case, roles: Roles) -> Counted:
     predicted = np.zeros(len(frame), dtype=bool)
     if roles.predicted is not None:
         predicted = members(frame[roles.predicted.name], roles.predicted.positive)
+    outcomes = (positive, predicted)
     entries = [
-        [
-            _facet_counts(frame, roles, role.name, members(frame[role.name], entry), positive, predicted)
-            for entry in role.entries
-        ]
+        [_facet_counts(frame, roles, role.name, members(frame[role.name], entry), outcomes) for entry in role.entries]
         for role in roles.facets
     ]
     return Counted(entries, _classes(frame, roles))
 
 
-def _facet_counts(
-    frame: pd.DataFrame, roles: Roles, facet: str, in_d: np.ndarray, positive: np.ndarray, predicted: np.ndarray
-) -> FacetCounts:
+def _facet_counts(frame: pd.DataFrame, roles: Roles, facet: str, in_d: np.ndarray, outcomes: Outcomes) -> FacetCounts:
     strata = repeats = flips = None
     if roles.group is not None:
         groups = frame[roles.group]
         rows = [(groups == group).to_numpy(dtype=bool) for group in groups.dropna().unique()]
-        cells = np.array([cells_of(in_d[row], positive[row], predicted[row]) for row in rows]).reshape(-1, 2, 2, 2)
-        strata, repeats = np.unique(cells, axis=0, return_counts=True)
+        cells = [cells_of(in_d[row], *(outcome[row] for outcome in outcomes)) for row in rows]
+        strata, repeats = np.unique(np.array(cells).reshape(-1, 2, 2, 2), axis=0, return_counts=True)
     if roles.predicted is not None and in_d.any() and not in_d.all():
         features = frame.drop(columns=[roles.label.name, roles.predicted.name, facet])
-        flips = flip(features, in_d, predicted)
-    return FacetCounts(cells_of(in_d, positive, predicted), roles.predicted is not None, strata, repeats, flips)
+        flips = flip(features, in_d, outcomes[1])
+    return FacetCounts(cells_of(in_d, *outcomes), roles.predicted is not None, strata, repeats, flips)
 
 
 def flip(features: pd.DataFrame, in_d: np.ndarray, predicted: np.ndarray) -> Flips:

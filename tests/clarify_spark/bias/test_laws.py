@@ -17,6 +17,9 @@ CLOSE = {"rel_tol": 1e-12, "abs_tol": 1e-12}
 #: Metrics that compare a with d by a difference, and so change sign when a and d change places.
 DIFFERENCES = ("CI", "DPL", "AD", "DAR", "DCA", "DCR", "DPPL", "DRR", "RD", "SD", "TE")
 
+#: A busy machine is no reason to fail.
+law = settings(deadline=None)
+
 booleans = st.booleans()
 rows = st.lists(st.tuples(booleans, booleans, booleans, st.integers(0, 3)), min_size=1, max_size=60)
 
@@ -50,11 +53,13 @@ def same(left, right):
     return left == right or math.isclose(left, right, **CLOSE)
 
 
+@law
 @given(rows, rows)
 def test_counts_of_a_union_are_the_sum_of_counts(some, others):
     assert (counts(some).cells + counts(others).cells == counts(some + others).cells).all()
 
 
+@law
 @given(rows, st.randoms(use_true_random=False))
 def test_no_metric_depends_on_the_order_of_rows_or_of_groups(some, random):
     shuffled = random.sample(some, len(some))
@@ -63,6 +68,7 @@ def test_no_metric_depends_on_the_order_of_rows_or_of_groups(some, random):
     assert values(some) == values(shuffled) == values(backwards)
 
 
+@law
 @given(rows)
 def test_swapping_the_facets_negates_every_difference(some):
     swapped = [(not in_d, label, predicted, group) for in_d, label, predicted, group in some]
@@ -76,6 +82,7 @@ def test_swapping_the_facets_negates_every_difference(some):
 EVERY_OUTCOME = [(in_d, label, False, 0) for in_d in (False, True) for label in (False, True)]
 
 
+@law
 @given(rows)
 def test_with_both_outcomes_in_both_facets_the_distances_are_multiples_of_dpl(some):
     found = values([*EVERY_OUTCOME, *some])
@@ -85,6 +92,7 @@ def test_with_both_outcomes_in_both_facets_the_distances_are_multiples_of_dpl(so
     assert -1e-12 <= found["JS"] <= math.log(2)
 
 
+@law
 @given(rows)
 def test_predicting_the_labels_leaves_no_difference_in_errors(some):
     found = values([(in_d, label, label, group) for in_d, label, _, group in [*EVERY_OUTCOME, *some]])
@@ -94,6 +102,7 @@ def test_predicting_the_labels_leaves_no_difference_in_errors(some):
     assert same(found["DPL"], found["DPPL"])
 
 
+@law
 @given(rows, st.integers(2, 4))
 def test_equal_strata_may_be_counted_once_with_their_number(some, times):
     one = counts(some)
@@ -104,7 +113,7 @@ def test_equal_strata_may_be_counted_once_with_their_number(some, times):
     assert all(same(apart_values[name], together_values[name]) for name in apart_values)
 
 
-@settings(deadline=None)
+@law
 @given(rows)
 def test_performance_agrees_with_scikit_learn(some):
     _, label, predicted, _ = columns(some)
@@ -117,7 +126,7 @@ def test_performance_agrees_with_scikit_learn(some):
     assert same(found["F1 Score"], f1_score(label, predicted, zero_division=0))
 
 
-@settings(deadline=None)
+@law
 @given(rows)
 def test_differences_of_rates_agree_with_scikit_learn_in_each_group(some):
     in_d, label, predicted, _ = columns(some)
@@ -136,6 +145,7 @@ def test_differences_of_rates_agree_with_scikit_learn_in_each_group(some):
     assert same(found["DRR"], rate(precision_score, d, 1) - rate(precision_score, a, 1))
 
 
+@law
 @given(rows)
 def test_metrics_agree_with_formulas_written_per_row(some):
     in_d, label, predicted, group = columns(some)
@@ -164,6 +174,7 @@ def conditional_disparity(in_d, outcome, group):
     return total / len(group)
 
 
+@law
 @given(rows)
 def test_shares_of_a_group_sum_to_one_or_the_group_is_empty(some):
     proportion, labels, matrix = (statistic.value for statistic in post_training_statistics(counts(some)))
