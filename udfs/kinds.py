@@ -15,7 +15,7 @@ MISSING_TEXTS = (
 )  # fmt: skip
 BOOLEAN_TEXTS = ("True", "TRUE", "true", "False", "FALSE", "false")
 
-#: A decimal number as pandas.read_csv reads one; Java alone would also take 1d, 1f and 0x1p3. Java and Python agree on it.
+#: A decimal number as pandas.read_csv reads one, for Java and Python; Java's own parser takes 1d, 1f and 0x1p3 too.
 NUMBER = r"^[ \t\n\r\f\x0b]*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[ \t\n\r\f\x0b]*$"
 INFINITY = r"^[+-]?([iI][nN][fF]|[iI][nN][fF][iI][nN][iI][tT][yY])$"
 WHOLE = r"^[ \t\n\r\f\x0b]*[+-]?[0-9]+[ \t\n\r\f\x0b]*$"

@@ -1,7 +1,7 @@
 """JSON records on an executor: from bytes to columns of text, with the kinds of the values beside them.
 
-JSON types settle a column's kind exactly, so every value leaves here as text, and each batch tells the OR of the kind bits per
-column (``clarify_spark.udfs.kinds``) once, in its first row.
+JSON types settle a column's kind exactly, so every value leaves here as text, and each batch tells the OR of the kind
+bits per column (``clarify_spark.udfs.kinds``) once, in its first row.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def parse_lines(batches: Iterable[pa.RecordBatch], spec: RecordSpec) -> Iterator
 
 
 def parse_documents(batches: Iterable[pa.RecordBatch], spec: RecordSpec) -> Iterator[pa.RecordBatch]:
-    """Columns of text from JSON documents: batches of (value: bytes, _file) in, one row per record of a document out."""
+    """Columns of text from JSON documents: batches of (value: bytes, _file) in, one row per record out."""
     for batch in batches:
         for content, file in zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True):
             try:
@@ -115,7 +115,7 @@ def line_widths(lines: Iterable[bytes], spec: RecordSpec) -> list[int]:
 
 
 def line_reader(spec: RecordSpec) -> Callable[[bytes], Row | None]:
-    """The function from a line to its values (None for a blank line); raises ValueError when the record is malformed."""
+    """The function from a line to its values, None for a blank line; raises ValueError on a malformed record."""
     paths = _paths(spec.features, spec.label, spec.predicted_label)
 
     def read(line: bytes) -> Row | None:
@@ -128,7 +128,7 @@ def line_reader(spec: RecordSpec) -> Callable[[bytes], Row | None]:
 
 
 def document_records(content: bytes, spec: RecordSpec) -> list[tuple[Any, ...]]:
-    """The (features, label, predicted label) of a document's records; raises ValueError when the document is malformed."""
+    """The (features, label, predicted label) of each record; raises ValueError on a malformed document."""
     paths = _paths(spec.features, spec.label, spec.predicted_label)
     document = _load(content.decode("utf-8-sig"))
     found = [path(document) for path in (paths.features, *paths.others)]

@@ -32,7 +32,7 @@ __all__ = ["Column", "Dataset", "Source", "SourceFile", "read", "resolve_name"]
 
 @dataclass(frozen=True)
 class Source:
-    """Where a data set came from: its files, rows (None: not counted), malformed records left out, notes for the log."""
+    """Where a data set came from: files, rows (None: not counted), malformed records left out, notes for the log."""
 
     files: tuple[SourceFile, ...]
     rows: int | None
@@ -45,8 +45,9 @@ class Source:
 class Dataset:
     """Typed rows and the roles of their columns.
 
-    ``frame`` has one Spark column per Column.id; ``keyed`` has ``row_key`` (bigint) besides: file number in the order of
-    URIs << 40, plus the 0-based position of the record in its file. ``features``: the names of what a model gets, in order.
+    ``frame`` has one Spark column per Column.id; ``keyed`` has ``row_key`` (bigint) besides: file number in the order
+    of URIs << 40, plus the 0-based position of the record in its file.
+    ``features``: the names of what a model gets, in column order.
     ``facet_names``: the columns that an index in ``facet`` counts, those of the facet data set if there is one.
     """
 
@@ -110,7 +111,7 @@ def read(spark: SparkSession, config: AnalysisConfig, data_uri: str) -> Dataset:
 
 
 def _source(table: Table, read_from: list[Table]) -> Source:
-    """The joined table's rows and notes, and the files of all data sets; their listings' hashes are hashed when several."""
+    """The joined table's rows and notes, and the files of all data sets (several listings: their hashes' hash)."""
     hashes = [part.listing.hash for part in read_from]
     return Source(
         files=tuple(file for part in read_from for file in part.listing.files),

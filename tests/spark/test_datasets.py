@@ -1,4 +1,4 @@
-"""Data sets read through Spark: values and types as pandas reads them, keys, roles, joins, and what is said when data are broken."""
+"""Data sets read through Spark: values and types as pandas has them, keys, roles, joins, messages on broken data."""
 
 import gzip
 import json

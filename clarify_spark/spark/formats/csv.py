@@ -31,7 +31,7 @@ _SAMPLE_LINES = 100
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the config says about one CSV data set: ``headers`` (None: none given), the column names it uses, the tolerance."""
+    """What the config says about one CSV data set: ``headers`` or None, the column names it uses, the tolerance."""
 
     headers: tuple[str, ...] | None
     wanted: Collection[str]
@@ -40,7 +40,7 @@ class Wishes:
 
 @dataclass(frozen=True)
 class _Lines:
-    """What one pass over the lines tells: the first line of each file that has one, and whether quoted fields hold line ends."""
+    """What one pass over the lines tells: each file's first line, and whether quoted fields may hold line ends."""
 
     first: dict[int, str]
     multiline: bool
@@ -103,8 +103,8 @@ def _header(spark: SparkSession, listing: Listing, lines: _Lines, wishes: Wishes
         if named != header.in_files:
             here, there = ("without", "with") if header.in_files else ("with", "without")
             raise DataError(
-                f"{listing.files[other].uri}: starts {here} the header row, {file} {there} it; the first record is {shown(line)}. "
-                "All files of a data set must have the same header row, or none."
+                f"{listing.files[other].uri}: starts {here} the header row, {file} {there} it; "
+                f"the first record is {shown(line)}. All files of a data set must have the same header row, or none."
             )
     return header
 
@@ -141,4 +141,7 @@ def _complaint(cached: DataFrame, splits: tuple[Split, ...], listing: Listing, w
     bad = cached.filter(F.trim(F.col(PROBLEM)) != "")
     uri, position, text = first_malformed(bad, PROBLEM, splits, listing)
     record = (parse(text) or [[]])[0]
-    return f"{uri}, record {position + 1} (blank lines and the header not counted): {len(record)} columns, {width} expected: {shown(text)}"
+    return (
+        f"{uri}, record {position + 1} (blank lines and the header not counted): "
+        f"{len(record)} columns, {width} expected: {shown(text)}"
+    )

@@ -41,7 +41,7 @@ def parse(text: str) -> list[list[str]]:
 def find_header(
     records: Sequence[Sequence[str]], headers: Sequence[str] | None, wanted: Collection[str], uri: str
 ) -> Header:
-    """The header of a data set whose first file starts with ``records``; ``wanted`` are column names used by the config."""
+    """The header of a data set whose first file starts with ``records``; the config uses the names ``wanted``."""
     first = [cell.strip() for cell in records[0]]
     return _detected(first, records, wanted, uri) if headers is None else _given(first, records, headers, uri)
 
@@ -51,7 +51,8 @@ def _given(first: list[str], records: Sequence[Sequence[str]], headers: Sequence
     width, _ = Counter(len(record) for record in records).most_common(1)[0]
     if width != len(headers):
         raise DataError(
-            f"{MISMATCH} headers names {len(headers)} columns, the records of {uri} have {width}; it starts with {shown(','.join(records[0]))}."
+            f"{MISMATCH} headers names {len(headers)} columns, the records of {uri} have {width}; "
+            f"it starts with {shown(','.join(records[0]))}."
         )
     if first == [name.strip() for name in headers]:
         return Header(
@@ -60,8 +61,8 @@ def _given(first: list[str], records: Sequence[Sequence[str]], headers: Sequence
     if _textual_over_numbers(first, records[1:]):
         theirs, ours = next((a, b) for a, b in zip(first, headers, strict=True) if a != b.strip())
         raise DataError(
-            f"{uri}: the first record looks like a header row but differs from headers: it says {shown(theirs)} where headers says "
-            f"{shown(ours)}. Make them equal, or leave headers out."
+            f"{uri}: the first record looks like a header row but differs from headers: "
+            f"it says {shown(theirs)} where headers says {shown(ours)}. Make them equal, or leave headers out."
         )
     return Header(tuple(headers), False, f"{uri}: no header row; column names are the config's headers.")
 

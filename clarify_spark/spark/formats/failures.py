@@ -26,16 +26,19 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     (
         r"S3AFileSystem not found",
         "this Spark cannot read s3a:// (hadoop-aws is not installed)",
-        "add the hadoop-aws package that fits your Hadoop (spark-submit --packages org.apache.hadoop:hadoop-aws:<version>), "
+        "add the hadoop-aws package that fits your Hadoop "
+        "(spark-submit --packages org.apache.hadoop:hadoop-aws:<version>), "
         "or copy the data to a file system that Spark reads",
     ),
     (
         r'No FileSystem for scheme[^\n"]*"?([\w.+-]*)|ClassNotFoundException: Class (\S*FileSystem) not found',
         "this Spark has no driver for the URI's scheme",
-        "add the file system's package to Spark (for Amazon S3 outside EMR write s3a:// and add hadoop-aws), or copy the data",
+        "add the file system's package to Spark (for Amazon S3 outside EMR write s3a:// and add hadoop-aws), "
+        "or copy the data",
     ),
     (
-        r"AccessControlException|AccessDenied|Access Denied|Permission denied|403 Forbidden|Status Code: 403|[Nn]ot authorized",
+        r"AccessControlException|AccessDenied|Access Denied|Permission denied|403 Forbidden|Status Code: 403|"
+        r"[Nn]ot authorized",
         "reading is not permitted",
         "give the user or role that runs Spark the right to list and read it",
     ),
@@ -61,8 +64,8 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
         "write it again; if it is another format, dataset_type must say so",
     ),
     (
-        r"EOFException|ZipException|[Uu]nexpected end of (input|ZLIB)|incorrect (data|header) check|invalid (block|stored|distance)|"
-        r"not a gzip file|unknown compression method",
+        r"EOFException|ZipException|[Uu]nexpected end of (input|ZLIB)|incorrect (data|header) check|"
+        r"invalid (block|stored|distance)|not a gzip file|unknown compression method",
         "the compressed file is cut short or damaged",
         "copy or compress it again (test with gzip -t)",
     ),
@@ -73,7 +76,8 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
         "do not change data during a run",
     ),
     (
-        r"Malformed escape pair|URISyntaxException|Illegal character|Relative path in absolute URI|Illegal file pattern|Unclosed group",
+        r"Malformed escape pair|URISyntaxException|Illegal character|Relative path in absolute URI|"
+        r"Illegal file pattern|Unclosed group",
         "Spark cannot read this as a path",
         "check the URI's characters (brackets, braces and * ? are patterns)",
     ),
@@ -93,7 +97,7 @@ def reading(uri: str) -> Iterator[None]:
 
 
 def explain(text: str, uri: str) -> ClarifyError | None:
-    """The user's error in the text of a Spark failure on reading ``uri``, None when the text names none that is known."""
+    """The user's error in the text of a Spark failure on reading ``uri``, None when the text names none we know."""
     for pattern, wrong, remedy in _REASONS:
         if re.search(pattern, text):
             named = _FILE.search(text)

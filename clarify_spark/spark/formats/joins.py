@@ -31,7 +31,7 @@ class Side:
 
 
 def join(main: Table, side: Side, by: str | None) -> Table:
-    """The rows of ``main`` that have a partner, with the columns of ``side``; ``by`` names the ids, None: by position."""
+    """The rows of ``main`` that have a partner, with ``side``'s columns; ``by`` names the ids, None: by position."""
     added = _added(main, side)
     with reading(side.table.listing.uri):
         matched = _by_position(main, side, added) if by is None else _by_id(main, side, added, by)
@@ -71,8 +71,9 @@ def _by_position(main: Table, side: Side, added: Sequence[Column]) -> DataFrame:
     for table in (main, side.table):
         if len(table.listing.files) > 1:
             raise DataError(
-                f"{table.listing.uri} has {len(table.listing.files)} files; without joinsource_name_or_index data sets are "
-                "matched by position, for which each must be a single file. Set joinsource_name_or_index to an id column."
+                f"{table.listing.uri} has {len(table.listing.files)} files; without joinsource_name_or_index data sets "
+                "are matched by position, for which each must be a single file. "
+                "Set joinsource_name_or_index to an id column."
             )
     here, there = (_count(table) + table.malformed for table in (main, side.table))
     if here != there:

@@ -1,8 +1,8 @@
 """Row keys: file number << 40 | position in the file, the same for any partitioning and any order of files.
 
-Spark gives text records no position. ``monotonically_increasing_id`` grows by one per record within a split, so a record's
-position is its distance from the first record of its split plus the records of the file's earlier splits. Both passes must see the
-same splits: they read one cached frame.
+Spark gives text records no position. ``monotonically_increasing_id`` grows by one per record within a split, so a
+record's position is its distance from the first record of its split plus the records of the file's earlier splits.
+Both passes must see the same splits: they read one cached frame.
 """
 
 from __future__ import annotations

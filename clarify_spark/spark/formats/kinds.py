@@ -1,4 +1,4 @@
-"""Column kinds from the values' bits, and text columns cast to their kind: the rules of pandas.read_csv, counted over all rows."""
+"""Column kinds from the values' bits, and text cast to its kind: the rules of pandas.read_csv, over all rows."""
 
 from __future__ import annotations
 
@@ -62,7 +62,8 @@ def remark(name: str, found: int) -> str | None:
     if found == kinds.BOOLEAN | kinds.MISSING:
         return f"Column {name!r} has booleans and missing values; it is read as the texts 'True' and 'False'."
     if found & kinds.MISSING and settle(found) == "float" and not found & kinds.FLOAT:
-        return f"Column {name!r} has {'integers and ' if found & kinds.INTEGER else 'only '}missing values; it is read as float."
+        what = "integers and missing values" if found & kinds.INTEGER else "only missing values"
+        return f"Column {name!r} has {what}; it is read as float."
     return None
 
 

@@ -32,7 +32,7 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class Listing:
-    """The files of one data set in the order of their URIs; ``keys`` are the names that ``_metadata.file_path`` gives them."""
+    """The files of one data set in the order of their URIs; ``keys`` is what ``_metadata.file_path`` calls them."""
 
     uri: str
     files: tuple[SourceFile, ...]
@@ -46,7 +46,7 @@ class Listing:
 
     @property
     def hash(self) -> str:
-        """SHA-256 over each file's name below the data set's folder and its size; times are left out, so that a copy has the same."""
+        """SHA-256 over each file's name below the data set's folder and its size, so that a copy has the same."""
         digest = hashlib.sha256()
         for name, file in zip(_relative([file.uri for file in self.files]), self.files, strict=True):
             digest.update(f"{name}\0{file.size}\n".encode())
@@ -67,7 +67,8 @@ def list_files(spark: SparkSession, uri: str, suffixes: Sequence[str]) -> Listin
     entries = sorted((str(row[0]), int(row[1]), row[2], str(row[3])) for row in found)
     if not entries:
         raise DataError(
-            f"{uri}: the data set is empty: no file that holds anything (names that start with '_' or '.' do not count)."
+            f"{uri}: the data set is empty: there is no file that holds anything "
+            "(names that start with '_' or '.' do not count)."
         )
     chosen, notes = _of_the_format(entries, suffixes)
     files = tuple(SourceFile(path, size, modified) for path, size, modified, _ in chosen)
@@ -92,7 +93,7 @@ def _of_the_format(entries: list[Entry], suffixes: Sequence[str]) -> tuple[list[
 
 
 def _absolute(uri: str) -> str:
-    """A local path that exists, absolute (the JVM's working directory need not be ours) and without globs; others as given."""
+    """An existing local path made absolute (the JVM's working directory may differ) and literal; others as given."""
     if _SCHEME.match(uri) or not os.path.exists(uri):
         return uri
     path = _GLOB.sub(r"\\\1", os.path.abspath(uri))

@@ -41,14 +41,14 @@ _NESTED = (T.ArrayType, T.MapType, T.StructType)
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the config says about a Parquet data set: names to compare with, and columns (names or indices) not needed."""
+    """What the config says about a Parquet data set: names to compare with, and columns not needed."""
 
     headers: tuple[str, ...] | None
     excluded: Collection[str | int]
 
 
 def read_parquet(spark: SparkSession, uri: str, wishes: Wishes) -> Table:
-    """The rows of Parquet files; integers become bigint, floats and decimals double, all else but text and booleans text."""
+    """The rows of Parquet files; integers become bigint, floats and decimals double, dates and the like text."""
     listing = list_files(spark, uri, SUFFIXES)
     with reading(uri):
         scan = _scan(spark, listing)
@@ -119,7 +119,8 @@ def _fields(
     refused = [name for _, name in nested if name not in unwanted]
     if refused:
         raise DataError(
-            f"{uri}: lists, maps and structs cannot be features; list {', '.join(map(repr, refused))} in excluded_columns to leave them out."
+            f"{uri}: lists, maps and structs cannot be features; "
+            f"list {', '.join(map(repr, refused))} in excluded_columns to leave them out."
         )
     return [(field, f"c{index}") for index, field in numbered if field.name not in unwanted], note
 

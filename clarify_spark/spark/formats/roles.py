@@ -26,7 +26,7 @@ class ColumnRoles:
 
 
 def assign(config: AnalysisConfig, table: Table) -> ColumnRoles:
-    """The roles of the main data set's columns; every name or index in the config that fits none is reported at once."""
+    """The roles of the main data set's columns; all names and indices in the config that fit none are reported."""
     problems: list[Problem] = []
 
     def resolved(reference: str | int | None, path: str) -> str | None:
@@ -77,7 +77,7 @@ def facet_references(config: AnalysisConfig) -> Iterable[str | int]:
 
 
 def facet_columns(config: AnalysisConfig, main: Table, facets: Table) -> tuple[str, ...]:
-    """The columns to take from the facet data set; facets and the group variable that only the main data set has stay there."""
+    """The columns to take from the facet data set; a facet or group variable that only the main one has stays there."""
     wanted: dict[str, None] = {}
     problems: list[Problem] = []
     named = [(reference, f"facet[{i}].name_or_index") for i, reference in enumerate(facet_references(config))]
@@ -101,7 +101,7 @@ def facet_columns(config: AnalysisConfig, main: Table, facets: Table) -> tuple[s
 
 
 def prediction_column(config: AnalysisConfig, predictions: Table, join: str | None) -> str:
-    """The prediction's column in its own data set: as configured, else ``predicted_label``, else the only one there is."""
+    """The prediction's column in its own data set: as configured, else ``predicted_label``, else the only column."""
     others = [name for name in predictions.names if name != join]
     if config.predicted_label is None and DEFAULT_PREDICTED_LABEL not in predictions.names and len(others) == 1:
         return others[0]
