@@ -97,10 +97,12 @@ def score_batches(
     Batches come with ``row_key`` (int64), sorted by it, and the columns ``features`` in the order of
     ``spec.feature_names``; a block is never split over tasks.
     """
+    predict: Predict | None = None
     for block in blocks(batches):
+        predict = predict or load_predictor(spec)
         values = block.select(list(features)).to_pandas()
         frame = typed(values, spec.feature_names, spec.feature_kinds)
-        predictions = settle(load_predictor(spec)(frame), spec)
+        predictions = settle(predict(frame), spec)
         for name, told in _told(predictions).items():
             block = block.append_column(name, told)
         yield from block.combine_chunks().to_batches()

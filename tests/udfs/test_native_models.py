@@ -2,6 +2,7 @@
 
 import sys
 import zipfile
+from dataclasses import replace
 
 import lightgbm
 import numpy as np
@@ -125,6 +126,39 @@ def test_xgboost_keeps_its_own_categories_whatever_values_a_block_holds(tmp_path
     assert set(scored(of, some)["label_text"]) == {"1"}
 
 
+def test_a_block_without_any_value_of_an_xgboost_category_is_scored_as_missing(tmp_path):
+    cities = pd.DataFrame(
+        {
+            "city": [f"town {age % 5}" for age in X["age"]],
+            "member": ["ab"[age % 2] for age in X["age"]],
+            "age": X["age"],
+        }
+    )
+    trained = cities.astype({"city": "category", "member": "category"})
+    target = (X["age"] % 5 == 3).astype(int)
+    matrix = xgboost.DMatrix(trained, target, enable_categorical=True)
+    model = xgboost.train({"objective": "binary:logistic", "nthread": 1}, matrix, 5)
+    model.save_model(tmp_path / "model.json")
+    empty = trained[:9].assign(city=pd.Series([None] * 9, dtype=trained["city"].dtype))
+    expected = model.predict(xgboost.DMatrix(empty, enable_categorical=True))
+    missing = cities.assign(city=None)[:9]
+    of = replace(spec(tmp_path / "model.json", "xgboost", cities), feature_kinds=("string", "string", "integer"))
+    got = scored(of, missing)
+    np.testing.assert_array_equal(got["score"], expected.astype(np.float64))
+    with pytest.raises(ModelError, match=r"column city holds 'elsewhere', which is no category of the training"):
+        scored(of, cities.assign(city="elsewhere"))
+
+
+def test_an_older_xgboost_that_forgets_categories_is_refused(tmp_path, monkeypatch):
+    trained = pd.DataFrame({"city": pd.Categorical(["a", "b"] * 20)})
+    model = xgboost.train({"nthread": 1}, xgboost.DMatrix(trained, [0, 1] * 20, enable_categorical=True), 1)
+    model.save_model(tmp_path / "model.json")
+    monkeypatch.setattr(xgboost, "__version__", "2.1.4")
+    cities = trained.astype({"city": object})
+    with pytest.raises(ModelError, match=r"trained on categories \(city\), which xgboost before 3.1 does not keep"):
+        scored(spec(tmp_path / "model.json", "xgboost", cities), cities)
+
+
 def test_lightgbm_scores_are_its_own(tmp_path):
     model = lightgbm.train(
         {"objective": "binary", "num_threads": 1, "verbosity": -1}, lightgbm.Dataset(numbers(X), Y), num_boost_round=5
@@ -162,6 +196,23 @@ def test_lightgbm_gets_its_categories_back(tmp_path):
     np.testing.assert_array_equal(scored(of, cities)["score"], model.predict(trained))
     some = cities[cities["city"] != "town 0"]
     np.testing.assert_array_equal(scored(of, some)["score"], model.predict(trained.loc[some.index]))
+    missing = cities.assign(city=None)[:9]
+    empty = trained[:9].assign(city=pd.Series([None] * 9, dtype=trained["city"].dtype))
+    np.testing.assert_array_equal(scored(of, missing)["score"], model.predict(empty))
+    np.testing.assert_array_equal(scored(of, missing.assign(city="elsewhere"))["score"], model.predict(empty))
+
+
+def test_lightgbm_gets_numbers_that_were_categories_back(tmp_path):
+    codes = X[["age", "income"]].assign(age=X["age"] % 5)
+    trained = codes.assign(age=pd.Categorical(codes["age"], categories=[3, 1, 0, 2, 4]))
+    parameters = {"objective": "binary", "num_threads": 1, "verbosity": -1, "min_data_per_group": 1, "cat_smooth": 0.1}
+    model = lightgbm.train(parameters, lightgbm.Dataset(trained, (codes["age"] == 3).astype(int)), 5)
+    model.save_model(tmp_path / "model.txt")
+    of = spec(tmp_path / "model.txt", "lightgbm", codes)
+    np.testing.assert_array_equal(scored(of, codes)["score"], model.predict(trained))
+    holes = codes.assign(age=codes["age"].where(codes["age"] != 1))
+    expected = model.predict(trained.assign(age=trained["age"].where(codes["age"] != 1)))
+    np.testing.assert_array_equal(scored(of, holes)["score"], expected)
 
 
 @pytest.mark.parametrize(("format", "name"), [("xgboost", "m.json"), ("lightgbm", "m.txt"), ("skops", "m.skops")])
@@ -219,7 +270,6 @@ def test_types_that_skops_does_not_trust_are_listed_and_only_the_user_can_allow_
 
 def test_a_skops_file_that_names_a_dangerous_function_is_refused(tmp_path):
     skops.io.dump(FunctionTransformer(numbers), tmp_path / "good.skops")
-    target = tmp_path / "written"
     with zipfile.ZipFile(tmp_path / "good.skops") as good, zipfile.ZipFile(tmp_path / "bad.skops", "w") as bad:
         for name in good.namelist():
             content = (
@@ -228,4 +278,3 @@ def test_a_skops_file_that_names_a_dangerous_function_is_refused(tmp_path):
             bad.writestr(name, content)
     with pytest.raises(ModelError, match=r"os.system|posix.system"):
         load_predictor(spec(tmp_path / "bad.skops", "skops"))
-    assert not target.exists()

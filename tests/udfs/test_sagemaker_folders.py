@@ -82,6 +82,13 @@ def test_two_folders_with_modules_of_the_same_names_do_not_mix():
     assert not list(MODELS.rglob("loans/**/__pycache__"))
 
 
+def test_a_module_of_the_same_name_elsewhere_is_neither_used_nor_lost(monkeypatch):
+    elsewhere = type(sys)("features")
+    monkeypatch.setitem(sys.modules, "features", elsewhere)
+    np.testing.assert_allclose(scored(spec(MODELS / "loans", label_headers=("another", "spec")))["score"], SCORES)
+    assert sys.modules["features"] is elsewhere
+
+
 @pytest.mark.parametrize(
     "talk",
     [

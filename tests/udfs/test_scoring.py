@@ -10,6 +10,7 @@ from clarify_spark.udfs.errors import ModelError
 from clarify_spark.udfs.predictors import PredictorSpec, load_predictor
 from clarify_spark.udfs.predictors.answer import Answer, labels_of
 from clarify_spark.udfs.predictors.features import typed
+from clarify_spark.udfs.predictors.python import answer_of
 from clarify_spark.udfs.scoring import BLOCK_ROWS, blocks, predicted_labels, score_batches, settle
 
 SCHEMA = pa.schema([("row_key", pa.int64()), ("c3", pa.int64())])
@@ -121,6 +122,51 @@ def test_a_float_array_is_a_label_when_only_label_is_configured():
     got = score([rows([6])], spec(label=0))
     assert got["label_kind"].tolist() == ["float"]
     assert got["score"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("returned", "answered"),
+    [
+        (pd.Series([0.9, None], dtype="Float64"), [1, None]),
+        (pd.Series([7, None], dtype="Int64"), [7, None]),
+        ({"score": [0.9, 0.1]}, [1, 0]),
+        ({"label": ["a", "b"]}, ["a", "b"]),
+        (np.array([[0.9], [0.1]]), [1, 0]),
+    ],
+)
+def test_what_functions_may_return(returned, answered):
+    assert settle(answer_of(returned, spec(), "f"), spec()).labels.tolist() == answered
+
+
+@pytest.mark.parametrize(
+    ("returned", "configured", "answered"),
+    [
+        ([[1, 0.2], [0, 0.9]], {"label": 0, "probability": 1}, [1.0, 0.0]),
+        ([[1, 0.2], [0, 0.9]], {"probability": 1}, [0, 1]),
+        (pd.DataFrame({"yes": [0.2, 0.9]}), {"probability": "yes"}, [0, 1]),
+        (pd.DataFrame({"yes": [0.2, 0.9]}), {"probability": 0}, [0, 1]),
+        ({"scores": [[0.2, 0.8], [0.9, 0.1]]}, {"probability": "scores", "label_headers": ("n", "y")}, ["y", "n"]),
+    ],
+)
+def test_label_and_probability_pick_columns_of_what_a_function_returned(returned, configured, answered):
+    of = spec(**configured)
+    assert settle(answer_of(returned, of, "f"), of).labels.tolist() == answered
+
+
+@pytest.mark.parametrize(
+    ("returned", "configured", "message"),
+    [
+        ({"class": [1]}, {}, r"returned columns \['class'\]; expected 'label', 'score' or both"),
+        ({"score": [0.5]}, {"probability": "p"}, r"no column 'p' among those returned: \['score'\]"),
+        ({"score": [0.5], "label": [1, 2]}, {}, "returned 2 labels and 1 scores"),
+        ([[["a"]]], {}, "returned 3 dimensions"),
+        ([["a"]], {}, "the scores are not numbers"),
+        ([[], []], {}, "no scores in the rows"),
+    ],
+)
+def test_what_functions_may_not_return(returned, configured, message):
+    with pytest.raises(ModelError, match=message):
+        answer_of(returned, spec(**configured), "f")
 
 
 def test_no_rows_are_normal():

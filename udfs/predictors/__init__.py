@@ -70,7 +70,7 @@ def load_predictor(spec: PredictorSpec) -> Predict:
     if spec.format not in PREDICTORS:
         raise ModelError(f"predictor.model_format {spec.format!r} is unknown; allowed: {', '.join(PREDICTORS)}")
     with _lock:
-        fingerprint = () if spec.format == "python" else tuple(_fingerprint(Path(spec.path)))
+        fingerprint = () if spec.format == "python" else tuple(_fingerprint(spec.path))
         loaded = _cache.get(spec)
         if loaded is None or loaded.fingerprint != fingerprint:
             module = importlib.import_module(PREDICTORS[spec.format])
@@ -78,10 +78,13 @@ def load_predictor(spec: PredictorSpec) -> Predict:
         return loaded.predict
 
 
-def _fingerprint(path: Path) -> Iterator[tuple[str, int, int]]:
+def _fingerprint(model: str) -> Iterator[tuple[str, int, int]]:
     """Name, time of change and size of each file of the model."""
+    path = Path(model)
     if not path.exists():
-        raise ModelError(f"there is no model at {path} on the machine that should load it (every executor must see it)")
+        raise ModelError(
+            f"there is no model at {model} on the machine that should load it: give a path that every executor can open"
+        )
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
         if file.is_file() and "__pycache__" not in file.parts:
             state = file.stat()

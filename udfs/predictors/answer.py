@@ -55,7 +55,9 @@ def scores_of(values: Any, where: str) -> Scores:
         raise ModelError(f"{where}: the scores are not numbers, or not equally many per record ({error})") from error
     if array.ndim not in (1, 2):
         raise ModelError(f"{where}: the scores have {array.ndim} dimensions; one or two are allowed")
-    return array.reshape(len(array), -1) if array.size else array.reshape(len(array), 1)
+    if array.ndim == 2 and array.shape[1] == 0:
+        raise ModelError(f"{where}: there are no scores in the rows of scores")
+    return array if array.ndim == 2 else array[:, np.newaxis]
 
 
 def expect_records(answer: Answer, sent: int, where: str) -> Answer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -65,6 +66,11 @@ def only_numbers(features: pd.DataFrame, where: str) -> pd.DataFrame:
             "leave them out with excluded_columns, or wrap the model in a python: function or a model folder"
         )
     return features.astype("float64")
+
+
+def as_category(column: pd.Series, known: Sequence[Any]) -> pd.Series:
+    """The column with the categories of the training, whichever of them it holds; other values are missing."""
+    return pd.Series(pd.Categorical(column.where(column.isin(known)), categories=list(known)), index=column.index)
 
 
 def _has_text(column: pd.Series) -> bool:

@@ -11,7 +11,7 @@ import pandas as pd
 from clarify_spark.udfs.errors import ModelError
 from clarify_spark.udfs.predictors.answer import Answer, Predict, expect_records
 from clarify_spark.udfs.predictors.boosters import Meaning, answer_of, expect_indices
-from clarify_spark.udfs.predictors.features import aligned, only_numbers
+from clarify_spark.udfs.predictors.features import aligned, as_category, only_numbers
 from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.predictors.user_code import calling_user_code, library, one_thread
 
@@ -25,10 +25,16 @@ def load(spec: PredictorSpec) -> Predict:
     lightgbm = library("lightgbm", "lightgbm")
     with calling_user_code(f"{spec.path} cannot be loaded by lightgbm"):
         booster = lightgbm.Booster(model_file=spec.path)
-        meaning: Meaning = "scores" if _objective(Path(spec.path)) in _SCORES else "values"
+        head = _head(Path(spec.path))
+    objective = head.get("objective", "").partition(" ")[0]
+    meaning: Meaning = "scores" if objective in _SCORES else "values"
+    # "[0:7.5]" is the range of a number, "2:0:1" the codes of categories, "none" a feature that no tree uses.
+    categories = [":" in found and not found.startswith("[") for found in head.get("feature_infos", "").split()]
 
     def predict(features: pd.DataFrame) -> Answer:
-        table = _table(aligned(features, booster.feature_name(), spec.path), booster, spec)
+        table = _table(
+            aligned(features, booster.feature_name(), spec.path), booster.pandas_categorical, categories, spec
+        )
         with calling_user_code(f"the model {spec.path} failed"), one_thread():
             raw = booster.predict(table, num_threads=1)
         return expect_records(answer_of(np.asarray(raw), meaning, spec), len(features), spec.path)
@@ -36,31 +42,36 @@ def load(spec: PredictorSpec) -> Predict:
     return predict
 
 
-def _objective(path: Path) -> str:
-    """The first word of the objective in the head of the file; empty for a custom one."""
+def _head(path: Path) -> dict[str, str]:
+    """The settings in the head of a model file."""
+    settings = {}
     with path.open(encoding="utf-8") as lines:
         for line in lines:
-            if line.startswith("objective="):
-                return line.removeprefix("objective=").split()[0]
             if line.startswith("Tree="):
                 break
-    return ""
+            key, _, value = line.strip().partition("=")
+            settings[key] = value
+    return settings
 
 
-def _table(features: pd.DataFrame, booster: Any, spec: PredictorSpec) -> pd.DataFrame:
-    """Numbers as floats; text columns become the categories that the model keeps from its training, in their order."""
-    known = booster.pandas_categorical
+def _table(
+    features: pd.DataFrame, known: list[list[Any]] | None, categories: list[bool], spec: PredictorSpec
+) -> pd.DataFrame:
+    """Numbers as floats; columns that were categories in training get those categories back, in their order."""
     if not known:
         return only_numbers(features, spec.path)
-    texts = [name for name in features.columns if not pd.api.types.is_numeric_dtype(features[name])]
-    if len(texts) != len(known):
+    kinds = dict(zip(spec.feature_names, spec.feature_kinds, strict=True))
+    names = [name for name, found in zip(features.columns, categories, strict=True) if found]
+    if len(names) != len(known):
+        # Some category column is used by no tree: the text columns are the next best guess.
+        names = [name for name in features.columns if kinds[name] in ("string", "other")]
+    if len(names) != len(known):
         raise ModelError(
-            f"{spec.path}: trained on {len(known)} category columns, but {len(texts)} columns of the data hold text"
-            f"{': ' + ', '.join(texts) if texts else ''}; wrap the model in a python: function to prepare its columns"
+            f"{spec.path}: trained on {len(known)} category columns, and it cannot be told which of the data they are; "
+            "wrap the model in a python: function to prepare its columns"
         )
-    numbers = [name for name in features.columns if name not in texts]
-    table = features.copy()
-    table[numbers] = only_numbers(features[numbers], spec.path)
-    return table.assign(
-        **{name: pd.Categorical(features[name], categories=values) for name, values in zip(texts, known, strict=True)}
+    numbers = only_numbers(features.drop(columns=names), spec.path)
+    return features.assign(
+        **{name: numbers[name] for name in numbers.columns},
+        **{name: as_category(features[name], values) for name, values in zip(names, known, strict=True)},
     )

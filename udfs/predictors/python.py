@@ -54,7 +54,11 @@ def answer_of(returned: Any, spec: PredictorSpec, where: str) -> Answer:
         returned = {name: returned[name] for name in returned.columns}
     if isinstance(returned, Mapping):
         return _from_columns(returned, spec, where)
-    array = returned.to_numpy() if isinstance(returned, pd.Series) else np.asarray(returned)
+    if isinstance(returned, pd.Series):
+        # Nullable columns turn into floats or objects by version and values; floats are scores, objects are labels.
+        floats = pd.api.types.is_float_dtype(returned)
+        returned = returned.to_numpy(dtype=np.float64, na_value=np.nan) if floats else returned.to_numpy(dtype=object)
+    array = np.asarray(returned)
     if array.ndim == 2 and (spec.label is not None or spec.probability is not None):
         return _from_columns(dict(enumerate(array.T)), spec, where)
     if array.ndim == 2:

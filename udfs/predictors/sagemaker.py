@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,20 +35,22 @@ _TEXT = ("text/csv", "application/json")
 
 @dataclass(frozen=True)
 class _Script:
-    """A user's script, its folder, and the modules that it imported from there."""
+    """A user's script, the names that its folder can import, and the modules imported from there so far."""
 
     path: Path
+    names: frozenset[str]
     siblings: dict[str, ModuleType] = field(default_factory=dict)
 
     @contextmanager
     def at_home(self) -> Iterator[None]:
         """A context in which the script finds its own folder first, and the modules beside it under their names.
 
-        Two folders may both hold an ``inference.py`` or a ``features.py``, in one Python worker: outside of the
-        context none of them is left in ``sys.modules``.
+        Two folders may both hold an ``inference.py`` or a ``features.py``, in one Python worker, and so may the
+        Python path: outside of the context ``sys.modules`` is as it was before.
         """
         folder = str(self.path.parent)
         writes_bytecode = sys.dont_write_bytecode
+        others = self._taken_out()
         sys.path.insert(0, folder)
         sys.modules.update(self.siblings)
         sys.dont_write_bytecode = True
@@ -58,19 +59,26 @@ class _Script:
         finally:
             sys.dont_write_bytecode = writes_bytecode
             sys.path.remove(folder)
-            for name in [name for name, module in sys.modules.items() if _is_in(module, folder)]:
-                self.siblings[name] = sys.modules.pop(name)
+            self.siblings.update(self._taken_out())
+            sys.modules.update(others)
+
+    def _taken_out(self) -> dict[str, ModuleType]:
+        """The loaded modules under names of the folder, removed from ``sys.modules``."""
+        found = [name for name in sys.modules if name.partition(".")[0] in self.names]
+        return {name: sys.modules.pop(name) for name in found}
 
 
-def _is_in(module: Any, folder: str) -> bool:
-    file = getattr(module, "__file__", None)
-    return isinstance(file, str) and file.startswith(folder + os.sep)
+def _importable(folder: Path) -> frozenset[str]:
+    """The names of the modules and packages in a folder."""
+    modules = {path.stem for path in folder.glob("*.py")}
+    return frozenset(modules | {path.parent.name for path in folder.glob("*/*.py")})
 
 
 def load(spec: PredictorSpec) -> Predict:
     """The folder's model behind its own script; requests and responses as the config says."""
     encode, decode = encoder(spec), decoder(spec)
-    script = _Script(_script(Path(spec.path).resolve()))
+    path = _script(Path(spec.path).resolve())
+    script = _Script(path, _importable(path.parent))
     with calling_user_code(f"{script.path} failed while loading the model"), script.at_home(), one_thread():
         module = _imported(script.path)
         if not hasattr(module, "model_fn"):

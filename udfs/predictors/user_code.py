@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sysconfig
 import traceback
 from collections.abc import Iterator
@@ -13,9 +14,12 @@ from typing import Any
 
 from clarify_spark.udfs.errors import ModelError
 
-_OURS = str(Path(__file__).resolve().parent.parent)
+_OURS = str(Path(__file__).resolve().parent.parent) + os.sep
 _LIBRARIES = tuple(
-    {str(Path(sysconfig.get_paths()[name]).resolve()) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    {
+        str(Path(sysconfig.get_paths()[name]).resolve()) + os.sep
+        for name in ("stdlib", "platstdlib", "purelib", "platlib")
+    }
 )
 
 

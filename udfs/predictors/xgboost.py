@@ -11,7 +11,7 @@ import pandas as pd
 from clarify_spark.udfs.errors import ModelError
 from clarify_spark.udfs.predictors.answer import Answer, Predict, expect_records
 from clarify_spark.udfs.predictors.boosters import Meaning, answer_of, expect_indices
-from clarify_spark.udfs.predictors.features import aligned, only_numbers
+from clarify_spark.udfs.predictors.features import aligned, as_category, only_numbers
 from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.predictors.user_code import calling_user_code, library, one_thread
 
@@ -57,7 +57,20 @@ def _table(features: pd.DataFrame, booster: Any, xgboost: Any, spec: PredictorSp
             f"{spec.path}: trained on categories ({', '.join(categories)}), which xgboost before 3.1 does not keep "
             "with the model: update it on the executors, or wrap the model in a python: function or a model folder"
         )
-    table = features.copy()
-    numbers = [name for name in features.columns if name not in categories]
-    table[numbers] = only_numbers(features[numbers], spec.path)
-    return table.astype(dict.fromkeys(categories, "category"))
+    known = {
+        name: values.to_pylist() for name, values in booster.get_categories(export_to_arrow=True).to_arrow() if values
+    }
+    numbers = only_numbers(features.drop(columns=categories), spec.path)
+    return features.assign(
+        **{name: numbers[name] for name in numbers.columns},
+        **{name: _category(features[name], known[name], spec) for name in categories},
+    )
+
+
+def _category(column: pd.Series, known: list[Any], spec: PredictorSpec) -> pd.Series:
+    """The column with all categories of the training, whichever of them the block holds."""
+    strangers = column[column.notna() & ~column.isin(known)]
+    if len(strangers):
+        shown = repr(strangers.iloc[0])[:80]
+        raise ModelError(f"{spec.path}: column {column.name} holds {shown}, which is no category of the training")
+    return as_category(column, known)
