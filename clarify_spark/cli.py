@@ -202,8 +202,10 @@ def _validate(arguments: argparse.Namespace) -> int:
     except ConfigError as error:
         problems, notes = error.problems, tuple[str, ...]()
     else:
-        problems = (*check_runnable(loaded.config), *unsupported(loaded.config))
-        notes = (*loaded.warnings, *later(loaded.config))
+        found = check_runnable(loaded.config)
+        problems = tuple(problem for problem in found if not problem.incomplete)
+        unready = (*(problem for problem in found if problem.incomplete), *unsupported(loaded.config))
+        notes = (*loaded.warnings, *later(loaded.config), *(f"cannot run as it is: {problem}" for problem in unready))
     for problem in problems:
         print(f"{arguments.file}: {problem}")
     for note in notes:

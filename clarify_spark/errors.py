@@ -15,11 +15,13 @@ class Problem:
     """One thing that is wrong with a config.
 
     ``path`` is a JSON path without the leading ``$.`` (``facet[0].value_or_threshold``), empty for the whole document.
-    ``message`` says what was found and what is allowed.
+    ``message`` says what was found and what is allowed. ``incomplete``: nothing in the config is wrong, but something
+    must be added before it can run; a configuration of a monitor, which gets its model elsewhere, is such a one.
     """
 
     path: str
     message: str
+    incomplete: bool = False
 
     def __str__(self) -> str:
         return f"{self.path or '(config)'}: {self.message}"

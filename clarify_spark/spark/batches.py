@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from clarify_spark.errors import ClarifyError, CommandError, DataError, ModelError, OutputError
 
 _OWN_ERROR = re.compile(
-    r"clarify_spark\.udfs\.errors\.(?P<kind>DataError|ModelError): (?P<text>.*?)(?=\n\s*\n|\n\s*at |\n\s*JVM stack|\Z)",
+    r"clarify_spark\.udfs\.errors\.(?P<kind>DataError|ModelError): (?P<text>.*?)"
+    r"(?=\n\s*\n|\n\s*SQLSTATE|\n\s*at |\n\s*JVM stack|\Z)",
     re.DOTALL,
 )
 _KINDS: dict[str, type[ClarifyError]] = {"DataError": DataError, "ModelError": ModelError}
@@ -19,7 +20,7 @@ _KNOWN: tuple[tuple[str, type[ClarifyError], str], ...] = (
     (
         r"No module named 'clarify_spark",
         CommandError,
-        "the executors cannot import clarify_spark; give it to spark-submit with --py-files, or install it on the nodes",
+        "the executors cannot import clarify_spark; use spark-submit --py-files, or install it on the nodes",
     ),
     (
         r"No module named '(numpy|pandas|pyarrow|jmespath)'",

@@ -1,6 +1,7 @@
 """Real mortgage applications as files, and the command run in this process on the tests' Spark session."""
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,3 +73,25 @@ def csv(tmp_path, loans):
     path = tmp_path / "loans.csv"
     loans.to_csv(path, index=False)
     return path
+
+
+@pytest.fixture
+def partitioned(spark):
+    """A context in which files are cut into splits of so many bytes and shuffles make so many partitions."""
+
+    @contextmanager
+    def conf(split_bytes, shuffle_partitions):
+        wanted = {
+            "spark.sql.files.maxPartitionBytes": split_bytes,
+            "spark.sql.shuffle.partitions": shuffle_partitions,
+        }
+        before = {key: spark.conf.get(key) for key in wanted}
+        for key, value in wanted.items():
+            spark.conf.set(key, value)
+        try:
+            yield
+        finally:
+            for key, value in before.items():
+                spark.conf.set(key, value)
+
+    return conf

@@ -88,26 +88,18 @@ def test_every_format_gives_the_same_numbers(analyze, config, csv, loans, tmp_pa
     assert ran.json() == expected
 
 
-def test_partitions_and_the_order_of_files_change_no_byte(analyze, config, loans, tmp_path, spark):
+def test_partitions_and_the_order_of_files_change_no_byte(analyze, config, loans, tmp_path, partitioned):
     """1 and 64 partitions; the same files written in another order."""
     texts = set()
-    for run, (parts, shuffle) in enumerate([("1g", "1"), ("1k", "64"), ("4k", "7")]):
+    for run, (split_bytes, tasks) in enumerate([("1g", "1"), ("1k", "64"), ("4k", "7")]):
         folder = tmp_path / f"data{run}"
         folder.mkdir()
         pieces = list(enumerate(split(loans, 5)))
         random.Random(run).shuffle(pieces)
         for number, piece in pieces:
             piece.to_csv(folder / f"part-{number}.csv", index=False)
-        old = {
-            key: spark.conf.get(key) for key in ("spark.sql.shuffle.partitions", "spark.sql.files.maxPartitionBytes")
-        }
-        spark.conf.set("spark.sql.shuffle.partitions", shuffle)
-        spark.conf.set("spark.sql.files.maxPartitionBytes", parts)
-        try:
+        with partitioned(split_bytes, tasks):
             ran = analyze(config, folder, output=tmp_path / f"out{run}")
-        finally:
-            for key, value in old.items():
-                spark.conf.set(key, value)
         assert ran.code == 0, ran.err
         texts.add((ran.output / "analysis.json").read_bytes())
     assert len(texts) == 1
@@ -300,6 +292,17 @@ def test_validate_accepts_what_can_only_mean_one_thing_unless_strict(tmp_path, c
     assert main(["validate", str(path)]) == 0
     assert "warning: facet[0].value_or_threshold" in capfd.readouterr().out
     assert main(["validate", str(path), "--strict"]) == 2
+
+
+def test_validate_accepts_a_config_that_only_a_later_release_or_a_model_can_run(tmp_path, config, capfd):
+    path = tmp_path / "config.json"
+    del config["predicted_label"]
+    config["methods"]["shap"] = {}
+    path.write_text(json.dumps(config))
+    assert main(["validate", str(path)]) == 0
+    out = capfd.readouterr().out
+    assert "warning: cannot run as it is: predictor: found no such key" in out
+    assert "warning: cannot run as it is: methods.shap" in out
 
 
 def test_schema_prints_a_json_schema(capfd):

@@ -1,7 +1,6 @@
 """Post-training metrics with predictions that executors get from a model."""
 
 import json
-import sys
 import textwrap
 
 import joblib
@@ -30,6 +29,18 @@ def logistic(loans):
 
 
 @pytest.fixture
+def shipped(spark, tmp_path):
+    """Give executors a module, as spark-submit --py-files does."""
+
+    def ship(name, text):
+        path = tmp_path / f"{name}.py"
+        path.write_text(text)
+        spark.sparkContext.addPyFile(str(path))
+
+    return ship
+
+
+@pytest.fixture
 def same_as(analyze, config, csv, loans, tmp_path):
     """Assert that a run's numbers are those of a run with the same predictions in the data."""
 
@@ -38,25 +49,19 @@ def same_as(analyze, config, csv, loans, tmp_path):
         loans.assign(predicted=predicted).to_csv(csv, index=False)
         expected = analyze({**config, "predicted_label": "predicted"}, csv, output=tmp_path / "expected")
         assert ran.json() == expected.json()
-        details = [
-            json.loads((folder / "analysis_details.json").read_text()) for folder in (ran.output, expected.output)
-        ]
-        assert details[0]["model_performance"] == details[1]["model_performance"]
+        performance = [one.json("analysis_details.json")["model_performance"] for one in (ran, expected)]
+        assert performance[0] == performance[1]
 
     return check
 
 
-def test_a_skops_model_gives_what_the_library_itself_predicts(
-    analyze, model_config, csv, logistic, loans, tmp_path, same_as
-):
+def test_a_skops_model_gives_what_the_library_predicts(analyze, model_config, csv, logistic, loans, tmp_path, same_as):
     skops.io.dump(logistic, tmp_path / "model.skops")
     model_config["predictor"] = {"model_uri": str(tmp_path / "model.skops")}
     same_as(analyze(model_config, csv), logistic.predict(loans[FEATURES]))
 
 
-def test_a_pickled_model_is_refused_unless_it_is_allowed(
-    analyze, model_config, csv, logistic, loans, tmp_path, same_as
-):
+def test_a_pickled_model_is_refused_unless_allowed(analyze, model_config, csv, logistic, loans, tmp_path, same_as):
     joblib.dump(logistic, tmp_path / "model.joblib")
     model_config["predictor"] = {"model_uri": str(tmp_path / "model.joblib")}
     refused = analyze(model_config, csv)
@@ -82,16 +87,10 @@ def test_a_lightgbm_model(analyze, model_config, csv, loans, tmp_path, same_as):
     same_as(analyze(model_config, csv), (booster.predict(loans[FEATURES]) > 0.8).astype(int))
 
 
-def test_a_python_function(analyze, model_config, csv, loans, tmp_path, same_as, monkeypatch):
-    (tmp_path / "approvals.py").write_text("def low_burden(frame):\n    return (frame['obrat'] < 35).astype(int)\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+def test_a_python_function(analyze, model_config, csv, loans, shipped, same_as):
+    shipped("approvals", "def low_burden(frame):\n    return (frame['obrat'] < 35).astype(int)\n")
     model_config["predictor"] = {"model_uri": "python:approvals:low_burden"}
-    sys.modules.pop("approvals", None)
-    ran = analyze(model_config, csv)
-    if ran.code == 4 and "approvals" in ran.err:
-        pytest.fail(f"the workers do not see the driver's folder of modules: {ran.err}")
-    same_as(ran, (loans["obrat"] < 35).astype(int))
+    same_as(analyze(model_config, csv), (loans["obrat"] < 35).astype(int))
 
 
 def test_a_folder_written_for_a_sagemaker_container(analyze, model_config, csv, loans, tmp_path, same_as):
@@ -127,9 +126,8 @@ def test_a_folder_written_for_a_sagemaker_container(analyze, model_config, csv, 
     same_as(analyze(model_config, csv), (loans["obrat"] < 35).astype(int))
 
 
-def test_a_model_that_fails_ends_with_4_and_its_own_words(analyze, model_config, csv, tmp_path, monkeypatch):
-    (tmp_path / "failing.py").write_text("def predict(frame):\n    raise ValueError('no such luck')\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
+def test_a_model_that_fails_ends_with_4_and_its_own_words(analyze, model_config, csv, shipped):
+    shipped("failing", "def predict(frame):\n    raise ValueError('no such luck')\n")
     model_config["predictor"] = {"model_uri": "python:failing:predict"}
     ran = analyze(model_config, csv)
     assert ran.code == 4
@@ -144,30 +142,16 @@ def test_a_model_that_is_not_there_ends_with_4(analyze, model_config, csv, tmp_p
     assert "nothing.skops" in ran.last_line
 
 
-def test_partitions_change_no_prediction(analyze, model_config, loans, tmp_path, spark):
-    """A model whose answer depends on the rows of its batch still gives the same predictions for 1 and 64 partitions."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    big = loans.sample(9000, replace=True, random_state=0)
-    big.to_csv(folder / "a.csv", index=False)
-    (tmp_path / "relative.py").write_text(
-        "def above_mean(f):\n    return (f['obrat'] < f['obrat'].mean()).astype(int)\n"
-    )
+def test_partitions_change_no_prediction(analyze, model_config, loans, tmp_path, shipped, partitioned):
+    """Not even those of a model whose answer depends on the rows that it is called with."""
+    shipped("relative", "def above_mean(frame):\n    return (frame['obrat'] < frame['obrat'].mean()).astype(int)\n")
+    path = tmp_path / "data.csv"
+    loans.sample(9000, replace=True, random_state=0).to_csv(path, index=False)
     model_config["predictor"] = {"model_uri": "python:relative:above_mean"}
     texts = set()
-    for parts, shuffle in (("1g", "1"), ("16k", "64")):
-        old = {
-            name: spark.conf.get(name) for name in ("spark.sql.shuffle.partitions", "spark.sql.files.maxPartitionBytes")
-        }
-        spark.conf.set("spark.sql.shuffle.partitions", shuffle)
-        spark.conf.set("spark.sql.files.maxPartitionBytes", parts)
-        try:
-            with pytest.MonkeyPatch.context() as patch:
-                patch.syspath_prepend(str(tmp_path))
-                ran = analyze(model_config, folder, output=tmp_path / shuffle)
-        finally:
-            for name, value in old.items():
-                spark.conf.set(name, value)
+    for split_bytes, tasks in (("1g", "1"), ("16k", "64")):
+        with partitioned(split_bytes, tasks):
+            ran = analyze(model_config, path, output=tmp_path / tasks)
         assert ran.code == 0, ran.err
         texts.add((ran.output / "analysis.json").read_bytes())
     assert len(texts) == 1

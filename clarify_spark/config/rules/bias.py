@@ -8,7 +8,7 @@ from clarify_spark.config.methods import POST_TRAINING_NAMES, PRE_TRAINING_NAMES
 from clarify_spark.config.models import AnalysisConfig
 from clarify_spark.config.places import Place, shown
 from clarify_spark.config.problems import nearest
-from clarify_spark.config.rules.findings import Problems, finding, missing
+from clarify_spark.config.rules.findings import Problems, finding, incomplete, missing
 from clarify_spark.errors import Problem
 
 Values = tuple[int | float | str, ...]
@@ -24,7 +24,8 @@ def something_to_do(config: AnalysisConfig) -> Problems:
     asked = config.methods.model_fields_set - {"report"}
     if not asked:
         found = "only report" if config.methods.report else "no method"
-        yield finding("methods", found, "at least one of pre_training_bias, post_training_bias, shap, pdp")
+        allowed = "at least one of pre_training_bias, post_training_bias, shap, pdp"
+        yield incomplete(finding("methods", found, allowed))
 
 
 def needs(config: AnalysisConfig) -> Problems:

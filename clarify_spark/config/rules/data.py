@@ -7,7 +7,7 @@ import jmespath.exceptions
 
 from clarify_spark.config.models import AnalysisConfig
 from clarify_spark.config.places import shown
-from clarify_spark.config.rules.findings import Problems, finding, missing
+from clarify_spark.config.rules.findings import Problems, finding, incomplete, missing
 
 JSON_TYPES = ("application/json", "application/jsonlines")
 SECOND_DATA_SETS = ("facet_dataset_uri", "facet_headers", "predicted_label_dataset_uri", "predicted_label_headers")
@@ -34,7 +34,8 @@ def paths_into_json(config: AnalysisConfig) -> Problems:
     if config.dataset_type not in JSON_TYPES or config.time_series_data_config is not None:
         return
     if config.features is None:
-        yield missing("features", f"the dataset_type {config.dataset_type}", 'a JMESPath such as "features"')
+        absent = missing("features", f"the dataset_type {config.dataset_type}", 'a JMESPath such as "features"')
+        yield absent if config.methods.pre_training_bias or config.methods.post_training_bias else incomplete(absent)
     for key in ("features", "label", "predicted_label"):
         value = getattr(config, key)
         if isinstance(value, int):

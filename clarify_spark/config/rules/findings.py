@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from clarify_spark.config.places import Place, path_of
 from clarify_spark.errors import Problem
@@ -14,6 +15,11 @@ def finding(place: Place | str, found: str, allowed: str) -> Problem:
     """A problem in the one sentence shape of all config messages."""
     path = place if isinstance(place, str) else path_of(place)
     return Problem(path, f"found {found}; allowed: {allowed}")
+
+
+def incomplete(problem: Problem) -> Problem:
+    """The same problem, marked as one of a config that is not wrong, only unfinished."""
+    return replace(problem, incomplete=True)
 
 
 def missing(place: Place | str, reason: str, allowed: str) -> Problem:

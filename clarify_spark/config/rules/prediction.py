@@ -9,7 +9,7 @@ from clarify_spark.config.models import AnalysisConfig
 from clarify_spark.config.places import shown
 from clarify_spark.config.predictor import Predictor, model_format
 from clarify_spark.config.rules.data import jmespath_error
-from clarify_spark.config.rules.findings import Problems, finding, missing
+from clarify_spark.config.rules.findings import Problems, finding, incomplete, missing
 from clarify_spark.errors import Problem
 from clarify_spark.udfs.predictors import FORMATS
 
@@ -40,7 +40,7 @@ def model_given(config: AnalysisConfig) -> Problems:
     if methods[0] == "post_training_bias":
         others = ", or predicted_label, or predicted_label_dataset_uri"
     if config.predictor is None:
-        yield missing("predictor", reason, f"a model (predictor.model_uri){others}")
+        yield incomplete(missing("predictor", reason, f"a model (predictor.model_uri){others}"))
     elif not any(getattr(config.predictor, kind) is not None for kind in KINDS):
         yield finding("predictor", f"no model, which {reason} needs", f"one of {', '.join(KINDS)}{others}")
 
@@ -175,7 +175,8 @@ def answers(config: AnalysisConfig) -> Problems:
         elif reason := jmespath_error(value):
             yield finding(f"predictor.{key}", f"{shown(value)}, which is no JMESPath ({reason})", "a JMESPath")
     if images and predictor.label_headers is None:
-        yield missing("predictor.label_headers", "the dataset_type application/x-image", "the names of the classes")
+        reason = "the dataset_type application/x-image"
+        yield incomplete(missing("predictor.label_headers", reason, "the names of the classes"))
 
 
 def positions_in_answers(config: AnalysisConfig) -> Problems:
