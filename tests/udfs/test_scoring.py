@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import threadpoolctl
 
 from clarify_spark.udfs.errors import ModelError
 from clarify_spark.udfs.predictors import PredictorSpec, load_predictor
@@ -248,6 +249,13 @@ def test_a_function_that_exits_is_not_caught():
 def test_a_function_that_cannot_be_had_is_a_plain_message(uri, message):
     with pytest.raises(ModelError, match=message):
         load_predictor(spec(uri=uri))
+
+
+def test_models_are_called_with_one_thread_of_each_library():
+    with threadpoolctl.threadpool_limits(limits=2):
+        threads = load_predictor(spec("threads"))(pd.DataFrame({"age": [1]})).labels
+        assert threads.tolist() == [1]
+        assert {pool["num_threads"] for pool in threadpoolctl.threadpool_info()} != {1}
 
 
 def test_a_function_must_answer_every_record():

@@ -58,7 +58,8 @@ class _Script:
             yield
         finally:
             sys.dont_write_bytecode = writes_bytecode
-            sys.path.remove(folder)
+            if folder in sys.path:
+                sys.path.remove(folder)
             self.siblings.update(self._taken_out())
             sys.modules.update(others)
 

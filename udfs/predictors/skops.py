@@ -36,5 +36,5 @@ def _refuse(strangers: list[str], spec: PredictorSpec) -> None:
     if strangers:
         raise ModelError(
             f"{spec.path} holds types that skops does not trust by itself: {', '.join(strangers)}; "
-            "if you know them, allow them by name (trusted_types)"
+            "if you know them, allow each by its name: --trust-type NAME"
         )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 import sysconfig
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -60,8 +62,14 @@ def _place(trace: TracebackType | None) -> str:
 
 def one_thread() -> Any:
     """A context in which BLAS and OpenMP use one thread (none without threadpoolctl): a task owns one core."""
+    pools = _pools(len(sys.modules))
+    return nullcontext() if pools is None else pools.limit(limits=1)
+
+
+@lru_cache(maxsize=1)
+def _pools(modules: int) -> Any:
+    """The thread pools of the loaded libraries; looked for (some milliseconds) again when more modules are loaded."""
     try:
-        pools = importlib.import_module("threadpoolctl")
+        return importlib.import_module("threadpoolctl").ThreadpoolController()
     except ModuleNotFoundError:
-        return nullcontext()
-    return pools.threadpool_limits(limits=1)
+        return None

@@ -1,6 +1,7 @@
 """Functions that a user might name as python:package.module:function."""
 
 import pandas as pd
+import threadpoolctl
 
 seen = []
 
@@ -41,6 +42,10 @@ def quits(features):
 
 def too_few(features):
     return [0.5]
+
+
+def threads(features):
+    return [max(pool["num_threads"] for pool in threadpoolctl.threadpool_info())]
 
 
 def dates(features):
