@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import reduce
-from operator import or_
 from typing import TYPE_CHECKING
 
 from pyspark import StorageLevel
@@ -127,14 +125,19 @@ def _records(spark: SparkSession, listing: Listing, header: Header, multiline: b
 
 
 def _counted(cached: DataFrame, width: int) -> Counts:
-    """Splits, good and malformed records, and each column's kind bits, from one pass."""
+    """Splits, good and malformed records, and each column's kind bits, from two passes over cached data.
+
+    Kinds are found on exploded fields: an expression per column would make methods too long for the JVM to compile.
+    """
     bad = F.col(PROBLEM)
     malformed = F.count_if(F.trim(bad) != "")  # multiLine reading makes records of lines of blanks
-    columns = [bits(f"c{index}", bad.isNull()) for index in range(width)]
-    rows = split_rows(cached, [F.count_if(bad.isNull()), malformed, *columns])
-    found = tuple(reduce(or_, (values[place] or 0 for _, values in rows), 0) for place in range(2, width + 2))
+    rows = split_rows(cached, [F.count_if(bad.isNull()), malformed])
     splits = tuple(split for split, _ in rows)
-    return Counts(splits, sum(values[0] for _, values in rows), sum(values[1] for _, values in rows), found)
+    fields = F.posexplode(F.array(*[f"c{index}" for index in range(width)])).alias("place", "field")
+    found = cached.filter(bad.isNull()).select(fields).groupBy("place").agg(bits("field")).collect()
+    masks = {place: int(mask) for place, mask in found}
+    kinds = tuple(masks.get(place, 0) for place in range(width))
+    return Counts(splits, sum(values[0] for _, values in rows), sum(values[1] for _, values in rows), kinds)
 
 
 def _complaint(cached: DataFrame, splits: tuple[Split, ...], listing: Listing, width: int) -> str:

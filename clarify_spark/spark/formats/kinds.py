@@ -13,22 +13,27 @@ from clarify_spark.udfs import kinds
 if TYPE_CHECKING:
     from pyspark.sql import Column
 
+LONGEST_SURE_INTEGER = 18
 Missing = Callable[[str], "Column"]
 
 
-def bits(name: str, good: Column) -> Column:
-    """The bits of the kinds in a text column where the record is ``good``, an aggregate."""
+def bits(name: str) -> Column:
+    """The bits of the kinds in a text column, an aggregate."""
     text = F.col(name)
+    # A failing cast costs an exception, so it is left to texts that are integers too long to be sure of.
+    short = F.length(text) <= LONGEST_SURE_INTEGER
     bit = (
         F.when(missing(name), kinds.MISSING)
-        .when(F.expr(f"try_cast({name} AS BIGINT)").isNotNull(), kinds.INTEGER)
-        .when(text.rlike(kinds.WHOLE), kinds.BIG)
+        .when(
+            text.rlike(kinds.WHOLE),
+            F.when(short | F.expr(f"try_cast({name} AS BIGINT)").isNotNull(), kinds.INTEGER).otherwise(kinds.BIG),
+        )
         .when(text.rlike(kinds.NUMBER) | text.rlike(kinds.INFINITY), kinds.FLOAT)
         .when(text.isin(*kinds.BOOLEAN_TEXTS), kinds.BOOLEAN)
         .when(text.contains("\ufffd"), kinds.TEXT | kinds.DAMAGED)
         .otherwise(kinds.TEXT)
     )
-    return F.bit_or(F.when(good, bit))
+    return F.bit_or(bit)
 
 
 def missing(name: str) -> Column:
