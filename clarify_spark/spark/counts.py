@@ -14,7 +14,7 @@ from pyspark.sql import functions as sf
 from clarify_spark.bias.counts import Cells, FacetCounts
 from clarify_spark.bias.performance import ClassCount
 from clarify_spark.columns import ColumnProfile, Scalar
-from clarify_spark.spark.profiles import MAX_CELLS, bundles, head, number, present
+from clarify_spark.spark.profiles import FEW_VALUES, head, number, present
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as Expression
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from clarify_spark.bias.roles import FacetRole, LabelRole, Membership, Roles
     from clarify_spark.spark.datasets import Column, Dataset
 
+#: Cells of a crossed count that one grouped pass may hold (Spark's fast hash map has 65,536 places).
+MAX_CELLS = 50_000
 #: Conditional counts in one pass; beyond about ten the generated code grows faster than another pass costs.
 MAX_CONDITIONS = 10
 #: A facet with at most this many entries is counted by conditions, others by crossing their values.
@@ -158,6 +160,18 @@ def plan(facets: Sequence[FacetRole], context_cells: int) -> list[Scan]:
     shares = [tuple(conditions[i : i + MAX_CONDITIONS]) for i in range(0, len(conditions), MAX_CONDITIONS)]
     passes = max(len(groups), len(shares), 1)
     return [Scan(share, group) for share, group in zip(_padded(shares, passes), _padded(groups, passes), strict=True)]
+
+
+def bundles(sizes: Mapping[str, int], limit: int) -> list[list[str]]:
+    """The names in groups whose sizes multiply to at most ``limit`` (larger ones and those of many values alone)."""
+    groups: list[tuple[int, list[str]]] = []
+    for name, size in sorted(sizes.items(), key=lambda item: (-item[1], item[0])):
+        place = next((i for i, (cells, _) in enumerate(groups) if cells * size <= limit and size <= FEW_VALUES), None)
+        if place is None:
+            groups.append((size if size <= FEW_VALUES else limit, [name]))
+        else:
+            groups[place] = (groups[place][0] * size, [*groups[place][1], name])
+    return [names for _, names in groups]
 
 
 def _padded(parts: Sequence[tuple[Any, ...]], length: int) -> list[tuple[Any, ...]]:

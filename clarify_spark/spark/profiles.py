@@ -24,9 +24,9 @@ TEXT = ("string", "other")
 MAX_FACET_VALUES = 10_000
 #: Rows looked at to guess how many values a column has. A guess decides how to count, never what is counted.
 HEAD_ROWS = 2_000
-#: Cells of a crossed count that one grouped pass may hold (Spark's fast hash map has 65,536 places).
-MAX_CELLS = 50_000
-#: A column with more values than this in its first rows is counted alone.
+#: Rows from the start of the first file in which most values of a facet are expected to appear.
+PREFIX_ROWS = 10_000
+#: A column with more values than this in those rows is listed by a grouped pass of its own.
 FEW_VALUES = 200
 #: Integers within 64 * WORDS of the smallest in the first rows are counted as bits of as many machine words.
 WORDS = 4
@@ -53,11 +53,19 @@ def profile(dataset: Dataset, facts: Mapping[str, Facts]) -> dict[str, ColumnPro
         return {}
     first = head(dataset, columns)
     wanted = {column.name: _settled_by_head(column, facts[column.name], first) for column in columns}
-    listed = values_in_order(dataset, [column for column in columns if "values" in facts[column.name]], first)
+    listed = [column for column in columns if "values" in facts[column.name]]
+    known = first_values(dataset, listed)
     measures = [measure for column in columns for measure in _measures(column, wanted[column.name], first)]
+    measures += [
+        sf.count_if(_is_unknown(column, known[column.name])).alias(f"{column.id}_unknown") for column in listed
+    ]
     row = dataset.frame.agg(sf.count(sf.lit(1)).alias("rows"), *measures).collect()[0].asDict()
+    values: dict[str, tuple[Scalar | None, ...] | None] = {}
+    for column in listed:
+        settled = not row[f"{column.id}_unknown"]
+        values[column.name] = known[column.name] if settled else values_in_order(dataset, column, known[column.name])
     return {
-        column.name: _profile(dataset, column, facts[column.name], row, listed.get(column.name)) for column in columns
+        column.name: _profile(dataset, column, facts[column.name], row, values.get(column.name)) for column in columns
     }
 
 
@@ -86,45 +94,38 @@ def number(column: Column, name: str = "") -> Expression:
     return present(column, name)
 
 
-def values_in_order(
-    dataset: Dataset, columns: Sequence[Column], first: Head
-) -> dict[str, tuple[Scalar | None, ...] | None]:
-    """Every distinct value of each column in order of first appearance, None for a missing one; None instead of the
-    values when there are more than MAX_FACET_VALUES."""
-    found: dict[str, tuple[Scalar | None, ...] | None] = {}
-    for bundle in bundles({column.name: first.distinct(column.name) for column in columns}, MAX_CELLS):
-        members = [column for column in columns if column.name in bundle]
-        found |= _first_seen(dataset, members)
-    return found
+def first_values(dataset: Dataset, columns: Sequence[Column]) -> dict[str, tuple[Scalar | None, ...]]:
+    """The values of the first PREFIX_ROWS rows of the first file, in order of appearance; () where they are many.
+
+    Every value that is not among them appears later.
+    """
+    if not columns:
+        return {}
+    wanted = [present(column).alias(column.id) for column in columns]
+    prefix = dataset.keyed.where(sf.col("row_key") < PREFIX_ROWS).select("row_key", *wanted).limit(PREFIX_ROWS)
+    rows = sorted(prefix.collect(), key=lambda row: int(row["row_key"]))
+    values = {column.name: tuple(dict.fromkeys(row[column.id] for row in rows)) for column in columns}
+    return {name: known if len(known) <= FEW_VALUES else () for name, known in values.items()}
 
 
-def bundles(sizes: Mapping[str, int], limit: int) -> list[list[str]]:
-    """The names in groups whose sizes multiply to at most ``limit`` (larger ones and those of many values alone)."""
-    groups: list[tuple[int, list[str]]] = []
-    for name, size in sorted(sizes.items(), key=lambda item: (-item[1], item[0])):
-        place = next((i for i, (cells, _) in enumerate(groups) if cells * size <= limit and size <= FEW_VALUES), None)
-        if place is None:
-            groups.append((size if size <= FEW_VALUES else limit, [name]))
-        else:
-            groups[place] = (groups[place][0] * size, [*groups[place][1], name])
-    return [names for _, names in groups]
-
-
-def _first_seen(dataset: Dataset, columns: Sequence[Column]) -> dict[str, tuple[Scalar | None, ...] | None]:
-    """Values of the columns of one bundle; column by column when the first rows promised too few values."""
-    bound = MAX_FACET_VALUES if len(columns) == 1 else 2 * MAX_CELLS
-    grouped = dataset.keyed.groupBy(*[present(column).alias(column.id) for column in columns]).agg(
-        sf.min("row_key").alias("row_key")
+def _is_unknown(column: Column, known: Sequence[Scalar | None]) -> Expression:
+    """Whether the value, a missing one too, is not among the known ones; never null."""
+    values = [value for value in known if value is not None]
+    other = ~present(column).isin(values) if values else sf.lit(True)
+    return (
+        sf.coalesce(other, sf.lit(None not in known)) if values else present(column).isNotNull() | (None not in known)
     )
-    rows = grouped.limit(bound + 2).collect()
-    if len(rows) > bound:
-        return {columns[0].name: None} if len(columns) == 1 else _one_by_one(dataset, columns)
+
+
+def values_in_order(
+    dataset: Dataset, column: Column, known: tuple[Scalar | None, ...]
+) -> tuple[Scalar | None, ...] | None:
+    """The known values and the others after them, by their first row; None when there are too many."""
+    others = dataset.keyed.where(_is_unknown(column, known)).groupBy(present(column).alias("value"))
+    rows = others.agg(sf.min("row_key").alias("row_key")).limit(MAX_FACET_VALUES + 2).collect()
     ordered = sorted(rows, key=lambda row: int(row["row_key"]))
-    return {column.name: tuple(dict.fromkeys(row[column.id] for row in ordered)) for column in columns}
-
-
-def _one_by_one(dataset: Dataset, columns: Sequence[Column]) -> dict[str, tuple[Scalar | None, ...] | None]:
-    return {name: values for column in columns for name, values in _first_seen(dataset, [column]).items()}
+    values = (*known, *(row["value"] for row in ordered))
+    return values if sum(value is not None for value in values) <= MAX_FACET_VALUES else None
 
 
 def _require_few(found: ColumnProfile, distinct: int) -> None:

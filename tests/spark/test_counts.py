@@ -11,7 +11,7 @@ from pyspark.sql import types as T
 from clarify_spark.bias.memberships import Membership
 from clarify_spark.bias.roles import FacetRole, LabelRole, Roles
 from clarify_spark.spark import counts as module
-from clarify_spark.spark.counts import Counts, count, distinct_patterns, plan
+from clarify_spark.spark.counts import Counts, bundles, count, distinct_patterns, plan
 from clarify_spark.spark.datasets import Column
 from clarify_spark.spark.profiles import profile
 
@@ -287,3 +287,7 @@ def test_equal_patterns_are_counted_together_in_ascending_order():
     patterns, repeats = distinct_patterns(np.array([[1] * 8, [0, 1] * 4, [1] * 8]), np.array([1, 2, 3]))
     assert patterns.reshape(-1, 8).tolist() == [[0, 1] * 4, [1] * 8]
     assert repeats.tolist() == [2, 4]
+
+
+def test_bundles_keep_their_cells_under_the_limit_and_large_columns_alone():
+    assert bundles({"a": 3, "b": 4, "c": 2, "d": 300}, 12) == [["d"], ["b", "a"], ["c"]]

@@ -11,7 +11,7 @@ from clarify_spark.columns import ColumnProfile
 from clarify_spark.errors import DataError
 from clarify_spark.spark import profiles as module
 from clarify_spark.spark.datasets import Column
-from clarify_spark.spark.profiles import bundles, is_integer_text, profile
+from clarify_spark.spark.profiles import is_integer_text, profile
 
 TYPES = {
     "integer": T.LongType(),
@@ -118,17 +118,19 @@ def test_values_of_several_columns_keep_their_own_order_of_appearance(spark):
             assert found[name].values == tuple(dict.fromkeys(row[i] for row in rows))
 
 
-def test_columns_with_more_values_than_the_first_rows_showed_are_settled_one_by_one(spark, monkeypatch):
-    monkeypatch.setattr(module, "HEAD_ROWS", 1)
-    monkeypatch.setattr(module, "MAX_CELLS", 20)
-    rows = [(str(i % 30), str(i % 7)) for i in range(210)]
-    found = profile(dataset_of(spark, {"a": "string", "b": "string"}, rows), {n: frozenset({"values"}) for n in "ab"})
+@pytest.mark.parametrize("limits", [(1, 200), (10_000, 5), (0, 200)])
+def test_values_that_the_first_rows_do_not_show_are_found_and_come_after(spark, monkeypatch, limits):
+    monkeypatch.setattr(module, "PREFIX_ROWS", limits[0])
+    monkeypatch.setattr(module, "FEW_VALUES", limits[1])
+    rows = [(str(i % 30), None if i % 7 == 3 else i % 7) for i in range(210)]
+    found = profile(dataset_of(spark, {"a": "string", "b": "integer"}, rows), {n: frozenset({"values"}) for n in "ab"})
     assert found["a"].values == tuple(str(i) for i in range(30))
-    assert found["b"].values == tuple(str(i) for i in range(7))
+    assert found["b"].values == (0, 1, 2, None, 4, 5, 6)
 
 
 def test_a_categorical_facet_of_too_many_values_is_refused_with_their_number(spark, monkeypatch):
     monkeypatch.setattr(module, "MAX_FACET_VALUES", 10)
+    monkeypatch.setattr(module, "FEW_VALUES", 5)
     values = [f"v{i % 23}" for i in range(46)]
     with pytest.raises(DataError, match=r"facet 'x' has 23 different values .* Give the values of interest"):
         profile_of(spark, "string", values, {"values", "distinct", "all_integers"})
@@ -136,6 +138,7 @@ def test_a_categorical_facet_of_too_many_values_is_refused_with_their_number(spa
 
 def test_a_continuous_facet_of_many_values_is_left_to_the_rule_that_wants_a_threshold(spark, monkeypatch):
     monkeypatch.setattr(module, "MAX_FACET_VALUES", 10)
+    monkeypatch.setattr(module, "FEW_VALUES", 5)
     found = profile_of(spark, "integer", list(range(50)), {"values", "distinct"})
     assert (found.distinct, found.values) == (50, None)
 
@@ -147,7 +150,3 @@ def test_a_profile_agrees_with_pandas(spark):
     series = pd.Series(ages, dtype="Int64")
     assert (found.rows, found.nulls) == (500, int(series.isna().sum()))
     assert (found.distinct, found.maximum) == (series.nunique(), series.max())
-
-
-def test_bundles_keep_their_cells_under_the_limit_and_large_columns_alone():
-    assert bundles({"a": 3, "b": 4, "c": 2, "d": 300}, 12) == [["d"], ["b", "a"], ["c"]]
