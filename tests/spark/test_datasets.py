@@ -255,7 +255,13 @@ def parquet(path: Path, frame: pd.DataFrame) -> str:
 
 def test_parquet_has_its_own_names_and_types_and_keys_by_row_index(load, tmp_path):
     frame = pd.DataFrame(
-        {"n": [1, 2], "x.y": [0.5, None], "s": ["a", None], "f": [True, False], "d": pd.to_datetime(["2020-01-02"] * 2)}
+        {
+            "n": [1, 2],
+            "x.y": [0.5, None],
+            "s": ["a", None],
+            "f": [True, False],
+            "d": pd.to_datetime(["2020-01-02"] * 2).astype("datetime64[us]"),
+        }
     )
     parquet(tmp_path / "in" / "1.parquet", frame)
     parquet(tmp_path / "in" / "2.parquet", frame)

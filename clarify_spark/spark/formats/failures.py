@@ -64,6 +64,11 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
         "write it again; if it is another format, dataset_type must say so",
     ),
     (
+        r"Illegal Parquet type[^\n]*|PARQUET_TYPE_ILLEGAL|PARQUET_TYPE_NOT_SUPPORTED|PARQUET_TYPE_NOT_RECOGNIZED",
+        "a column has a type that this Spark cannot read (timestamps in nanoseconds, for instance)",
+        "write the file again with another type (timestamps in microseconds), or without the column",
+    ),
+    (
         r"EOFException|ZipException|[Uu]nexpected end of (input|ZLIB)|incorrect (data|header) check|"
         r"invalid (block|stored|distance)|not a gzip file|unknown compression method",
         "the compressed file is cut short or damaged",

@@ -52,6 +52,8 @@ def read_parquet(spark: SparkSession, uri: str, wishes: Wishes) -> Table:
     listing = list_files(spark, uri, SUFFIXES)
     with reading(uri):
         scan = _scan(spark, listing)
+        if "_metadata" in scan.columns:
+            raise DataError(f"{uri}: Spark reserves the column name '_metadata'; rename the column.")
         fields, notes = _fields(scan.schema.fields, wishes, uri)
         frame = scan.select(*[_cast(field, id_) for field, id_ in fields])
         if frame.isEmpty():
@@ -142,7 +144,8 @@ def _compare_headers(names: list[str], headers: tuple[str, ...] | None, uri: str
 
 
 def _keyed(spark: SparkSession, scan: DataFrame, listing: Listing, casts: list[SparkColumn]) -> DataFrame:
-    hidden = scan.metadataColumn("_metadata")
-    placed = scan.select(*casts, hidden["file_path"].alias("_path"), hidden["row_index"].alias("_row"))
+    placed = scan.select(
+        *casts, F.col("_metadata.file_path").alias("_path"), F.col("_metadata.row_index").alias("_row")
+    )
     key = F.shiftleft(F.col("_file").cast("bigint"), FILE_BITS) + F.col("_row")
     return with_file_number(spark, placed, listing).withColumn("row_key", key).drop("_file", "_row")
