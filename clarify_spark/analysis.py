@@ -77,9 +77,10 @@ class Bias:
 
 @dataclass(frozen=True)
 class Result:
-    """What to show when a run is over."""
+    """What to show when a run is over; ``notes`` say how the data was read."""
 
     lines: tuple[str, ...]
+    notes: tuple[str, ...]
     warnings: tuple[str, ...]
 
 
@@ -208,9 +209,8 @@ def _write(
     progress: Progress,
 ) -> Result:
     """Write the details, then, last and whole, analysis.json."""
-    sections = [section for section in (found.pre_training, found.post_training) if section is not None]
     cautions = degenerate.cautions(found.roles, found.counts)
-    warnings = (*loaded.warnings, *dataset.source.notes, *found.roles.warnings, *found.notes)
+    warnings = (*loaded.warnings, *found.roles.warnings, *found.notes)
     facts = details.RunFacts(
         dataset=_dataset_facts(dataset, found),
         model=_model_facts(loaded.config),
@@ -224,7 +224,8 @@ def _write(
     content = analysis_json.document(found.post_training, found.pre_training)
     written.insert(0, output.write(ANALYSIS, analysis_json.text(content)))
     said = (*warnings, *(caution.sentence for caution in cautions))
-    return Result((*summary.lines(found.roles.label, sections), "", *(f"Written: {uri}" for uri in written)), said)
+    shown = (*summary.lines(found.roles, found.counts), "", *(f"Written: {uri}" for uri in written))
+    return Result(shown, dataset.source.notes, said)
 
 
 def _dataset_facts(dataset: Dataset, found: Bias) -> dict[str, Any]:
@@ -237,6 +238,7 @@ def _dataset_facts(dataset: Dataset, found: Bias) -> dict[str, Any]:
         "rows": rows,
         "malformed_records": source.malformed,
         "features": list(dataset.features),
+        "notes": list(source.notes),
     }
 
 
@@ -276,7 +278,7 @@ def _plan(config: AnalysisConfig, dataset: Dataset, warnings: Sequence[str]) -> 
         f"  methods: {', '.join(methods)}",
         f"  model calls: {calls}",
     )
-    return Result(lines, (*warnings, *source.notes))
+    return Result(lines, source.notes, tuple(warnings))
 
 
 def analyze(config: Path, output: str, master: str | None, options: Options) -> Result:

@@ -187,6 +187,8 @@ def _place(given: str | None, option: str, mounted: Path) -> str:
 
 
 def _show(result: Result) -> None:
+    for note in result.notes:
+        print(f"note: {note}", file=sys.stderr)
     for warning in result.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     print("\n".join(result.lines))

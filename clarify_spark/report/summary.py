@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 
-from clarify_spark.bias.report import BiasSection
-from clarify_spark.bias.roles import LabelRole
-
-#: The metrics that the closing lines show, those that were asked for.
-HEADLINES = ("CI", "DPL", "DPPL", "DI", "AD", "RD")
-
-
-def lines(label: LabelRole, sections: Sequence[BiasSection]) -> list[str]:
-    """A line per facet entry with its headline metrics, under a line that says what they are about."""
-    rows: dict[tuple[str, str, int], list[str]] = {}
-    for section in sections:
-        for facet in section.facets:
-            for position, entry in enumerate(facet.entries):
-                cells = rows.setdefault((facet.name, entry.value_or_threshold, position), [])
-                cells += [_cell(result.name, result.value) for result in entry.metrics if result.name in HEADLINES]
-    head = f"Bias of {label.name!r} (positive: {label.positive.text}), each group against all other rows:"
-    return [head, *(f"  {name} = {text or '(no row)'}: {', '.join(cells)}" for (name, text, _), cells in rows.items())]
+from clarify_spark.bias.counts import Confusion, FacetCounts, facet_a, facet_d
+from clarify_spark.bias.metrics import disparate_impact, divide
+from clarify_spark.bias.report import CountTable
+from clarify_spark.bias.roles import Roles
 
 
-def _cell(name: str, value: float | None) -> str:
-    return f"{name} undefined" if value is None else f"{name} {value:+.3f}"
+def lines(roles: Roles, counts: CountTable) -> list[str]:
+    """Per facet entry how often facet d and everybody else have a positive label and get a positive prediction."""
+    positive = roles.label.positive.text or "no value"
+    head = f"Positive outcomes of {roles.label.name!r} ({positive}), each group against all other rows:"
+    return [head, *_entries(roles, counts)]
+
+
+def _entries(roles: Roles, counts: CountTable) -> Iterator[str]:
+    for role, of_role in zip(roles.facets, counts, strict=True):
+        for entry, of_entry in zip(role.entries, of_role, strict=True):
+            d, a = facet_d(of_entry), facet_a(of_entry)
+            yield f"  {role.name} = {entry.text or '(no row)'}: {d.rows:,} of {d.rows + a.rows:,} rows"
+            if d.rows and a.rows:
+                yield f"    labels       {_rates(d.positives, d, a.positives, a)}"
+                if roles.predicted is not None and roles.predicted.error is None:
+                    yield f"    predictions  {_predicted(of_entry, d, a)}"
+
+
+def _rates(of_d: int, d: Confusion, of_a: int, a: Confusion) -> str:
+    mine, theirs = divide(of_d, d.rows), divide(of_a, a.rows)
+    return f"{mine:6.1%} against {theirs:6.1%}  (difference {theirs - mine:+.3f})"
+
+
+def _predicted(counts: FacetCounts, d: Confusion, a: Confusion) -> str:
+    rates = _rates(d.predicted_positives, d, a.predicted_positives, a)
+    return f"{rates[:-1]}, ratio {disparate_impact(counts):.3f})"
