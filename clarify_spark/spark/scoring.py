@@ -58,13 +58,19 @@ def with_model_predictions(dataset: Dataset, spec: PredictorSpec) -> Dataset:
     """The data set with the model's predicted labels; every row has been to the model when this returns."""
     features = [dataset.column(name).id for name in spec.feature_names]
     blocks = sf.floor(sf.col("row_key") / sf.lit(BLOCK_ROWS))
-    tasks = int(dataset.keyed.sparkSession.conf.get("spark.sql.shuffle.partitions") or 1)
-    in_blocks = dataset.keyed.repartition(tasks, blocks).sortWithinPartitions("row_key")
+    in_blocks = dataset.keyed.repartition(_tasks(dataset), blocks).sortWithinPartitions("row_key")
     score = partial(score_batches, spec=spec, features=features)
     scored = in_blocks.mapInArrow(score, _scored_schema(in_blocks)).persist(StorageLevel.MEMORY_AND_DISK)
     kind = _kind_of_labels(scored)
     label = sf.col("label_text").cast(_SPARK_TYPES[kind]).alias(PREDICTED_ID)
     return _with_prediction(dataset, scored, label, kind)
+
+
+def _tasks(dataset: Dataset) -> int:
+    """As many tasks as the session shuffles into, but no more than there are blocks to share out."""
+    rows = dataset.source.rows if dataset.source.rows is not None else dataset.frame.count()
+    most = int(dataset.keyed.sparkSession.conf.get("spark.sql.shuffle.partitions") or 1)
+    return max(1, min(most, 2 * (rows // BLOCK_ROWS) + 1))
 
 
 def thresholded(dataset: Dataset, threshold: float) -> Dataset:
