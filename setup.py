@@ -1,4 +1,4 @@
-"""Packaging. The folder ``udfs/`` is installed as ``clarify_spark.udfs``: a top-level ``udfs`` would collide with users' own."""
+"""Packaging. The folder ``udfs/`` is installed as ``clarify_spark.udfs``, where it cannot collide with users' own."""
 
 from pathlib import Path
 
@@ -43,7 +43,7 @@ TEST = [
 setup(
     name="clarify-spark",
     version="0.1.0",
-    description="Bias metrics and model explanations for tabular data on any Spark cluster; reads SageMaker Clarify configs.",
+    description="Bias metrics for tabular data and models on any Spark cluster; reads SageMaker Clarify configs.",
     long_description=(HERE / "README.md").read_text(encoding="utf-8") if (HERE / "README.md").is_file() else "",
     long_description_content_type="text/markdown",
     license="Apache-2.0",
@@ -52,7 +52,6 @@ setup(
     package_dir={f"clarify_spark.{name}": name.replace(".", "/") for name in UDFS},
     package_data={
         "clarify_spark": ["py.typed"],
-        "clarify_spark.spark": ["*.properties"],
         "clarify_spark.udfs": ["py.typed"],
     },
     install_requires=[*CLUSTER, *DRIVER],

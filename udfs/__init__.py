@@ -1,1 +1,1 @@
-"""What runs on Spark executors: numpy, pandas, pyarrow, jmespath and, lazily, the one model library a predictor needs."""
+"""What runs on Spark executors: numpy, pandas, pyarrow, jmespath and, lazily, the one library that a model needs."""

@@ -1,1 +1,1 @@
-"""The only place that touches a DataFrame, a session or a remote file. DataFrame API alone: classic and Connect alike."""
+"""The only place that touches a DataFrame, a session or a remote file: DataFrame API alone, for Connect's sake."""
