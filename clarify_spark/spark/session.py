@@ -80,8 +80,8 @@ def _start_local(builder: SparkSession.Builder, master: str) -> Session:
     with _stderr_of_children_to(log):
         try:
             spark = builder.master(master).getOrCreate()
-        except RuntimeError as error:  # PySparkRuntimeError: the JVM ended before it could be reached
-            raise CommandError(f"Spark did not start: {error}. The JVM wrote: {_tail(log)}") from error
+        except (RuntimeError, OSError) as error:  # the JVM ended before it could be reached, or no port could be had
+            raise CommandError(f"Spark did not start: {error}. The JVM wrote: {_tail(log) or 'nothing'}") from error
     return Session(spark, local=True, log=log)
 
 
