@@ -14,7 +14,8 @@ from pyspark.sql import functions as sf
 from clarify_spark.bias.counts import Cells, FacetCounts
 from clarify_spark.bias.performance import ClassCount
 from clarify_spark.columns import ColumnProfile, Scalar
-from clarify_spark.spark.profiles import FEW_VALUES, head, number, present
+from clarify_spark.spark.keys import Part, columns_of, packed_key, unpacked_keys
+from clarify_spark.spark.profiles import FEW_VALUES, Head, head, number, present
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as Expression
@@ -71,7 +72,8 @@ class Scan:
 class _Context:
     """What is grouped by besides facets: the classes or only the signs of label and prediction, and the stratum.
 
-    ``cells`` is a guess of how many groups that makes. ``wide``: so many strata that they travel as patterns only.
+    ``cells`` is a guess of how many groups that makes, ``first`` what it is guessed from. ``wide``: so many strata that
+    they travel as patterns only.
     """
 
     dataset: Dataset
@@ -79,24 +81,18 @@ class _Context:
     by_class: bool
     wide: bool
     cells: int
+    first: Head
 
-    def keys(self) -> list[Expression]:
-        """Grouping expressions, named ``label``, ``predicted`` and ``stratum``."""
-        keys = [self._outcome(self.roles.label).alias("label")]
-        if self.roles.predicted is not None:
-            keys.append(self._outcome(self.roles.predicted).alias("predicted"))
-        if self.roles.group is not None and not self.wide:
-            keys.append(present(self.dataset.column(self.roles.group)).alias("stratum"))
-        return keys
-
-    def _outcome(self, role: LabelRole) -> Expression:
+    def outcome(self, role: LabelRole) -> Part:
+        """The label or prediction as a part of the grouping key: its class, or only whether it is positive."""
         column = self.dataset.column(role.name)
-        return present(column) if self.by_class else holds(role.positive, column)
+        if self.by_class:
+            return Part(present(column), (*sorted(self.first.values[role.name]), None))
+        return Part(holds(role.positive, column), (False, True))
 
-    def sign(self, role: LabelRole, key: str) -> Expression:
-        """0 or 1, from the grouping column ``key`` after the grouping."""
-        positive = holds(role.positive, self.dataset.column(role.name), key) if self.by_class else sf.col(key)
-        return positive.cast("int")
+    def is_positive(self, role: LabelRole, value: Scalar | None) -> bool:
+        """Whether a value of that part of the key is positive."""
+        return value in (role.positive.values or ()) if self.by_class else value is True
 
 
 @dataclass(frozen=True)
@@ -198,40 +194,39 @@ def _context(dataset: Dataset, roles: Roles) -> _Context:
     categorical = all(role.type == "categorical" for role in outcomes)
     by_class = categorical and classes * (1 if wide else strata) <= MAX_CONTEXT
     cells = (classes if by_class else 2 ** len(outcomes)) * (1 if wide else strata)
-    return _Context(dataset, roles, by_class, wide, cells)
+    return _Context(dataset, roles, by_class, wide, cells, first)
 
 
 def _collect(context: _Context, scan: Scan, strata: dict[Any, int]) -> _Table:
     """One grouped count on the driver; ``strata`` numbers the strata met so far and grows."""
-    roles, dataset, keys = context.roles, context.dataset, context.keys()
-    names = [f"f{f}" for f in scan.crossed]
-    keys += [present(dataset.column(roles.facets[f].name)).alias(f"f{f}") for f in scan.crossed]
+    roles, dataset = context.roles, context.dataset
+    outcomes = {"label": roles.label} | ({} if roles.predicted is None else {"predicted": roles.predicted})
+    parts = {name: context.outcome(role) for name, role in outcomes.items()}
+    parts |= {f"f{f}": _facet_part(dataset, roles.facets[f]) for f in scan.crossed}
     conditions = [_condition(dataset, roles, key).alias(f"d{i}") for i, key in enumerate(scan.conditions)]
-    grouped = dataset.frame.groupBy(*keys).agg(sf.count(sf.lit(1)).alias("n"), *conditions)
-    signs = [context.sign(roles.label, "label").alias("label_sign")]
-    if roles.predicted is not None:
-        signs.append(context.sign(roles.predicted, "predicted").alias("predicted_sign"))
-    found = _columns(grouped.select("*", *signs))
+    keys = [packed_key(parts).alias("key")]
+    if roles.group is not None and not context.wide:
+        group = present(dataset.column(roles.group))
+        keys.append(sf.when(group.isNotNull(), sf.xxhash64(group)).alias("stratum"))
+    found = columns_of(dataset.frame.groupBy(*keys).agg(sf.count(sf.lit(1)).alias("n"), *conditions))
     n = np.array(found["n"], np.int64)
     stratum = [strata.setdefault(value, len(strata)) for value in found.get("stratum", [None] * len(n))]
-    zeros = [0] * len(n)
+    values = unpacked_keys(dataset.frame, parts, np.array(found["key"], np.int64))
+    signs = [[context.is_positive(role, value) for value in values[name]] for name, role in outcomes.items()]
+    if roles.predicted is None:
+        signs.append([False] * len(n))
     return _Table(
-        sign=np.array([found["label_sign"], found.get("predicted_sign", zeros)], np.int64).T.reshape(-1, 2),
+        sign=np.array(signs, np.int64).T.reshape(-1, 2),
         stratum=np.array(stratum, np.int64),
         n=n,
         inside=np.array([found[f"d{i}"] for i in range(len(conditions))], np.int64).reshape(len(conditions), len(n)).T,
-        keys={name: found[name] for name in ["label", "predicted", *names] if name in found},
+        keys=values,
     )
 
 
-def _columns(frame: DataFrame) -> dict[str, Sequence[Any]]:
-    """The collected columns; through Arrow where this Spark can (4.0 and later), since a Row per group is slow."""
-    if hasattr(frame, "toArrow"):
-        table = frame.toArrow()
-        return {name: table.column(name).to_pylist() for name in table.column_names}
-    rows = frame.collect()
-    columns: Sequence[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [()] * len(frame.columns)
-    return dict(zip(frame.columns, columns, strict=True))
+def _facet_part(dataset: Dataset, facet: FacetRole) -> Part:
+    values = [value for entry in facet.entries for value in entry.values or ()]
+    return Part(present(dataset.column(facet.name)), (*values, None))
 
 
 def _condition(dataset: Dataset, roles: Roles, key: tuple[int, int]) -> Expression:
@@ -350,7 +345,7 @@ def _count_equal(strata: DataFrame) -> DataFrame:
 
 def _of_rows(patterns: DataFrame, keys: Mapping[Any, tuple[int, int]]) -> dict[tuple[int, int], Patterns]:
     """Patterns per entry; a stratum in which an entry's value does not occur has an empty facet d."""
-    found = _columns(patterns)
+    found = columns_of(patterns)
     table = np.array([found[name] for name in (*TOTALS, *INSIDE, "count")], np.int64).T.reshape(-1, 9)
     whole = np.array(found["whole"], bool)
     place = {key: i for i, key in enumerate(keys)}
@@ -376,7 +371,7 @@ def _classes(context: _Context, table: _Table) -> tuple[tuple[ClassCount, ...] |
         return _class_counts(table.keys["label"], table.keys["predicted"], table.n)
     keys = [present(context.dataset.column(role.name)).alias(key) for role, key in ((label, "l"), (predicted, "p"))]
     grouped = context.dataset.frame.groupBy(*keys).agg(sf.count(sf.lit(1)).alias("n"))
-    found = _columns(grouped.limit(MAX_CLASS_CELLS + 1))
+    found = columns_of(grouped.limit(MAX_CLASS_CELLS + 1))
     return _class_counts(found["l"], found["p"], np.array(found["n"], np.int64))
 
 
