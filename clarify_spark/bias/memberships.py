@@ -13,6 +13,8 @@ ColumnType = Literal["categorical", "continuous"]
 
 #: From this share of distinct values among the non-null ones on, a column of integers is continuous.
 UNIQUENESS_THRESHOLD = 0.05
+#: The integers that a column of integers can hold.
+INT64 = range(-(2**63), 2**63)
 NUMERIC: frozenset[Kind] = frozenset({"integer", "float", "boolean"})
 
 
@@ -61,7 +63,17 @@ def threshold_of(value: Scalar) -> int | float | None:
         except ValueError:
             return None
         return None if math.isnan(number) else number
-    return int(value) if isinstance(value, bool) else value
+    return value if isinstance(value, float) else _whole_or_float(int(value))
+
+
+def _whole_or_float(value: int) -> int | float:
+    """The value, as a float (an infinite one at worst) where no 64-bit integer holds it."""
+    if value in INT64:
+        return value
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def above(column: str, threshold: int | float, maximum: int | float | None) -> Membership:
@@ -125,10 +137,11 @@ def _number(kind: Kind, value: Scalar) -> int | float | None:
         try:
             value = int(value)
         except ValueError:
-            number = threshold_of(value)
-            if number is None:
+            found = threshold_of(value)
+            if found is None:
                 return None
-            value = number
+            value = found
+    number = value if isinstance(value, float) else _whole_or_float(int(value))
     if kind == "float":
-        return float(value)
-    return int(value) if math.isfinite(value) and value == int(value) else None
+        return float(number)
+    return int(number) if math.isfinite(number) and int(number) in INT64 and number == int(number) else None

@@ -305,6 +305,8 @@ def _warnings(
     for asked, kind, membership in judged:
         choice = traps.Choice(profiles[asked.column], kind, asked.values, asked.override is not None, membership)
         yield from traps.surprises(choice, asked.type_path)
+    yield from traps.missing(profiles[roles.label.name], "label")
     if roles.predicted is not None:
         of_predictions = profiles[roles.predicted.name]
+        yield from traps.missing(of_predictions, "prediction")
         yield from traps.predictions(profiles[roles.label.name], of_predictions, roles.predicted.error)

@@ -53,6 +53,15 @@ def predictions(labels: ColumnProfile, predicted: ColumnProfile, error: str | No
         )
     elif {predicted.kind, labels.kind} == {"integer", "float"}:
         yield f"Predictions and labels are compared as numbers, which Clarify refuses ({both})."
+    elif (predicted.kind in NUMERIC) != (labels.kind in NUMERIC):
+        yield f"The positive values are looked for in columns of different sorts ({both})."
+
+
+def missing(profile: ColumnProfile, what: str) -> Iterator[str]:
+    """A sentence about the missing values of a column of labels or predictions."""
+    if profile.nulls:
+        lacking = f"{profile.nulls:,} of {profile.rows:,} values of the {what} {profile.name!r}"
+        yield f"{lacking} {'is' if profile.nulls == 1 else 'are'} missing; as in Clarify they count as negative."
 
 
 def listing(values: Sequence[Scalar]) -> str:

@@ -310,3 +310,19 @@ class TestFacts:
         config = Config((0, 1), facet=(Facet((1,)), Facet()))
         facts = needed_facts(config, {"y": "integer", "x": "integer"}, RoleNames("y", ("x", "x")))
         assert facts["x"] == {"distinct", "maximum", "values"}
+
+
+@pytest.mark.parametrize("number", [2**63, -(10**30), 10**400, 1e400, "1" + "0" * 30])
+def test_a_number_that_no_column_of_integers_can_hold_selects_no_value_and_is_a_threshold_in_float(number):
+    assert facet(integers(), number, type="categorical").entries[0].values == ()
+    interval = facet(integers(), number, type="continuous").entries[0].interval
+    assert [type(bound) for bound in interval] == [float, float]
+
+
+def test_missing_labels_and_predictions_are_said_to_count_as_negative():
+    config, names = Config(), RoleNames("y", predicted="p")
+    profiles = {"y": integers("y", nulls=3), "p": integers("p", nulls=1)}
+    assert [warning for warning in resolve(config, profiles, names).warnings if "missing" in warning] == [
+        "3 of 1,000 values of the label 'y' are missing; as in Clarify they count as negative.",
+        "1 of 1,000 values of the prediction 'p' is missing; as in Clarify they count as negative.",
+    ]
