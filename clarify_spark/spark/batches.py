@@ -15,6 +15,8 @@ _OWN_ERROR = re.compile(
 )
 _KINDS: dict[str, type[ClarifyError]] = {"DataError": DataError, "ModelError": ModelError}
 
+#: Goes before the broken files: a worker that died leaves an EOFException too.
+WORKER_DIED = r"Python worker exited unexpectedly|worker crashed|Python worker .* killed"
 #: (what Spark's text contains, the error it means, what to tell the user); the first that matches wins.
 _KNOWN: tuple[tuple[str, type[ClarifyError], str], ...] = (
     (
@@ -26,6 +28,12 @@ _KNOWN: tuple[tuple[str, type[ClarifyError], str], ...] = (
         r"No module named '(numpy|pandas|pyarrow|jmespath)'",
         CommandError,
         "a Python library is missing on the executors",
+    ),
+    (
+        WORKER_DIED,
+        ModelError,
+        "a Python worker died: for want of memory, or because the model's code ended it; give executors more memory "
+        "(spark.executor.memoryOverhead) or fewer cores each",
     ),
     (r"No space left on device", OutputError, "a disk is full (Spark's scratch folder is spark.local.dir)"),
     (r"is not a Parquet file|Could not read footer|CANNOT_READ_FILE_FOOTER", DataError, "a file is not valid Parquet"),
@@ -40,12 +48,6 @@ _KNOWN: tuple[tuple[str, type[ClarifyError], str], ...] = (
         r"No FileSystem for scheme|ClassNotFoundException: .*FileSystem",
         DataError,
         "Spark has no driver for this file system",
-    ),
-    (
-        r"Python worker exited unexpectedly|worker crashed|Python worker .* killed",
-        ModelError,
-        "a Python worker died, most often for want of memory; give executors more memory "
-        "(spark.executor.memoryOverhead) or fewer cores each",
     ),
 )
 

@@ -1,9 +1,12 @@
 """Text of Spark failures, turned back into what a user can mend."""
 
+import re
+
 import pytest
 
 from clarify_spark.errors import CommandError, DataError, ModelError, OutputError
 from clarify_spark.spark.batches import translate
+from clarify_spark.spark.formats.failures import explain
 
 WORKER = """
 An exception was thrown from the Python worker. Please see the stack trace below.
@@ -45,6 +48,23 @@ def test_known_failures_are_told_in_plain_words_with_sparks_own_line(text, kind,
     assert type(error) is kind
     assert says in str(error)
     assert text in str(error)
+
+
+def test_a_worker_that_died_is_not_taken_for_a_broken_file():
+    text = "SparkException: Python worker exited unexpectedly (crashed)\nCaused by: java.io.EOFException"
+    assert type(translate(text)) is ModelError
+    assert "worker died" in str(explain(text, "x.json"))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("AnalysisException: [COLUMN_ALREADY_EXISTS] The column `f` already exists.", "rename one of them"),
+        ("UnsupportedOperationException: ", "cannot be listed"),
+    ],
+)
+def test_what_spark_cannot_read_is_named_with_a_way_out(text, says):
+    assert re.fullmatch(rf"x\.parquet: .*{says}.*", str(explain(text, "x.parquet")))
 
 
 def test_an_unknown_failure_is_not_explained_away():

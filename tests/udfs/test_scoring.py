@@ -160,6 +160,7 @@ def test_label_and_probability_pick_columns_of_what_a_function_returned(returned
         ({"class": [1]}, {}, r"returned columns \['class'\]; expected 'label', 'score' or both"),
         ({"score": [0.5]}, {"probability": "p"}, r"no column 'p' among those returned: \['score'\]"),
         ({"score": [0.5], "label": [1, 2]}, {}, "returned 2 labels and 1 scores"),
+        (None, {}, "returned one NoneType; one value or one row"),
         ([[["a"]]], {}, "returned 3 dimensions"),
         ([["a"]], {}, "the scores are not numbers"),
         ([[], []], {}, "no scores in the rows"),
@@ -232,8 +233,8 @@ def test_what_a_users_function_raises_is_quoted_with_its_line():
     assert isinstance(caught.value.__cause__, ValueError)
 
 
-def test_a_function_that_exits_is_not_caught():
-    with pytest.raises(SystemExit):
+def test_a_function_that_exits_is_a_model_that_failed():
+    with pytest.raises(ModelError, match=r"scoring_functions:quits failed: SystemExit"):
         score([rows([1])], spec("quits"))
 
 

@@ -63,6 +63,9 @@ def answer_of(returned: Any, spec: PredictorSpec, where: str) -> Answer:
         return _from_columns(dict(enumerate(array.T)), spec, where)
     if array.ndim == 2:
         return Answer(None, scores_of(array, where))
+    if array.ndim == 0:
+        kind = type(returned).__name__
+        raise ModelError(f"{where}: returned one {kind}; one value or one row of scores per record is due")
     if array.ndim != 1:
         raise ModelError(f"{where}: returned {array.ndim} dimensions; one value or one row of scores per record is due")
     if np.issubdtype(array.dtype, np.floating) and not (spec.label is not None and spec.probability is None):

@@ -45,7 +45,7 @@ def calling_user_code(doing: str) -> Iterator[None]:
     except ModelError:
         raise
     # A model's code may raise anything, and any of it is the user's to see and mend: the only broad catch there is.
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         text = " ".join(str(error).split())
         text = text if len(text) <= 500 else text[:500] + "…"
         raise ModelError(f"{doing}: {type(error).__name__}: {text}{_place(error.__traceback__)}") from error

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pyspark.errors import PySparkException
 
 from clarify_spark.errors import ClarifyError, DataError
-from clarify_spark.spark.batches import translate
+from clarify_spark.spark.batches import WORKER_DIED, translate
 
 try:  # A Connect-only client has no py4j.
     from py4j.protocol import Py4JError
@@ -24,17 +24,22 @@ _FILE = re.compile(
 #: (what Spark's text contains, what is wrong, what to do); the first that matches wins.
 _REASONS: tuple[tuple[str, str, str], ...] = (
     (
+        WORKER_DIED,
+        "a Python worker died while reading it, most often for want of memory",
+        "give executors more memory (spark.executor.memoryOverhead) or fewer cores each",
+    ),
+    (
         r"S3AFileSystem not found",
-        "this Spark cannot read s3a:// (hadoop-aws is not installed)",
+        "this Spark has no driver for s3a:// (hadoop-aws is not installed)",
         "add the hadoop-aws package that fits your Hadoop "
         "(spark-submit --packages org.apache.hadoop:hadoop-aws:<version>), "
-        "or copy the data to a file system that Spark reads",
+        "or use a file system that Spark knows",
     ),
     (
         r'No FileSystem for scheme[^\n"]*"?([\w.+-]*)|ClassNotFoundException: Class (\S*FileSystem) not found',
         "this Spark has no driver for the URI's scheme",
         "add the file system's package to Spark (for Amazon S3 outside EMR write s3a:// and add hadoop-aws), "
-        "or copy the data",
+        "or use another one",
     ),
     (
         r"AccessControlException|AccessDenied|Access Denied|Permission denied|403 Forbidden|Status Code: 403|"
@@ -74,7 +79,17 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
         "the compressed file is cut short or damaged",
         "copy or compress it again (test with gzip -t)",
     ),
-    (r"PATH_NOT_FOUND|Path does not exist", "there is no such file or folder", "check dataset_uri or --data"),
+    (r"PATH_NOT_FOUND|Path does not exist", "there is no such file or folder", "check the path"),
+    (
+        r"COLUMN_ALREADY_EXISTS",
+        "two columns have names that differ in nothing, or in case alone",
+        "rename one of them, or give Spark spark.sql.caseSensitive=true",
+    ),
+    (
+        r"^UnsupportedOperationException",
+        "a file system of this kind cannot be listed",
+        "copy the data to one that can (a disk, S3, HDFS)",
+    ),
     (
         r"FileNotFoundException|FILE_NOT_EXIST|No such file",
         "a file vanished while it was read",
@@ -95,7 +110,7 @@ def reading(uri: str) -> Iterator[None]:
     try:
         yield
     except (PySparkException, Py4JError) as error:
-        explained = explain(str(error), uri)
+        explained = explain(f"{type(error).__name__}: {error}", uri)
         if explained is None:
             raise
         raise explained from error
