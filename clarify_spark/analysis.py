@@ -27,6 +27,7 @@ from clarify_spark.config import (
     unsupported,
 )
 from clarify_spark.errors import ConfigError, Problem
+from clarify_spark.redaction import without_secrets
 from clarify_spark.report import analysis_json, details, summary
 from clarify_spark.spark.batches import user_errors
 from clarify_spark.spark.counts import Counts, count
@@ -77,10 +78,9 @@ class Bias:
 
 @dataclass(frozen=True)
 class Result:
-    """What to show when a run is over; ``notes`` say how the data was read."""
+    """What to show when a run is over."""
 
     lines: tuple[str, ...]
-    notes: tuple[str, ...]
     warnings: tuple[str, ...]
 
 
@@ -104,9 +104,11 @@ def run(session: Session, text: str, places: Places, options: Options) -> Result
             output.prepare()
         with progress.phase("Reading the data"):
             dataset = read(session.spark, config, _data_uri(config, places))
+        for note in dataset.source.notes:
+            progress.note(note)
         try:
             if options.dry_run:
-                return _plan(config, dataset, loaded.warnings)
+                return _plan(config, dataset, loaded.warnings, progress)
             predicted = _with_predictions(config, dataset, options, progress)
             found = _bias(config, predicted, _seed(config, options), progress)
         finally:
@@ -149,13 +151,7 @@ def _with_predictions(config: AnalysisConfig, dataset: Dataset, options: Options
 
 def _bias(config: AnalysisConfig, dataset: Dataset, seed: int, progress: Progress) -> Bias:
     post, pre = config.methods.post_training_bias, config.methods.pre_training_bias
-    names = role_names(config, dataset, with_predictions=post is not None)
-    facts = needed_facts(config, dataset.kinds, names)
-    if names.group is not None:
-        facts.setdefault(names.group, frozenset())
-    with progress.phase("Looking at the columns"):
-        profiles = profile(dataset, facts)
-        roles = resolve(config, profiles, names)
+    profiles, roles = _roles(config, dataset, progress, with_predictions=post is not None)
     with progress.phase("Counting"):
         counted = count(dataset, roles, profiles)
     counts: CountTable = counted.facets
@@ -171,6 +167,19 @@ def _bias(config: AnalysisConfig, dataset: Dataset, seed: int, progress: Progres
         performance=_performance(roles, counted),
         notes=counted.notes,
     )
+
+
+def _roles(
+    config: AnalysisConfig, dataset: Dataset, progress: Progress, *, with_predictions: bool
+) -> tuple[dict[str, ColumnProfile], Roles]:
+    """What the role columns hold, and what each is taken for."""
+    names = role_names(config, dataset, with_predictions=with_predictions)
+    facts = needed_facts(config, dataset.kinds, names)
+    if names.group is not None:
+        facts.setdefault(names.group, frozenset())
+    with progress.phase("Looking at the columns"):
+        profiles = profile(dataset, facts)
+        return profiles, resolve(config, profiles, names)
 
 
 def role_names(config: AnalysisConfig, dataset: Dataset, *, with_predictions: bool) -> RoleNames:
@@ -225,7 +234,7 @@ def _write(
     written.insert(0, output.write(ANALYSIS, analysis_json.text(content)))
     said = (*warnings, *(caution.sentence for caution in cautions))
     shown = (*summary.lines(found.roles, found.counts), "", *(f"Written: {uri}" for uri in written))
-    return Result(shown, dataset.source.notes, said)
+    return Result(shown, said)
 
 
 def _dataset_facts(dataset: Dataset, found: Bias) -> dict[str, Any]:
@@ -238,7 +247,7 @@ def _dataset_facts(dataset: Dataset, found: Bias) -> dict[str, Any]:
         "rows": rows,
         "malformed_records": source.malformed,
         "features": list(dataset.features),
-        "notes": list(source.notes),
+        "notes": [without_secrets(note) for note in source.notes],
     }
 
 
@@ -246,7 +255,7 @@ def _model_facts(config: AnalysisConfig) -> dict[str, Any] | None:
     predictor = config.predictor
     if predictor is None or predictor.model_uri is None:
         return None
-    return {"model_uri": predictor.model_uri, "format": model_format(predictor)}
+    return {"model_uri": without_secrets(predictor.model_uri), "format": model_format(predictor)}
 
 
 def _versions(spark_version: str) -> dict[str, str]:
@@ -259,26 +268,29 @@ def _versions(spark_version: str) -> dict[str, str]:
     return found
 
 
-def _plan(config: AnalysisConfig, dataset: Dataset, warnings: Sequence[str]) -> Result:
-    """What a run would do, from the listing and the columns alone."""
-    source = dataset.source
-    size = sum(file.size for file in source.files)
-    methods = [
-        name for name in ("pre_training_bias", "post_training_bias") if getattr(config.methods, name) is not None
-    ]
-    names = role_names(config, dataset, with_predictions=False)
-    calls = "none: the data has predictions" if dataset.predicted_label else "none"
-    if config.methods.post_training_bias is not None and dataset.predicted_label is None and config.predictor:
-        calls = f"every row once, {len(dataset.features)} features, {config.predictor.model_uri}"
+def _plan(config: AnalysisConfig, dataset: Dataset, warnings: Sequence[str], progress: Progress) -> Result:
+    """What a run would do; the data are read and their columns judged, but nothing is counted and no model called."""
+    profiles, roles = _roles(config, dataset, progress, with_predictions=False)
+    files, rows = dataset.source.files, next(iter(profiles.values())).rows
+    sections = ("pre_training_bias", "post_training_bias")
+    methods = [name for name in sections if getattr(config.methods, name) is not None]
     lines = (
         "Dry run: the config and the data fit together; nothing was computed or written.",
-        f"  data: {len(source.files)} files, {size:,} bytes, {len(dataset.columns)} columns"
-        + (f", {source.rows:,} rows" if source.rows is not None else ""),
-        f"  label: {names.label}; facets: {', '.join(names.facets)}; group variable: {names.group or 'none'}",
+        f"  data: files: {len(files)}, bytes: {sum(file.size for file in files):,}, "
+        f"columns: {len(dataset.columns)}, rows: {rows:,}",
+        *(f"  {line}" for line in summary.roles(roles)),
         f"  methods: {', '.join(methods)}",
-        f"  model calls: {calls}",
+        f"  model calls: {_model_calls(config, dataset)}",
     )
-    return Result(lines, source.notes, tuple(warnings))
+    return Result(lines, (*warnings, *roles.warnings))
+
+
+def _model_calls(config: AnalysisConfig, dataset: Dataset) -> str:
+    if dataset.predicted_label is not None:
+        return "none: the data has predictions"
+    if config.methods.post_training_bias is None or config.predictor is None:
+        return "none"
+    return f"every row once, features: {len(dataset.features)}, {config.predictor.model_uri}"
 
 
 def analyze(config: Path, output: str, master: str | None, options: Options) -> Result:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from clarify_spark import __version__
 from clarify_spark.errors import ClarifyError, CommandError, ConfigError
+from clarify_spark.redaction import without_secrets
 
 if TYPE_CHECKING:
     from clarify_spark.analysis import Result
@@ -59,21 +61,44 @@ class _Ending:
                 _last_words("Completed: clarify_spark ran successfully")
         elif isinstance(error, ClarifyError):
             self.code = error.exit_code
-            print(f"clarify-spark: {error}", file=sys.stderr)
+            print(without_secrets(f"clarify-spark: {error}"), file=sys.stderr)
             _last_words(f"Customer Error: {error}", failed=True)
-        elif isinstance(error, KeyboardInterrupt):
+        elif _was_interrupted(error):
             self.code = 1
             _last_words("Stopped: interrupted before the end", failed=True)
+        elif isinstance(error, _UnreadError):
+            self.code = 1
+            _last_words("Stopped: nobody reads the output", failed=True)
         else:
             self.code = 70
-            traceback.print_exception(kind, error, trace)
+            print(without_secrets("".join(traceback.format_exception(kind, error, trace))), file=sys.stderr)
             print("clarify-spark: this is a bug; please report it with the lines above.", file=sys.stderr)
             _last_words(f"Internal Error: {kind.__name__ if kind else ''}: {error}", failed=True)
         return True
 
 
+def _was_interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is the cause, be it of an error of a call to Spark that it cut short."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
+
+
+class _UnreadError(Exception):
+    """Standard output is a pipe that was closed (``| head``)."""
+
+
+def _say(text: str) -> None:
+    """Print to standard output; once nobody reads there, what may still come goes nowhere without complaint."""
+    try:
+        print(without_secrets(text), flush=True)
+    except BrokenPipeError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise _UnreadError from error
+
+
 def _last_words(text: str, *, failed: bool = False) -> None:
-    line = " ".join(text.split())
+    line = without_secrets(" ".join(text.split()))
     if failed and FAILURE_FILE.parent.is_dir():
         FAILURE_FILE.write_text(line[:1000], encoding="utf-8")
     print(f"exit_message: {line}", file=sys.stderr, flush=True)
@@ -122,7 +147,7 @@ def _add_analyze(commands: argparse._SubParsersAction[_Parser]) -> None:
     analyze.add_argument("--output", metavar="URI", help="the folder for analysis.json and analysis_details.json")
     analyze.add_argument("--master", metavar="MASTER", help="Spark master (default: spark-submit's, else this machine)")
     analyze.add_argument(
-        "--dry-run", action="store_true", help="check config, data and output, say what would run, and stop"
+        "--dry-run", action="store_true", help="check config, data and columns, say what would run, and stop"
     )
     analyze.add_argument(
         "--seed", metavar="N", type=int, help="seed of every random choice (default: the config's, else 0)"
@@ -187,11 +212,9 @@ def _place(given: str | None, option: str, mounted: Path) -> str:
 
 
 def _show(result: Result) -> None:
-    for note in result.notes:
-        print(f"note: {note}", file=sys.stderr)
     for warning in result.warnings:
-        print(f"warning: {warning}", file=sys.stderr)
-    print("\n".join(result.lines))
+        print(without_secrets(f"warning: {warning}"), file=sys.stderr)
+    _say("\n".join(result.lines))
 
 
 def _validate(arguments: argparse.Namespace) -> int:
@@ -208,20 +231,17 @@ def _validate(arguments: argparse.Namespace) -> int:
         problems = tuple(problem for problem in found if not problem.incomplete)
         unready = (*(problem for problem in found if problem.incomplete), *unsupported(loaded.config))
         notes = (*loaded.warnings, *later(loaded.config), *(f"cannot run as it is: {problem}" for problem in unready))
-    for problem in problems:
-        print(f"{arguments.file}: {problem}")
-    for note in notes:
-        print(f"{arguments.file}: warning: {note}")
+    lines = (*map(str, problems), *(f"warning: {note}" for note in notes), *(() if problems else ("valid",)))
+    _say("\n".join(f"{arguments.file}: {line}" for line in lines))
     if problems:
         raise CommandError(f"{arguments.file} has {len(problems)} problem{'s' if len(problems) > 1 else ''}.")
-    print(f"{arguments.file}: valid")
     return 0
 
 
 def _schema(arguments: argparse.Namespace) -> int:
     from clarify_spark.config import json_schema
 
-    print(json.dumps(json_schema(), indent=2))
+    _say(json.dumps(json_schema(), indent=2))
     return 0
 
 

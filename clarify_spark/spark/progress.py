@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
+from clarify_spark.redaction import without_secrets
 from clarify_spark.spark.session import is_connect
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ class Progress:
                 self._stream.write("\r\x1b[K")
             self.seconds[name] = round(self.seconds.get(name, 0.0) + time.monotonic() - start, 3)
         self._stream.write(f"{name}: {time.monotonic() - start:.1f} s\n")
+        self._stream.flush()
+
+    def note(self, text: str) -> None:
+        """Say something that must be known even if the run fails later."""
+        self._stream.write(without_secrets(f"note: {text}\n"))
         self._stream.flush()
 
     def _redraw(self, name: str, start: float, done: threading.Event) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clarify_spark.errors import CommandError
+from clarify_spark.errors import ClarifyError, CommandError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -51,7 +54,19 @@ def session(master: str | None) -> Iterator[Session]:
     try:
         yield started
     finally:
+        error = sys.exception()
         started.spark.stop()
+        _let_go_of(started.log, error)
+
+
+def _let_go_of(log: Path | None, error: BaseException | None) -> None:
+    """Remove the JVM's log, unless a bug ended the run: then the log stays, and the traceback says where."""
+    if log is None:
+        return
+    if error is None or isinstance(error, ClarifyError | KeyboardInterrupt):
+        shutil.rmtree(log.parent, ignore_errors=True)
+    else:
+        error.add_note(f"Spark's own log: {log}")
 
 
 def _start(master: str | None) -> Session:
@@ -82,7 +97,15 @@ def _start_local(builder: SparkSession.Builder, master: str) -> Session:
             spark = builder.master(master).getOrCreate()
         except (RuntimeError, OSError) as error:  # the JVM ended before it could be reached, or no port could be had
             raise CommandError(f"Spark did not start: {error}. The JVM wrote: {_tail(log) or 'nothing'}") from error
+    _let_interrupts_end_quietly()
     return Session(spark, local=True, log=log)
+
+
+def _let_interrupts_end_quietly() -> None:
+    """Take Ctrl-C back from pyspark, whose handler talks to the JVM amid a call, and keep py4j's tracebacks unheard."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    logging.getLogger().addHandler(logging.NullHandler())
 
 
 def _local_conf() -> dict[str, str]:
@@ -90,6 +113,7 @@ def _local_conf() -> dict[str, str]:
     return {
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.memory": f"{_driver_memory_mb()}m",
+        "spark.sql.caseSensitive": "true",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": str(cores),
         "spark.ui.enabled": "false",

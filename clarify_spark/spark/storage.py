@@ -62,6 +62,8 @@ class Output:
 
     def prepare(self) -> None:
         """Make the folder and prove that a file can be written there, before hours are spent on the results."""
+        if self._folder is not None and self._folder.exists() and not self._folder.is_dir():
+            raise OutputError(f"{self.uri} is a file; the output must be a folder.")
         self.write(".clarify-spark-probe", "")
         self._delete(".clarify-spark-probe")
 
@@ -93,6 +95,8 @@ class Output:
         """Create, fill, rename; on object stores creating is atomic by itself and the rename copies a small object."""
         from py4j.protocol import Py4JJavaError
 
+        from clarify_spark.spark.formats.failures import explain
+
         try:
             files, folder, path = self._hadoop(name)
             files.mkdirs(folder)
@@ -106,7 +110,8 @@ class Output:
             renamed = files.rename(temporary, path)
         except Py4JJavaError as error:
             reason = str(error.java_exception.toString())
-            raise OutputError(f"{self.uri}/{name} cannot be written: {reason[:300]}") from error
+            explained = explain(reason, self.uri) or f"{self.uri}/{name}: {reason[:300]}"
+            raise OutputError(f"The results cannot be written. {explained}") from error
         if not renamed:
             raise OutputError(
                 f"{self.uri}/{name} cannot be written: the file system refused to rename the temporary file."

@@ -5,7 +5,7 @@ import stat
 import pytest
 
 from clarify_spark.errors import CommandError
-from clarify_spark.spark.session import java_major, require_java
+from clarify_spark.spark.session import _let_go_of, java_major, require_java
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,13 @@ def test_a_java_that_does_not_run_is_told(monkeypatch, tmp_path):
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     with pytest.raises(CommandError, match="does not run"):
         require_java()
+
+
+@pytest.mark.parametrize(("error", "kept"), [(None, False), (CommandError("no"), False), (ValueError("bug"), True)])
+def test_sparks_log_is_kept_only_after_a_bug_and_the_traceback_says_where(tmp_path, error, kept):
+    log = tmp_path / "run" / "spark.log"
+    log.parent.mkdir()
+    log.touch()
+    _let_go_of(log, error)
+    assert log.exists() == kept
+    assert not kept or str(log) in error.__notes__[0]

@@ -36,7 +36,7 @@ def test_a_written_file_has_the_permissions_of_any_new_file(tmp_path):
 
 def test_an_output_that_is_a_file_is_refused_before_any_work(tmp_path):
     (tmp_path / "taken").write_text("x")
-    with pytest.raises(OutputError, match=r"taken.*cannot be written"):
+    with pytest.raises(OutputError, match=r"taken is a file; the output must be a folder"):
         Output(str(tmp_path / "taken"), NoSpark()).prepare()
 
 

@@ -3,6 +3,8 @@
 import json
 import os
 import random
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -249,8 +251,37 @@ def test_a_dry_run_says_what_would_run_and_writes_nothing(analyze, config, csv):
     ran = analyze(config, csv, "--dry-run")
     assert ran.code == 0
     assert "nothing was computed or written" in ran.out
-    assert "1,974 rows" in ran.out
+    assert "rows: 1,974" in ran.out
+    assert "facet: male (categorical), groups: 1, 0" in ran.out
     assert not ran.output.exists()
+
+
+def test_a_dry_run_refuses_what_the_columns_do_not_allow(analyze, config, csv):
+    config["facet"] = [{"name_or_index": "obrat"}]
+    ran = analyze(config, csv, "--dry-run")
+    assert ran.code == 2
+    assert "'obrat' is continuous and needs a threshold" in ran.err
+    assert "the first record is read as the header row" in ran.err  # told although the run failed
+
+
+def test_an_interrupt_ends_with_1_even_when_the_call_to_spark_fails_over_it(monkeypatch, capfd):
+    def cut_short():
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise ConnectionError("Answer from Java side is empty")
+
+    monkeypatch.setattr("clarify_spark.config.json_schema", cut_short)
+    assert main(["schema"]) == 1
+    assert capfd.readouterr().err == "exit_message: Stopped: interrupted before the end\n"
+
+
+def test_output_that_nobody_reads_is_no_bug():
+    command = [sys.executable, "-m", "clarify_spark", "schema"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        running.stdout.close()
+        said = running.stderr.read()
+    assert (running.returncode, said) == (1, "exit_message: Stopped: nobody reads the output\n")
 
 
 def test_the_folders_of_a_processing_job_are_used_when_nothing_is_given(spark, config, loans, tmp_path, monkeypatch):
