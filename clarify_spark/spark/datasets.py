@@ -89,7 +89,10 @@ def read(spark: SparkSession, config: AnalysisConfig, data_uri: str) -> Dataset:
         allowed = ", ".join(READERS)
         raise ConfigError([Problem("dataset_type", f"{config.dataset_type} data cannot be read yet; {allowed} can")])
     main = reader(spark, config, data_uri)
-    roles = assign(config, main)
+    try:
+        roles = assign(config, main)
+    except ConfigError as error:  # how the data were read may be why a column is not there
+        raise ConfigError([*error.problems, *(Problem("(data)", note) for note in main.notes)]) from error
     facets = _facet_side(spark, config, main, roles.join)
     predictions = _prediction_side(spark, config, roles.join)
     sides = [side for side in (facets, predictions) if side is not None]

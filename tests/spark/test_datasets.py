@@ -167,11 +167,34 @@ def test_the_listing_hash_tells_names_and_sizes(load, tmp_path):
         ("\x1f\x8b\x08binary", {}, "looks gzip-compressed"),
         ("PAR1binary", {}, "is a Parquet file"),
         ("a\x00,\x00b\n", {}, "not UTF-8 text"),
+        ('{"features": [1], "y": 1}\n', {}, "is JSON; dataset_type must be application/jsonlines"),
+        ('a,b\n1,2\n"3,4\n', {}, r"1 columns, 2 expected \(a quote is not closed\)"),
     ],
 )
 def test_csv_that_cannot_be_read_is_a_data_error_that_says_where(load, tmp_path, text, keys, message):
     with pytest.raises(DataError, match=message):
         load(write(tmp_path / "d.csv", text), **keys)
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "hint"),
+    [
+        ("a;b\n1;2\n", "b", "There are semicolons and no commas"),
+        ("a\tb\n1\t2\n", "b", "There are tabs and no commas"),
+        (b"f\xe9,b\n1,2\n", "fé", "first record has bytes that are not UTF-8"),
+    ],
+)
+def test_a_column_that_is_not_there_comes_with_what_looks_wrong_about_the_file(load, tmp_path, text, label, hint):
+    with pytest.raises(ConfigError, match=rf"(?s)no column '{label}'.*{hint}"):
+        load(write(tmp_path / "d.csv", text), label=label)
+
+
+def test_results_of_an_earlier_run_are_no_data(load, tmp_path):
+    write(tmp_path / "part-0", "a,b\n1,2\n")
+    write(tmp_path / "analysis.json", "{}")
+    dataset = load(tmp_path)
+    assert [file.uri.rsplit("/", 1)[-1] for file in dataset.source.files] == ["part-0"]
+    assert "left out of the data" in dataset.source.notes[0]
 
 
 def test_malformed_records_are_left_out_and_counted_when_the_config_allows(load, tmp_path):
@@ -227,6 +250,7 @@ def test_every_unknown_column_of_the_config_is_reported_at_once(load, tmp_path):
         "label",
         "excluded_columns[0]",
         "facet[0].name_or_index",
+        "(data)",
     ]
     assert "did you mean 'Sex'" in str(caught.value)
     assert "index 7 is outside 0 to 1" in str(caught.value)

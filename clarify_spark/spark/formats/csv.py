@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pyspark import StorageLevel
 from pyspark.sql import functions as F
 
 from clarify_spark.errors import DataError
-from clarify_spark.spark.formats.csv_header import Header, find_header, parse
+from clarify_spark.spark.formats.csv_header import Header, doubts, find_header, parse
 from clarify_spark.spark.formats.failures import reading
 from clarify_spark.spark.formats.keys import Split, placed, split_rows
 from clarify_spark.spark.formats.kinds import bits, missing
@@ -81,8 +82,17 @@ def _require_text(line: str, uri: str) -> None:
         raise DataError(f"{uri}: looks gzip-compressed; Spark unpacks it only if its name ends in .gz.")
     if line.startswith("PAR1"):
         raise DataError(f"{uri}: is a Parquet file; dataset_type must be application/x-parquet for it.")
+    if _is_json_object(line):
+        raise DataError(f"{uri}: is JSON; dataset_type must be application/jsonlines (one record per line) for it.")
     if "\x00" in line:
         raise DataError(f"{uri}: is not UTF-8 text (it has NUL bytes; UTF-16 perhaps). Convert it to UTF-8.")
+
+
+def _is_json_object(line: str) -> bool:
+    try:
+        return line.startswith("{") and isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
 
 
 def _header(spark: SparkSession, listing: Listing, lines: _Lines, wishes: Wishes) -> Header:
@@ -91,6 +101,7 @@ def _header(spark: SparkSession, listing: Listing, lines: _Lines, wishes: Wishes
     sample = spark.read.text(listing.patterns[number]).limit(_SAMPLE_LINES).collect()
     records = parse("\n".join(row[0] for row in sample)) or parse(lines.first[number])
     header = find_header(records, wishes.headers, wishes.wanted, file)
+    header = replace(header, note=header.note + doubts(records))
     for other, line in lines.first.items():
         if line == lines.first[number]:
             continue
@@ -146,5 +157,12 @@ def _complaint(cached: DataFrame, splits: tuple[Split, ...], listing: Listing, w
     record = (parse(text) or [[]])[0]
     return (
         f"{uri}, record {position + 1} (blank lines and the header not counted): "
-        f"{len(record)} columns, {width} expected: {shown(text)}"
+        f"{len(record)} columns, {width} expected{_hint(text, listing)}: {shown(text)}"
     )
+
+
+def _hint(record: str, listing: Listing) -> str:
+    if record.count('"') % 2:
+        return " (a quote is not closed)"
+    first = listing.files[0].uri.rsplit("/", 1)[-1]
+    return f" as in the first record of {first}" if len(listing.files) > 1 else ""

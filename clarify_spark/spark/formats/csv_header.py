@@ -46,6 +46,18 @@ def find_header(
     return _detected(first, records, wanted, uri) if headers is None else _given(first, records, headers, uri)
 
 
+def doubts(records: Sequence[Sequence[str]]) -> str:
+    """What looks wrong about the first records, to be said after the note on the header; empty when nothing does."""
+    found = ""
+    if all(len(record) == 1 for record in records):
+        for name, mark in (("semicolons", ";"), ("tabs", "\t"), ("vertical bars", "|")):
+            if all(mark in record[0] for record in records):
+                found += f" There are {name} and no commas: if they separate columns, write the file with commas."
+    if any("\ufffd" in cell for cell in records[0]):
+        found += " Its first record has bytes that are not UTF-8: convert the file to UTF-8."
+    return found
+
+
 def _given(first: list[str], records: Sequence[Sequence[str]], headers: Sequence[str], uri: str) -> Header:
     require_unique(headers, "headers")
     width, _ = Counter(len(record) for record in records).most_common(1)[0]

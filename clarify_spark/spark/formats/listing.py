@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
 _GLOB = re.compile(r"([\\\[\]{}*?])")
+#: What a run writes; a second run with the same folder for data and output must not read it.
+RESULTS = ("/analysis.json", "/analysis_details.json")
 _PACKED = r"(\.(gz|gzip|bz2|deflate|snappy|lz4|zst))?$"
 
 
@@ -70,7 +72,9 @@ def list_files(spark: SparkSession, uri: str, suffixes: Sequence[str]) -> Listin
             f"{uri}: the data set is empty: there is no file that holds anything "
             "(names that start with '_' or '.' do not count)."
         )
+    entries, own = _without_results(entries)
     chosen, notes = _of_the_format(entries, suffixes)
+    notes += own
     files = tuple(SourceFile(path, size, modified) for path, size, modified, _ in chosen)
     if any(re.search(r"/[^/=]+=[^/]+/", file.uri) for file in files):
         notes.append("Folder names like 'column=value' are not read as columns.")
@@ -78,6 +82,14 @@ def list_files(spark: SparkSession, uri: str, suffixes: Sequence[str]) -> Listin
 
 
 Entry = tuple[str, int, datetime, str]
+
+
+def _without_results(entries: list[Entry]) -> tuple[list[Entry], list[str]]:
+    """The entries without the results of a run that was told to write where it reads."""
+    others = [entry for entry in entries if not entry[0].endswith(RESULTS)]
+    if not others or len(others) == len(entries):
+        return entries, []
+    return others, ["analysis.json and analysis_details.json are results of a run and left out of the data."]
 
 
 def _of_the_format(entries: list[Entry], suffixes: Sequence[str]) -> tuple[list[Entry], list[str]]:
