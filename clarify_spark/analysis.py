@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -104,15 +105,15 @@ def run(session: Session, text: str, places: Places, options: Options) -> Result
             output.prepare()
         with progress.phase("Reading the data"):
             dataset = read(session.spark, config, _data_uri(config, places))
-        for note in dataset.source.notes:
-            progress.note(note)
-        try:
+        with ExitStack() as cached:
+            cached.callback(dataset.release)
+            for note in dataset.source.notes:
+                progress.note(note)
             if options.dry_run:
                 return _plan(config, dataset, loaded.warnings, progress)
             predicted = _with_predictions(config, dataset, options, progress)
+            cached.callback(predicted.release)
             found = _bias(config, predicted, _seed(config, options), progress)
-        finally:
-            dataset.release()
     return _write(output, loaded, options, text, predicted, found, progress)
 
 

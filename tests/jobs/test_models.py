@@ -135,6 +135,13 @@ def test_a_model_that_fails_ends_with_4_and_its_own_words(analyze, model_config,
     assert "failing.py:2" in ran.err
 
 
+def test_nothing_stays_in_the_cache_of_a_session_that_was_there_before(analyze, model_config, csv, shipped, spark):
+    shipped("careless", "def approve(frame):\n    return (frame['obrat'] < 35).astype(int)\n")
+    model_config["predictor"] = {"model_uri": "python:careless:approve"}
+    assert analyze(model_config, csv).code == 0
+    assert spark._jsparkSession.sharedState().cacheManager().isEmpty()
+
+
 def test_a_model_that_is_not_there_ends_with_4(analyze, model_config, csv, tmp_path):
     model_config["predictor"] = {"model_uri": str(tmp_path / "nothing.skops")}
     ran = analyze(model_config, csv)
