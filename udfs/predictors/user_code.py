@@ -46,7 +46,7 @@ def calling_user_code(doing: str) -> Iterator[None]:
         raise
     # A model's code may raise anything, and any of it is the user's to see and mend: the only broad catch there is.
     except (Exception, SystemExit) as error:
-        text = " ".join(str(error).split())
+        text = " ".join(str(error).partition("Stack trace:")[0].split())  # xgboost adds one of its C++ code
         text = text if len(text) <= 500 else text[:500] + "…"
         raise ModelError(f"{doing}: {type(error).__name__}: {text}{_place(error.__traceback__)}") from error
 

@@ -11,6 +11,7 @@ from clarify_spark.config.predictor import Predictor, model_format
 from clarify_spark.config.rules.data import jmespath_error
 from clarify_spark.config.rules.findings import Problems, finding, incomplete, missing
 from clarify_spark.errors import Problem
+from clarify_spark.redaction import without_secrets
 from clarify_spark.udfs.predictors import FORMATS
 
 KINDS = ("model_uri", "endpoint_name", "model_name")
@@ -83,7 +84,7 @@ def _model_file(predictor: Predictor) -> Iterator[Problem]:
     if not uri:
         yield finding(place, '""', "the place of a model")
     elif found_format is None:
-        found = f"an ending that tells no format: {shown(uri.rsplit('/', 1)[-1])}"
+        found = f"an ending that tells no format: {shown(without_secrets(uri).rsplit('/', 1)[-1])}"
         yield finding(place, found, f"{', '.join(FORMATS)}, a folder, or a predictor.model_format")
     elif found_format == "python" and not re.fullmatch(CALLABLE, uri.removeprefix("python:")):
         yield finding(place, shown(uri), '"python:package.module:function"')
