@@ -100,4 +100,5 @@ def _entry_cautions(facet: str, text: str, counts: FacetCounts) -> Iterator[Caut
             )
             yield Caution("small", sentence, facet, text)
     if counts.flips is not None and counts.flips.note is not None:
-        yield Caution("flip_test", counts.flips.note, facet, text, "FT")
+        sentence = counts.flips.note.replace("FT:", f"FT of {facet!r} = {text!r}:", 1)
+        yield Caution("flip_test", sentence, facet, text, "FT")

@@ -74,7 +74,8 @@ def test_one_label_only_is_not_called_perfect_as_well():
 
 def test_a_note_of_the_flip_test_becomes_a_caution_on_that_metric():
     (caution,) = found(HEALTHY, flips=Flips(1, 2, note="FT: ties."))
-    assert (caution.code, caution.facet, caution.metric, caution.sentence) == ("flip_test", "sex", "FT", "FT: ties.")
+    assert (caution.code, caution.facet, caution.metric) == ("flip_test", "sex", "FT")
+    assert caution.sentence == "FT of 'sex' = '0': ties."
 
 
 def test_no_facets_no_cautions():
