@@ -7,6 +7,7 @@ have the same key with probability 2^-64 (for 50,000 cells: 1 in 10^10 that any 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Bits by which the hash of the n-th part is rotated: n times this, modulo 64.
 ROTATION = 11
+#: Combinations of expected values whose keys are computed; beyond, all keys are looked up in the rows.
+MAX_EXPECTED = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -42,19 +45,16 @@ def packed_key(parts: Mapping[str, Part]) -> Expression:
 
 def unpacked_keys(frame: DataFrame, parts: Mapping[str, Part], keys: NDArray[np.int64]) -> dict[str, list[Any]]:
     """For each part the values (N,) that the keys (N,) of rows of ``frame`` stand for."""
-    known, places = _expected_keys(frame, parts)
-    order = np.argsort(known, kind="stable")
-    position = order[np.minimum(np.searchsorted(known, keys, sorter=order), len(known) - 1)]
-    values: dict[str, list[Any]] = {
-        name: [part.expected[place] for place in places[name][position]] for name, part in parts.items()
-    }
-    missed = np.flatnonzero(known[position] != keys)
-    if len(missed):
+    combinations = math.prod(len(part.expected) for part in parts.values())
+    values: list[tuple[Any, ...] | None] = [None] * len(keys)
+    if 0 < combinations <= MAX_EXPECTED:
+        values = _expected_values(frame, parts, keys)
+    missed = np.array([of_key is None for of_key in values], bool)
+    if missed.any():
         seen = _unexpected(frame, parts, np.unique(keys[missed]))
-        for index in missed:
-            for name in parts:
-                values[name][index] = seen[int(keys[index])][name]
-    return values
+        values = [seen[int(key)] if of_key is None else of_key for key, of_key in zip(keys, values, strict=True)]
+    columns = zip(*(of_key for of_key in values if of_key is not None), strict=True)
+    return {name: list(column) for name, column in zip(parts, columns, strict=False)} or {name: [] for name in parts}
 
 
 def columns_of(frame: DataFrame) -> dict[str, Sequence[Any]]:
@@ -74,18 +74,25 @@ def _rotated(number: Expression, place: int) -> Expression:
     return sf.shiftleft(number, bits).bitwiseOR(sf.shiftrightunsigned(number, 64 - bits))
 
 
-def _expected_keys(
-    frame: DataFrame, parts: Mapping[str, Part]
-) -> tuple[NDArray[np.int64], dict[str, NDArray[np.intp]]]:
-    """The keys (K,) of all combinations of expected values, and each part's place (K,) among its expected values."""
+def _expected_values(
+    frame: DataFrame, parts: Mapping[str, Part], keys: NDArray[np.int64]
+) -> list[tuple[Any, ...] | None]:
+    """The values behind each key when they are expected ones, else None."""
     hashes = _hashes(frame, parts)
-    keys = np.zeros((1,) * len(hashes), np.uint64)
+    known = np.zeros((1,) * len(hashes), np.uint64)
     for axis, of_part in enumerate(hashes):
         bits = np.uint64(ROTATION * axis % 64)
         turned = of_part if bits == 0 else (of_part << bits) | (of_part >> (np.uint64(64) - bits))
-        keys = keys ^ turned.reshape([-1 if other == axis else 1 for other in range(len(hashes))])
-    places = np.unravel_index(np.arange(keys.size), keys.shape)
-    return keys.reshape(-1).view(np.int64), dict(zip(parts, places, strict=True))
+        known = known ^ turned.reshape([-1 if other == axis else 1 for other in range(len(hashes))])
+    flat = known.reshape(-1).view(np.int64)
+    order = np.argsort(flat, kind="stable")
+    position = order[np.minimum(np.searchsorted(flat, keys, sorter=order), len(flat) - 1)]
+    places = np.stack(np.unravel_index(position, known.shape), axis=1)
+    expected = [part.expected for part in parts.values()]
+    return [
+        tuple(values[place] for values, place in zip(expected, of_key, strict=True)) if found else None
+        for of_key, found in zip(places.tolist(), (flat[position] == keys).tolist(), strict=True)
+    ]
 
 
 def _hashes(frame: DataFrame, parts: Mapping[str, Part]) -> list[NDArray[np.uint64]]:
@@ -103,9 +110,9 @@ def _array(values: Sequence[Scalar | None], kind: str) -> Expression:
     return sf.array(*[sf.lit(value).cast(kind) for value in values])
 
 
-def _unexpected(frame: DataFrame, parts: Mapping[str, Part], keys: NDArray[np.int64]) -> dict[int, dict[str, Any]]:
+def _unexpected(frame: DataFrame, parts: Mapping[str, Part], keys: NDArray[np.int64]) -> dict[int, tuple[Any, ...]]:
     """The values behind keys that no expected values have, from the rows that have them."""
     wanted = frame.sparkSession.createDataFrame([(int(key),) for key in keys], "key bigint")
     rows = frame.select(packed_key(parts).alias("key"), *[part.value.alias(name) for name, part in parts.items()])
     found = rows.join(sf.broadcast(wanted), "key", "left_semi").distinct().collect()
-    return {row["key"]: {name: row[name] for name in parts} for row in found}
+    return {row["key"]: tuple(row[name] for name in parts) for row in found}
