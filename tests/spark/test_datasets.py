@@ -313,6 +313,45 @@ def test_parquet_files_with_different_columns_are_an_error_that_names_the_column
         load(tmp_path / "in", PARQUET)
 
 
+def partitioned(folder):
+    """Parquet files in folders as Spark's ``partitionBy("race", "n")`` names them."""
+    for race, n, count in (("b%2Fw", 1, 30), ("__HIVE_DEFAULT_PARTITION__", 2, 5), ("a c", 10, 20)):
+        place = folder / f"race={race}" / f"n={n}"
+        place.mkdir(parents=True)
+        frame = pd.DataFrame({"x": [n * 100.0 + i for i in range(count)], "y": [i % 2 for i in range(count)]})
+        frame.to_parquet(place / "part-0.parquet", index=False, row_group_size=5)
+    return folder
+
+
+def test_parquet_folders_named_column_value_become_columns_with_keys_that_do_not_depend_on_splits(
+    load, spark, tmp_path, small_splits
+):
+    folder = partitioned(tmp_path / "some in")
+    spark.conf.set("spark.sql.files.maxPartitionBytes", "512")
+    race = [{"name_or_index": "race", "value_or_threshold": ["b/w"]}]
+    dataset = load(folder, PARQUET, label="y", facet=race)
+    assert dataset.names == ("x", "y", "race", "n")
+    assert (kinds(dataset), dataset.source.notes) == (["float", "integer", "string", "integer"], ())
+    assert dataset.frame.rdd.getNumPartitions() > 10
+    cut = rows(dataset)
+    assert [cut[0], cut[5], cut[-1]] == [
+        (200.0, 0, None, 2, 0), (1000.0, 0, "a c", 10, 1 << 40), (129.0, 1, "b/w", 1, (2 << 40) + 29),
+    ]  # fmt: skip
+    spark.conf.set("spark.sql.files.maxPartitionBytes", "128m")
+    assert rows(load(f"file://{folder}/", PARQUET, label="y")) == cut
+
+
+def test_parquet_folders_with_different_columns_or_below_a_pattern_are_no_columns_and_a_note_says_so(load, tmp_path):
+    folder = partitioned(tmp_path / "in")
+    assert load(folder / "race=a c", PARQUET).names == ("x", "y", "n")
+    below = load(f"{folder}/race=a*", PARQUET)
+    parquet(folder / "other.parquet", pd.DataFrame({"x": [1.0], "y": [1]}))
+    mixed = load(folder, PARQUET)
+    for dataset in (below, mixed):
+        assert dataset.names == ("x", "y")
+        assert "'column=value' are not read as columns" in dataset.source.notes[0]
+
+
 def test_nested_parquet_columns_are_refused_unless_excluded(load, tmp_path):
     path = parquet(tmp_path / "d.parquet", pd.DataFrame({"a": [1], "list": [[1, 2]], "b": [3]}))
     with pytest.raises(DataError, match="list 'list' in excluded_columns"):

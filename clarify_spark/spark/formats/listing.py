@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from clarify_spark.errors import DataError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
+_PARTITION = re.compile(r"/[^/=]+=[^/]+/")
 _GLOB = re.compile(r"([\\\[\]{}*?])")
 #: What a run writes; a second run with the same folder for data and output must not read it.
 RESULTS = ("/analysis.json", "/analysis_details.json")
@@ -34,12 +36,17 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class Listing:
-    """The files of one data set in the order of their URIs; ``keys`` is what ``_metadata.file_path`` calls them."""
+    """The files of one data set in the order of their URIs; ``keys`` is what ``_metadata.file_path`` calls them.
+
+    ``partitioned`` is the folder at which names like ``column=value`` start, None when not all files lie in such ones
+    of the same columns, or ``uri`` is not a folder above them.
+    """
 
     uri: str
     files: tuple[SourceFile, ...]
     keys: tuple[str, ...]
     notes: tuple[str, ...]
+    partitioned: str | None
 
     @property
     def patterns(self) -> list[str]:
@@ -76,9 +83,43 @@ def list_files(spark: SparkSession, uri: str, suffixes: Sequence[str]) -> Listin
     chosen, notes = _of_the_format(entries, suffixes)
     notes += own
     files = tuple(SourceFile(path, size, modified) for path, size, modified, _ in chosen)
-    if any(re.search(r"/[^/=]+=[^/]+/", file.uri) for file in files):
-        notes.append("Folder names like 'column=value' are not read as columns.")
-    return Listing(uri, files, tuple(key for *_, key in chosen), tuple(notes))
+    partitioned = _partitioned(uri, [file.uri for file in files])
+    return Listing(uri, files, tuple(key for *_, key in chosen), tuple(notes), partitioned)
+
+
+def unread_folders(listing: Listing) -> tuple[str, ...]:
+    """A note that names of folders are not read as columns, empty when no folder has such a name."""
+    if not any(_PARTITION.search(file.uri) for file in listing.files):
+        return ()
+    return (
+        "Folder names like 'column=value' are not read as columns; they are for Parquet data, when the data's location "
+        "is a folder above them and all files lie in folders of the same columns.",
+    )
+
+
+def _partitioned(uri: str, files: Sequence[str]) -> str | None:
+    """The folder at or below ``uri`` at which the partition folders start."""
+    folder = _path(os.path.abspath(uri) if not _SCHEME.match(uri) and os.path.exists(uri) else uri).rstrip("/") + "/"
+    if not all(_path(file).startswith(folder) for file in files):
+        return None
+    starts = {file[: len(file) - len(_path(file)) + len(folder)] for file in files}
+    layouts = {_layout(_path(file)[len(folder) :].split("/")[:-1]) for file in files}
+    if len(starts) != 1 or len(layouts) != 1:
+        return None
+    above, names = layouts.pop()
+    return "/".join((starts.pop().rstrip("/"), *above)) if names and all(names) else None
+
+
+def _layout(folders: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The folders above the first ``column=value``, and the columns from there on (empty: a folder that names none)."""
+    above = tuple(takewhile(lambda folder: not _PARTITION.fullmatch(f"/{folder}/"), folders))
+    below = folders[len(above) :]
+    return above, tuple(name.partition("=")[0] if _PARTITION.fullmatch(f"/{name}/") else "" for name in below)
+
+
+def _path(uri: str) -> str:
+    """What follows scheme and host, slashes never doubled."""
+    return re.sub("/+", "/", re.sub(r"^[A-Za-z][A-Za-z0-9+.-]*:(//[^/]*)?", "", uri))
 
 
 Entry = tuple[str, int, datetime, str]

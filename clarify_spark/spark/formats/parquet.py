@@ -13,7 +13,7 @@ from clarify_spark.columns import Kind
 from clarify_spark.errors import DataError
 from clarify_spark.spark.formats.failures import reading
 from clarify_spark.spark.formats.keys import FILE_BITS, with_file_number
-from clarify_spark.spark.formats.listing import Listing, list_files
+from clarify_spark.spark.formats.listing import Listing, list_files, unread_folders
 from clarify_spark.spark.formats.quoting import near
 from clarify_spark.spark.formats.table import Column, Table
 
@@ -48,7 +48,10 @@ class Wishes:
 
 
 def read_parquet(spark: SparkSession, uri: str, wishes: Wishes) -> Table:
-    """The rows of Parquet files; integers become bigint, floats and decimals double, dates and the like text."""
+    """The rows of Parquet files; integers become bigint, floats and decimals double, dates and the like text.
+
+    Folders named ``column=value`` add columns after those of the files, with the types that Spark infers.
+    """
     listing = list_files(spark, uri, SUFFIXES)
     with reading(uri):
         scan = _scan(spark, listing)
@@ -61,7 +64,8 @@ def read_parquet(spark: SparkSession, uri: str, wishes: Wishes) -> Table:
     columns = tuple(Column(field.name, id_, kind_of(field.dataType)) for field, id_ in fields)
     keyed = _keyed(spark, scan, listing, [_cast(field, id_) for field, id_ in fields])
     unread = tuple(name for name in scan.columns if name not in {field.name for field, _ in fields})
-    return Table(frame, keyed, columns, listing, None, 0, (*listing.notes, *notes), (), unread=unread)
+    notes = (*listing.notes, *(() if listing.partitioned else unread_folders(listing)), *notes)
+    return Table(frame, keyed, columns, listing, None, 0, notes, (), unread=unread)
 
 
 def kind_of(spark_type: T.DataType) -> Kind:
@@ -82,8 +86,17 @@ def _scan(spark: SparkSession, listing: Listing) -> DataFrame:
     if not any(file.size for file in listing.files):
         raise DataError(f"{listing.uri}: the data set is empty.")
     first = spark.read.parquet(listing.patterns[0])
+    _check_schemas(spark, listing, first)
+    whole = spark.read.schema(first.schema)
+    if listing.partitioned is not None:  # Spark adds the folders' columns after those of the schema
+        whole = whole.option("basePath", listing.partitioned)
+    return whole.parquet(*listing.patterns)
+
+
+def _check_schemas(spark: SparkSession, listing: Listing, first: DataFrame) -> None:
+    """Raise DataError when a file has other columns than the first."""
     if len(listing.files) == 1:
-        return first
+        return
     expected = _shape(first)
     if len(listing.files) <= SCHEMAS_READ_SINGLY:
         for file, pattern in zip(listing.files[1:], listing.patterns[1:], strict=True):
@@ -92,7 +105,6 @@ def _scan(spark: SparkSession, listing: Listing) -> DataFrame:
     else:
         merged = spark.read.option("mergeSchema", "true").parquet(*listing.patterns)
         _require_same(expected, _shape(merged), listing.files[0].uri, listing.uri)
-    return spark.read.schema(first.schema).parquet(*listing.patterns)
 
 
 def _shape(frame: DataFrame) -> dict[str, str]:

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from clarify_spark.spark.formats.keys import PLACE, Split, with_row_key
 from clarify_spark.spark.formats.kinds import Missing, cast, remark, settle
-from clarify_spark.spark.formats.listing import Listing
+from clarify_spark.spark.formats.listing import Listing, unread_folders
 from clarify_spark.spark.formats.malformed import tolerated_note
 from clarify_spark.spark.formats.table import Column, Table
 
@@ -52,6 +52,7 @@ def typed(spark: SparkSession, texts: Texts) -> Table:
     good = texts.cached.filter(F.col(PROBLEM).isNull())
     casts = [cast(name, found, texts.missing) for name, found in zip(ids, counts.bits, strict=True)]
     kinds = [settle(found) for found in counts.bits]
+    notes = (*texts.listing.notes, *unread_folders(texts.listing), *texts.notes)
     remarks = [remark(name, found) for name, found in zip(texts.names, counts.bits, strict=True)]
     return Table(
         frame=good.select(*casts),
@@ -60,6 +61,6 @@ def typed(spark: SparkSession, texts: Texts) -> Table:
         listing=texts.listing,
         rows=counts.rows,
         malformed=counts.malformed,
-        notes=(*texts.listing.notes, *texts.notes, *filter(None, remarks), *tolerated_note(counts.malformed)),
+        notes=(*notes, *filter(None, remarks), *tolerated_note(counts.malformed)),
         cached=(texts.cached,),
     )
