@@ -111,10 +111,10 @@ def first_values(dataset: Dataset, columns: Sequence[Column]) -> dict[str, tuple
 def _is_unknown(column: Column, known: Sequence[Scalar | None]) -> Expression:
     """Whether the value, a missing one too, is not among the known ones; never null."""
     values = [value for value in known if value is not None]
-    other = ~present(column).isin(values) if values else sf.lit(True)
-    return (
-        sf.coalesce(other, sf.lit(None not in known)) if values else present(column).isNotNull() | (None not in known)
-    )
+    missing_is_unknown = sf.lit(None not in known)
+    if not values:
+        return present(column).isNotNull() | missing_is_unknown
+    return sf.coalesce(~present(column).isin(values), missing_is_unknown)
 
 
 def values_in_order(
