@@ -100,7 +100,7 @@ def main() -> None:
             )
             for case in [CASES[number] for number in options.case]:
                 report(case, contenders(started.spark, path, case), options.repeat)
-                if options.pandas and None not in case.facets.values():
+                if rows <= options.pandas_rows and None not in case.facets.values():
                     start = time.perf_counter()
                     by_pandas(path, case)
                     print(f"pandas, a mask per number, once: {time.perf_counter() - start:.1f} s")
@@ -108,10 +108,10 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Ratios of our counting time to a bare scan, DuckDB and pandas.")
-    parser.add_argument("--rows", type=int, nargs="+", default=[10_000_000])
-    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--rows", type=int, nargs="+", default=[10_000_000, 50_000_000])
+    parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--case", type=int, nargs="+", default=list(range(len(CASES))), help="which cases, from 0")
-    parser.add_argument("--pandas", action="store_true", help="time pandas too (slow; once)")
+    parser.add_argument("--pandas-rows", type=int, default=10_000_000, help="rows up to which pandas is timed (once)")
     parser.add_argument("--master", default="local[*]")
     parser.add_argument("--data", type=Path, default=HERE / "data")
     return parser.parse_args()
