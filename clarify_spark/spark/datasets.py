@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -89,16 +90,26 @@ def read(spark: SparkSession, config: AnalysisConfig, data_uri: str) -> Dataset:
         allowed = ", ".join(READERS)
         raise ConfigError([Problem("dataset_type", f"{config.dataset_type} data cannot be read yet; {allowed} can")])
     main = reader(spark, config, data_uri)
+    with ExitStack() as on_failure:
+        on_failure.callback(main.release)
+        dataset = _completed(spark, config, main, on_failure)
+        on_failure.pop_all()
+    return dataset
+
+
+def _completed(spark: SparkSession, config: AnalysisConfig, main: Table, on_failure: ExitStack) -> Dataset:
+    """The main data set with its roles, and with the columns of the others."""
     try:
         roles = assign(config, main)
     except ConfigError as error:  # how the data were read may be why a column is not there
         raise ConfigError([*error.problems, *(Problem("(data)", note) for note in main.notes)]) from error
-    facets = _facet_side(spark, config, main, roles.join)
-    predictions = _prediction_side(spark, config, roles.join)
+    facets = _facet_side(spark, config, main, roles.join, on_failure)
+    predictions = _prediction_side(spark, config, roles.join, on_failure)
     sides = [side for side in (facets, predictions) if side is not None]
     table = main
     for side in sides:
         table = join(table, side, roles.join)
+        on_failure.callback(table.release)
     return Dataset(
         frame=table.frame,
         keyed=table.keyed,
@@ -125,22 +136,26 @@ def _source(table: Table, read_from: list[Table]) -> Source:
     )
 
 
-def _facet_side(spark: SparkSession, config: AnalysisConfig, main: Table, by: str | None) -> Side | None:
+def _facet_side(
+    spark: SparkSession, config: AnalysisConfig, main: Table, by: str | None, on_failure: ExitStack
+) -> Side | None:
     if config.facet_dataset_uri is None:
         return None
     wanted = frozenset(name for name in facet_references(config) if isinstance(name, str))
     wishes = csv.Wishes(config.facet_headers, wanted | ({by} if by else set()), config.max_malformed_records)
     table = csv.read_csv(spark, config.facet_dataset_uri, wishes)
+    on_failure.callback(table.release)
     _require_id(table, by)
     return Side(table, facet_columns(config, main, table))
 
 
-def _prediction_side(spark: SparkSession, config: AnalysisConfig, by: str | None) -> Side | None:
+def _prediction_side(spark: SparkSession, config: AnalysisConfig, by: str | None, on_failure: ExitStack) -> Side | None:
     if config.predicted_label_dataset_uri is None:
         return None
     named = [name for name in (config.predicted_label, by) if isinstance(name, str)]
     wishes = csv.Wishes(config.predicted_label_headers, frozenset(named), config.max_malformed_records)
     table = csv.read_csv(spark, config.predicted_label_dataset_uri, wishes)
+    on_failure.callback(table.release)
     _require_id(table, by)
     return Side(table, (prediction_column(config, table, by),))
 

@@ -15,6 +15,7 @@ from clarify_spark.spark.session import is_connect
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+_PROBE = ".clarify-spark-probe"
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+:")
 
 
@@ -64,19 +65,24 @@ class Output:
         """Make the folder and prove that a file can be written there, before hours are spent on the results."""
         if self._folder is not None and self._folder.exists() and not self._folder.is_dir():
             raise OutputError(f"{self.uri} is a file; the output must be a folder.")
-        self.write(".clarify-spark-probe", "")
-        self._delete(".clarify-spark-probe")
+        self._put(_PROBE, "", self.uri)
+        self._delete(_PROBE)
 
     def write(self, name: str, text: str) -> str:
         """Write ``text`` under ``name`` through a temporary name; returns the file's URI."""
+        uri = f"{self.uri}/{name}"
+        self._put(name, text, uri)
+        return uri
+
+    def _put(self, name: str, text: str, shown: str) -> None:
+        """Write a file; a failure is told of ``shown``, a URI that the user knows."""
         try:
             if self._folder is not None:
                 _write_local(self._folder, name, text)
             else:
-                self._write_hadoop(name, text)
+                self._write_hadoop(name, text, shown)
         except OSError as error:
-            raise OutputError(f"{self.uri}/{name} cannot be written: {error.strerror or error}") from error
-        return f"{self.uri}/{name}"
+            raise OutputError(f"{shown} cannot be written: {error.strerror or error}") from error
 
     def _delete(self, name: str) -> None:
         if self._folder is not None:
@@ -91,7 +97,7 @@ class Output:
         files = folder.getFileSystem(self._spark.sparkContext._jsc.hadoopConfiguration())
         return files, folder, jvm.org.apache.hadoop.fs.Path(folder, name)
 
-    def _write_hadoop(self, name: str, text: str) -> None:
+    def _write_hadoop(self, name: str, text: str, shown: str) -> None:
         """Create, fill, rename; on object stores creating is atomic by itself and the rename copies a small object."""
         from py4j.protocol import Py4JJavaError
 
@@ -109,13 +115,12 @@ class Output:
             files.delete(path, False)
             renamed = files.rename(temporary, path)
         except Py4JJavaError as error:
-            reason = str(error.java_exception.toString())
-            explained = explain(reason, self.uri) or f"{self.uri}/{name}: {reason[:300]}"
+            own = f"/_{name}.tmp"
+            reason = str(error.java_exception.toString()).replace(own, shown.removeprefix(self.uri))
+            explained = explain(reason, self.uri) or f"{shown}: {reason[:300]}"
             raise OutputError(f"The results cannot be written. {explained}") from error
         if not renamed:
-            raise OutputError(
-                f"{self.uri}/{name} cannot be written: the file system refused to rename the temporary file."
-            )
+            raise OutputError(f"{shown} cannot be written: the file system refused to rename the temporary file.")
 
 
 def _write_local(folder: Path, name: str, text: str) -> None:

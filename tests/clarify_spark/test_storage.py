@@ -1,6 +1,7 @@
 """Small files at a URI: read with clear errors, written whole or not at all."""
 
 import os
+import re
 
 import pytest
 
@@ -38,6 +39,13 @@ def test_an_output_that_is_a_file_is_refused_before_any_work(tmp_path):
     (tmp_path / "taken").write_text("x")
     with pytest.raises(OutputError, match=r"taken is a file; the output must be a folder"):
         Output(str(tmp_path / "taken"), NoSpark()).prepare()
+
+
+def test_an_output_that_cannot_be_written_is_told_by_the_name_of_its_folder(tmp_path):
+    (tmp_path / "taken").write_text("x")
+    folder = tmp_path / "taken" / "out"
+    with pytest.raises(OutputError, match="^" + re.escape(f"{folder} cannot be written: Not a directory") + "$"):
+        Output(str(folder), NoSpark()).prepare()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write into read-only folders")

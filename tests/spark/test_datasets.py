@@ -523,6 +523,25 @@ def test_duplicate_ids_and_missing_ids_are_explained(load, tmp_path):
         load(main, label="y", joinsource_name_or_index="id", predicted_label_dataset_uri=strangers)
 
 
+def test_nothing_stays_cached_when_reading_fails(spark, load, tmp_path):
+    held = spark._jsparkSession.sharedState().cacheManager()
+    assert held.isEmpty()
+    main = write(tmp_path / "main.csv", MAIN)
+    strangers = write(tmp_path / "strangers.csv", "id,predicted_label\na,0\nb,1\n")
+    malformed = write(tmp_path / "malformed.csv", "a,b\n1,2\n1,2,3\n")
+    broken = write(tmp_path / "broken.jsonl", '{"x": [1, 2]}\n{"x": \n')
+    for uri, keys in (
+        (main, {"label": "unknown"}),
+        (main, {"label": "y", "joinsource_name_or_index": "id", "predicted_label_dataset_uri": strangers}),
+        (main, {"label": "y", "predicted_label_dataset_uri": malformed}),
+        (malformed, {}),
+        (broken, {"dataset_type": LINES, "features": "x"}),
+    ):
+        with pytest.raises((ConfigError, DataError)):
+            load(uri, **keys)
+        assert held.isEmpty(), uri
+
+
 def test_a_column_in_both_data_sets_is_ambiguous(load, tmp_path):
     main = write(tmp_path / "main.csv", MAIN)
     facets = write(tmp_path / "facets.csv", "id,a\n1,2\n")

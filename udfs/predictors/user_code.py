@@ -48,7 +48,8 @@ def calling_user_code(doing: str) -> Iterator[None]:
     except (Exception, SystemExit) as error:
         text = " ".join(str(error).partition("Stack trace:")[0].split())  # xgboost adds one of its C++ code
         text = text if len(text) <= 500 else text[:500] + "…"
-        raise ModelError(f"{doing}: {type(error).__name__}: {text}{_place(error.__traceback__)}") from error
+        said = f": {text}" if text else ""
+        raise ModelError(f"{doing}: {type(error).__name__}{said}{_place(error.__traceback__)}") from error
 
 
 def _place(trace: TracebackType | None) -> str:

@@ -7,10 +7,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pyspark import StorageLevel
 from pyspark.sql import functions as F
 
 from clarify_spark.errors import DataError
+from clarify_spark.spark.formats.caching import cached
 from clarify_spark.spark.formats.csv_header import Header, doubts, find_header, parse
 from clarify_spark.spark.formats.failures import reading
 from clarify_spark.spark.formats.keys import Split, placed, split_rows
@@ -51,15 +51,16 @@ def read_csv(spark: SparkSession, uri: str, wishes: Wishes) -> Table:
     with reading(uri):
         lines = _scan_lines(spark, listing)
         header = _header(spark, listing, lines, wishes)
-        cached = _records(spark, listing, header, lines.multiline).persist(StorageLevel.MEMORY_AND_DISK)
         width = len(header.names)
-        counts = _counted(cached, width)
-        require_tolerable(
-            counts.malformed, wishes.max_malformed, lambda: _complaint(cached, counts.splits, listing, width)
-        )
-    if counts.rows == 0:
-        raise DataError(f"{listing.uri}: there is no record{' besides the header row' if header.in_files else ''}.")
-    return typed(spark, Texts(listing, header.names, cached, counts, (header.note,), missing))
+        with cached(_records(spark, listing, header, lines.multiline)) as records:
+            counts = _counted(records, width)
+            require_tolerable(
+                counts.malformed, wishes.max_malformed, lambda: _complaint(records, counts.splits, listing, width)
+            )
+            if counts.rows == 0:
+                besides = " besides the header row" if header.in_files else ""
+                raise DataError(f"{listing.uri}: there is no record{besides}.")
+            return typed(spark, Texts(listing, header.names, records, counts, (header.note,), missing))
 
 
 def _scan_lines(spark: SparkSession, listing: Listing) -> _Lines:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pyspark import StorageLevel
 from pyspark.sql import functions as F
 
 from clarify_spark.errors import DataError
+from clarify_spark.spark.formats.caching import cached
 from clarify_spark.spark.formats.failures import reading
 from clarify_spark.spark.formats.quoting import shown
 from clarify_spark.spark.formats.table import Column, Table
@@ -35,18 +35,18 @@ def join(main: Table, side: Side, by: str | None) -> Table:
     added = _added(main, side)
     with reading(side.table.listing.uri):
         matched = _by_position(main, side, added) if by is None else _by_id(main, side, added, by)
-        cached = matched.persist(StorageLevel.MEMORY_AND_DISK)
-        kept = cached.count()
-        notes = _unmatched(main, side, by, kept)
+        with cached(matched) as joined:
+            kept = joined.count()
+            notes = _unmatched(main, side, by, kept)
     columns = (*main.columns, *added)
     return replace(
         main,
-        frame=cached.select(*[column.id for column in columns]),
-        keyed=cached.select(*[column.id for column in columns], "row_key"),
+        frame=joined.select(*[column.id for column in columns]),
+        keyed=joined.select(*[column.id for column in columns], "row_key"),
         columns=columns,
         rows=kept,
         notes=(*main.notes, *notes),
-        cached=(cached, *main.cached),
+        cached=(joined, *main.cached),
     )
 
 

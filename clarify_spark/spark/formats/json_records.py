@@ -9,10 +9,10 @@ from functools import partial, reduce
 from operator import or_
 from typing import TYPE_CHECKING, Protocol
 
-from pyspark import StorageLevel
 from pyspark.sql import functions as F
 
 from clarify_spark.errors import ConfigError, DataError, Problem
+from clarify_spark.spark.formats.caching import cached
 from clarify_spark.spark.formats.csv_header import MISMATCH
 from clarify_spark.spark.formats.failures import reading
 from clarify_spark.spark.formats.keys import PLACE, Split, placed, split_rows, with_file_number
@@ -141,18 +141,18 @@ def _table(
     schema = ", ".join([*(f"c{index} string" for index in range(spec.columns)), f"{PROBLEM} string", "_bits string"])
     binary = records.select(F.col("value").cast("binary"), *[name for name in PLACE if name in records.columns])
     parsed = binary.mapInArrow(partial(parse, spec=spec), f"{schema}, _file int, _block bigint, _mid bigint")
-    cached = parsed.persist(StorageLevel.MEMORY_AND_DISK)
-    counts = _counted(cached, spec.columns)
-    if any(split.first < 0 for split in counts.splits):
-        raise DataError(_broken_document(cached, listing))
-    require_tolerable(counts.malformed, wishes.max_malformed, lambda: _complaint(cached, counts.splits, listing))
-    if counts.rows == 0:
-        raise DataError(f"{listing.uri}: there is no record.")
-    _require_found(names, counts.bits, spec, listing.uri)
-    texts = Texts(listing, names, cached, counts, (), is_null)
+    with cached(parsed) as kept:
+        counts = _counted(kept, spec.columns)
+        if any(split.first < 0 for split in counts.splits):
+            raise DataError(_broken_document(kept, listing))
+        require_tolerable(counts.malformed, wishes.max_malformed, lambda: _complaint(kept, counts.splits, listing))
+        if counts.rows == 0:
+            raise DataError(f"{listing.uri}: there is no record.")
+        _require_found(names, counts.bits, spec, listing.uri)
+        table = typed(spark, Texts(listing, names, kept, counts, (), is_null))
     label = names[spec.width] if spec.label is not None else None
     predicted = names[-1] if spec.predicted_label is not None else None
-    return replace(typed(spark, texts), label=label, predicted_label=predicted)
+    return replace(table, label=label, predicted_label=predicted)
 
 
 def _counted(cached: DataFrame, columns: int) -> Counts:

@@ -42,6 +42,11 @@ class Table:
     predicted_label: str | None = None
     unread: tuple[str, ...] = ()
 
+    def release(self) -> None:
+        """Free what was cached."""
+        for frame in self.cached:
+            frame.unpersist()
+
     @property
     def names(self) -> tuple[str, ...]:
         """The columns' names in order."""
