@@ -6,7 +6,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pyspark import StorageLevel
 from pyspark.sql import functions as sf
 from pyspark.sql.types import DoubleType, StringType, StructField, StructType
 
@@ -14,6 +13,7 @@ from clarify_spark.columns import Kind
 from clarify_spark.config import AnalysisConfig, Predictor, model_format
 from clarify_spark.errors import ConfigError, ModelError, Problem
 from clarify_spark.spark.datasets import Column, Dataset
+from clarify_spark.spark.formats.caching import cached
 from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.scoring import BLOCK_ROWS, score_batches
 
@@ -60,8 +60,8 @@ def with_model_predictions(dataset: Dataset, spec: PredictorSpec) -> Dataset:
     blocks = sf.floor(sf.col("row_key") / sf.lit(BLOCK_ROWS))
     in_blocks = dataset.keyed.repartition(_tasks(dataset), blocks).sortWithinPartitions("row_key")
     score = partial(score_batches, spec=spec, features=features)
-    scored = in_blocks.mapInArrow(score, _scored_schema(in_blocks)).persist(StorageLevel.MEMORY_AND_DISK)
-    kind = _kind_of_labels(scored)
+    with cached(in_blocks.mapInArrow(score, _scored_schema(in_blocks))) as scored:
+        kind = _kind_of_labels(scored)
     label = sf.col("label_text").cast(_SPARK_TYPES[kind]).alias(PREDICTED_ID)
     return _with_prediction(dataset, scored, label, kind)
 

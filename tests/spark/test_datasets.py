@@ -524,6 +524,7 @@ def test_duplicate_ids_and_missing_ids_are_explained(load, tmp_path):
 
 
 def test_nothing_stays_cached_when_reading_fails(spark, load, tmp_path):
+    spark.catalog.clearCache()
     held = spark._jsparkSession.sharedState().cacheManager()
     assert held.isEmpty()
     main = write(tmp_path / "main.csv", MAIN)
