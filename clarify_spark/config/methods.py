@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from clarify_spark.config.languages import LANGUAGES
 from clarify_spark.config.values import (
     BY_JSON_KIND,
+    EXTENSION,
     LOWERED,
     Decimal,
     Flag,
@@ -110,6 +111,20 @@ class Shap(Section):
     features_to_explain: tuple[NameOrIndex, ...] | None = Field(None, description="Only these features")
     text_config: TextConfig | None = Field(None, description="Explain text columns by their units")
     image_config: ImageConfig | None = Field(None, description="Explain images by their segments")
+    engine: Annotated[Literal["auto", "shared", "pairwise"], LOWERED] = Field(
+        "auto",
+        description="shared: one sample of coalitions for all rows; pairwise: only the features in which a row and a "
+        "baseline row differ; auto: whichever needs fewer model records",
+        json_schema_extra=EXTENSION,
+    )
+    estimator: Annotated[Literal["blup", "wls"], LOWERED] = Field(
+        "blup",
+        description="blup: best linear unbiased prediction; wls: the classical weighted least squares",
+        json_schema_extra=EXTENSION,
+    )
+    standard_errors: Flag = Field(
+        True, description="Tell how far sampled values may be off", json_schema_extra=EXTENSION
+    )
 
 
 class Pdp(Section):

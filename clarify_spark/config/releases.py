@@ -10,7 +10,8 @@ from clarify_spark.config.rules.prediction import is_sent, needs_model
 from clarify_spark.errors import Problem
 
 LATER_TYPES = ("application/x-image", "application/sagemakercapturejson")
-LATER_METHODS = ("shap", "pdp", "asymmetric_shapley_value")
+LATER_METHODS = ("pdp", "asymmetric_shapley_value")
+LATER_SHAP_KEYS = ("text_config", "image_config")
 LATER_KEYS = ("segment_config", "time_series_data_config")
 ENDPOINT_KEYS = (
     "endpoint_name_prefix",
@@ -34,11 +35,14 @@ def _unsupported(config: AnalysisConfig) -> Iterator[Problem]:
         yield finding("dataset_type", f"{config.dataset_type}, which is not supported yet in this version", allowed)
     for key in LATER_METHODS:
         if getattr(config.methods, key) is not None:
-            yield _later(f"methods.{key}", "a method", "pre_training_bias and post_training_bias")
+            yield _later(f"methods.{key}", "a method", "pre_training_bias, post_training_bias and shap")
+    for key in LATER_SHAP_KEYS:
+        if config.methods.shap is not None and getattr(config.methods.shap, key) is not None:
+            yield _later(f"methods.shap.{key}", "a key", "features that are numbers and categories")
     for key in LATER_KEYS:
         if getattr(config, key) is not None:
             yield _later(key, "a key", "leave it out")
-    if "post_training_bias" in needs_model(config):
+    if {"post_training_bias", "shap"} & set(needs_model(config)):
         yield from _models(config)
 
 

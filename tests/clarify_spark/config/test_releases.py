@@ -22,7 +22,10 @@ def refused(**keys):
 @pytest.mark.parametrize(
     ("keys", "path"),
     [
-        ({"methods": {"shap": {}}}, "methods.shap"),
+        (
+            {"methods": {"shap": {"text_config": {"granularity": "token", "language": "en"}}}},
+            "methods.shap.text_config",
+        ),
         ({"methods": {"pdp": {"grid_resolution": 5}}}, "methods.pdp"),
         (
             {"methods": {"asymmetric_shapley_value": {"direction": "chronological", "granularity": "timewise"}}},

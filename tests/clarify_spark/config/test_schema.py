@@ -65,7 +65,8 @@ def test_our_extension_keys_are_marked():
         for key, node in section["properties"].items()
         if node.get("x-clarify-spark-extension")
     }
-    assert marked == {"type", "label_type", "model_uri", "model_format", "max_malformed_records"}
+    of_shap = {"engine", "estimator", "standard_errors"}
+    assert marked == {"type", "label_type", "model_uri", "model_format", "max_malformed_records"} | of_shap
 
 
 def test_keys_may_be_left_out_but_not_be_null():
