@@ -108,12 +108,12 @@ def score_batches(
         yield from block.combine_chunks().to_batches()
 
 
-def blocks(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """The same rows, regrouped so that each table holds all rows of one block."""
+def blocks(batches: Iterator[pa.RecordBatch], rows: int = BLOCK_ROWS) -> Iterator[pa.Table]:
+    """The same rows, regrouped so that each table holds all rows of one block of ``rows`` consecutive keys."""
     waiting: list[pa.RecordBatch] = []
     number = -1
     for batch in batches:
-        numbers = batch.column("row_key").to_numpy() // BLOCK_ROWS
+        numbers = batch.column("row_key").to_numpy() // rows
         starts = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist()] if batch.num_rows else []
         for start, stop in zip(starts, [*starts[1:], batch.num_rows], strict=False):
             if waiting and numbers[start] != number:

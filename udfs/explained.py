@@ -1,0 +1,102 @@
+"""What executors hand back about explained rows: plain arrays that travel as Arrow IPC, never as pickles."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Explained:
+    """SHAP values of one block: n rows, D outputs of the model, K explained features.
+
+    ``prediction`` v(N) and ``base`` v(∅) (n, D) and ``values`` (n, D, K) are in units of the link; ``errors`` (n, D, K)
+    are standard errors, None when nobody asked; ``residual`` (n, D) = prediction - base - sum of values. ``records``
+    is how many records the model was asked for in ``calls`` calls, ``duplicates`` how many more it would have been
+    had no record been asked for once only. ``row_keys`` (n,) count from 0, ``join`` is None, until a batch gives them.
+    """
+
+    row_keys: NDArray[np.int64]
+    join: tuple[str | None, ...] | None
+    prediction: Floats
+    base: Floats
+    values: Floats
+    errors: Floats | None
+    residual: Floats
+    records: int
+    calls: int
+    duplicates: int
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """What the first model calls of a job tell: B background rows, r pilot rows, P pairs of coalitions, D outputs.
+
+    ``background`` (B, D) are raw outputs; ``differences`` (r, P, D) and ``totals`` (r, D) are in units of the link,
+    without rows when all coalitions are enumerated; ``pair_sizes`` (r, B) is in how many explained features a pilot row
+    and a background row differ. ``seconds`` is the time of the ``calls`` model calls for ``records`` records.
+    """
+
+    outputs: int
+    background: Floats
+    differences: Floats
+    totals: Floats
+    pair_sizes: NDArray[np.int64]
+    seconds: float
+    records: int
+    calls: int
+
+
+def to_bytes(result: Explained | Probe) -> bytes:
+    """The result as an Arrow IPC stream: one row, each array a list column with its shape in the schema."""
+    fields, columns, numbers = [], [], {}
+    for name, value in vars(result).items():
+        if isinstance(value, int | float):
+            numbers[name] = value
+        elif value is not None:
+            column, shape = _column(value)
+            fields.append(pa.field(name, column.type, metadata={"shape": json.dumps(shape)}))
+            columns.append(column)
+    schema = pa.schema(fields, metadata={"numbers": json.dumps(numbers)})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, schema) as writer:
+        writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
+    return bytes(sink.getvalue())
+
+
+def from_bytes(data: bytes) -> Explained:
+    """The Explained that ``to_bytes`` wrote."""
+    return Explained(**{"join": None, "errors": None, **_unpacked(data)})
+
+
+def probe_from_bytes(data: bytes) -> Probe:
+    """The Probe that ``to_bytes`` wrote."""
+    return Probe(**_unpacked(data))
+
+
+def _column(value: Any) -> tuple[Any, list[int]]:
+    """A list column of one row that holds all cells, and the shape that they had."""
+    texts = isinstance(value, tuple)
+    cells = pa.array(value, pa.large_string()) if texts else pa.array(np.ascontiguousarray(value).ravel())
+    shape = [len(value)] if texts else list(value.shape)
+    return pa.LargeListArray.from_arrays(pa.array([0, len(cells)], pa.int64()), cells), shape
+
+
+def _unpacked(data: bytes) -> dict[str, Any]:
+    with pa.ipc.open_stream(data) as reader:
+        table = reader.read_all()
+    found: dict[str, Any] = json.loads(table.schema.metadata[b"numbers"])
+    for field in table.schema:
+        cells = table.column(field.name).chunk(0).flatten()
+        shape = json.loads(field.metadata[b"shape"])
+        texts = pa.types.is_large_string(cells.type)
+        # Cells of a table live in the bytes they came in: a copy can be written to and outlives them.
+        found[field.name] = tuple(cells.to_pylist()) if texts else cells.to_numpy().reshape(shape).copy()
+    return found
