@@ -15,7 +15,8 @@ from clarify_spark import __version__
 from clarify_spark.bias import degenerate
 from clarify_spark.bias.counts import everyone
 from clarify_spark.bias.performance import ModelPerformance, model_performance
-from clarify_spark.bias.report import BiasSection, CountTable, post_training_section, pre_training_section
+from clarify_spark.bias.report import CountTable, post_training_section, pre_training_section
+from clarify_spark.bias.result import BiasResult
 from clarify_spark.bias.roles import RoleNames, Roles, needed_facts, resolve
 from clarify_spark.columns import ColumnProfile
 from clarify_spark.config import (
@@ -62,19 +63,6 @@ class Options:
     dry_run: bool = False
     allow_pickle: bool = False
     trusted_types: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Bias:
-    """The result of the bias analyses; the writers take their numbers from here."""
-
-    roles: Roles
-    profiles: dict[str, ColumnProfile]
-    counts: CountTable
-    post_training: BiasSection | None
-    pre_training: BiasSection | None
-    performance: ModelPerformance | None
-    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -150,7 +138,7 @@ def _with_predictions(config: AnalysisConfig, dataset: Dataset, options: Options
 # --- bias -----------------------------------------------------------------------------------------------------------
 
 
-def _bias(config: AnalysisConfig, dataset: Dataset, seed: int, progress: Progress) -> Bias:
+def _bias(config: AnalysisConfig, dataset: Dataset, seed: int, progress: Progress) -> BiasResult:
     post, pre = config.methods.post_training_bias, config.methods.pre_training_bias
     profiles, roles = _roles(config, dataset, progress, with_predictions=post is not None)
     with progress.phase("Counting"):
@@ -159,13 +147,14 @@ def _bias(config: AnalysisConfig, dataset: Dataset, seed: int, progress: Progres
     if post is not None and "FT" in (post.methods if post.methods != "all" else ("FT",)):
         with progress.phase("Flip test"):
             counts = flip_test(dataset, roles, counted.facets, seed)
-    return Bias(
+    return BiasResult(
         roles=roles,
         profiles=profiles,
         counts=counts,
         post_training=None if post is None else post_training_section(roles, counts, post.methods),
         pre_training=None if pre is None else pre_training_section(roles, counts, pre.methods),
         performance=_performance(roles, counted),
+        cautions=degenerate.cautions(roles, counts),
         notes=counted.notes,
     )
 
@@ -215,11 +204,10 @@ def _write(
     options: Options,
     text: str,
     dataset: Dataset,
-    found: Bias,
+    found: BiasResult,
     progress: Progress,
 ) -> Result:
     """Write the details, then, last and whole, analysis.json."""
-    cautions = degenerate.cautions(found.roles, found.counts)
     warnings = (*loaded.warnings, *found.roles.warnings, *found.notes)
     facts = details.RunFacts(
         dataset=_dataset_facts(dataset, found),
@@ -229,16 +217,16 @@ def _write(
         config_sha256=hashlib.sha256(text.encode("utf-8")).hexdigest(),
         seed=_seed(loaded.config, options),
     )
-    extra = details.document(found.roles, found.profiles, found.counts, found.performance, cautions, warnings, facts)
+    extra = details.document(found, None, warnings, facts)
     written = [output.write(DETAILS, analysis_json.text(extra))]
-    content = analysis_json.document(found.post_training, found.pre_training)
+    content = analysis_json.document(found, None)
     written.insert(0, output.write(ANALYSIS, analysis_json.text(content)))
-    said = (*warnings, *(caution.sentence for caution in cautions))
-    shown = (*summary.lines(found.roles, found.counts), "", *(f"Written: {uri}" for uri in written))
+    said = (*warnings, *(caution.sentence for caution in found.cautions))
+    shown = (*summary.lines(found, None), "", *(f"Written: {uri}" for uri in written))
     return Result(shown, said)
 
 
-def _dataset_facts(dataset: Dataset, found: Bias) -> dict[str, Any]:
+def _dataset_facts(dataset: Dataset, found: BiasResult) -> dict[str, Any]:
     source = dataset.source
     rows = next(iter(found.profiles.values())).rows
     return {

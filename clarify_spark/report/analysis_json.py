@@ -4,22 +4,48 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from clarify_spark.bias.metrics import MetricResult
 from clarify_spark.bias.report import BiasSection
+from clarify_spark.bias.result import BiasResult
+from clarify_spark.explain.result import ShapResult
 
 VERSION = "1.0"
 
 
-def document(post_training: BiasSection | None, pre_training: BiasSection | None) -> dict[str, Any]:
+def document(bias: BiasResult | None, shap: ShapResult | None) -> dict[str, Any]:
     """The content of analysis.json, keys in Clarify's order; a section that was not asked for is absent."""
     found: dict[str, Any] = {"version": VERSION}
-    if post_training is not None:
-        found["post_training_bias_metrics"] = _section(post_training)
-    if pre_training is not None:
-        found["pre_training_bias_metrics"] = _section(pre_training)
+    if bias is not None and bias.post_training is not None:
+        found["post_training_bias_metrics"] = _section(bias.post_training)
+    if bias is not None and bias.pre_training is not None:
+        found["pre_training_bias_metrics"] = _section(bias.pre_training)
+    if shap is not None:
+        found["explanations"] = {"kernel_shap": _kernel_shap(shap)}
     return found
+
+
+def label_keys(headers: Sequence[str | int] | None, outputs: int) -> tuple[str, ...]:
+    """The names of the outputs: the label headers where there is a different one for each, else label0, label1, …"""
+    names = tuple(str(header) for header in headers or ())
+    if len(set(names)) == len(names) == outputs:
+        return names
+    return tuple(f"label{number}" for number in range(outputs))
+
+
+def _kernel_shap(shap: ShapResult) -> dict[str, Any]:
+    values, expected = shap.summary.values, shap.plan.expected
+    return {
+        label: {
+            "global_shap_values": {
+                feature: number(float(value)) for feature, value in zip(shap.features, values[output], strict=True)
+            },
+            "expected_value": number(float(expected[output])),
+        }
+        for output, label in enumerate(shap.labels)
+    }
 
 
 def _section(section: BiasSection) -> dict[str, Any]:
@@ -54,6 +80,11 @@ def number(value: float) -> float | str:
     if math.isinf(value):
         return "Infinity" if value > 0 else "-Infinity"
     return value
+
+
+def finite(value: float) -> float | str | None:
+    """The value as ``number`` gives it; None for what is not a number."""
+    return None if math.isnan(value) else number(value)
 
 
 def text(content: dict[str, Any]) -> str:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from clarify_spark.bias.counts import FacetCounts
-from clarify_spark.bias.degenerate import Caution
 from clarify_spark.bias.performance import ModelPerformance
 from clarify_spark.bias.report import CountTable
+from clarify_spark.bias.result import BiasResult
 from clarify_spark.bias.roles import FacetRole, LabelRole, Roles
 from clarify_spark.bias.statistics import Statistic, post_training_statistics, pre_training_statistics
 from clarify_spark.columns import ColumnProfile
-from clarify_spark.report.analysis_json import metric, number
+from clarify_spark.explain.result import ShapResult
+from clarify_spark.report.analysis_json import finite, metric, number
+from clarify_spark.report.shap_details import kernel_shap
 
 VERSION = "1.0"
 
@@ -32,33 +33,37 @@ class RunFacts:
 
 
 def document(
-    roles: Roles,
-    profiles: Mapping[str, ColumnProfile],
-    counts: CountTable,
-    performance: ModelPerformance | None,
-    cautions: Sequence[Caution],
-    warnings: Sequence[str],
-    facts: RunFacts,
+    bias: BiasResult | None, shap: ShapResult | None, warnings: Sequence[str], facts: RunFacts
 ) -> dict[str, Any]:
-    """The content of analysis_details.json."""
+    """The content of analysis_details.json; what was not asked for is absent."""
     return {
         "version": VERSION,
         "warnings": list(warnings),
-        "cautions": [{key: value for key, value in asdict(item).items() if value is not None} for item in cautions],
-        "columns": [_column(profile, roles) for profile in profiles.values()],
-        "bias": {
-            "label": _label(roles.label),
-            "predicted_label": None if roles.predicted is None else _label(roles.predicted),
-            "group_variable": roles.group,
-            "facets": _facets(roles, counts),
-        },
-        "model_performance": None if performance is None else _performance(performance),
+        **({} if bias is None else _bias(bias)),
+        **({} if shap is None else {"kernel_shap": kernel_shap(shap)}),
         "dataset": dict(facts.dataset),
         "model": None if facts.model is None else dict(facts.model),
         "seed": facts.seed,
         "config_sha256": facts.config_sha256,
         "versions": dict(facts.versions),
         "seconds": dict(facts.seconds),
+    }
+
+
+def _bias(bias: BiasResult) -> dict[str, Any]:
+    roles = bias.roles
+    return {
+        "cautions": [
+            {key: value for key, value in asdict(item).items() if value is not None} for item in bias.cautions
+        ],
+        "columns": [_column(profile, roles) for profile in bias.profiles.values()],
+        "bias": {
+            "label": _label(roles.label),
+            "predicted_label": None if roles.predicted is None else _label(roles.predicted),
+            "group_variable": roles.group,
+            "facets": _facets(roles, bias.counts),
+        },
+        "model_performance": None if bias.performance is None else _performance(bias.performance),
     }
 
 
@@ -128,12 +133,8 @@ def _statistic(statistic: Statistic) -> dict[str, Any]:
     return {
         "name": statistic.name,
         "description": statistic.description,
-        "value": [_finite(part) for part in value] if isinstance(value, tuple) else _finite(value),
+        "value": [finite(part) for part in value] if isinstance(value, tuple) else finite(value),
     }
-
-
-def _finite(value: float) -> float | str | None:
-    return None if math.isnan(value) else number(value)
 
 
 def _performance(performance: ModelPerformance) -> dict[str, Any]:

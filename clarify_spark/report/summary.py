@@ -4,18 +4,65 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from clarify_spark.bias.counts import Confusion, FacetCounts, facet_a, facet_d
 from clarify_spark.bias.metrics import disparate_impact, divide
 from clarify_spark.bias.report import CountTable
+from clarify_spark.bias.result import BiasResult
 from clarify_spark.bias.roles import Roles
+from clarify_spark.explain.result import ShapResult
+from clarify_spark.report.shap_details import exact
 from clarify_spark.udfs.quoting import shown
 
+#: At most so many features of at most so many outputs are shown; the files have all.
+MOST_FEATURES, MOST_OUTPUTS = 10, 5
+METHODS = {"mean_abs": "mean |value|", "median": "median value", "mean_sq": "mean squared value"}
 
-def lines(roles: Roles, counts: CountTable) -> list[str]:
+
+def lines(bias: BiasResult | None, shap: ShapResult | None) -> list[str]:
+    """Bias: how often facet d and everybody else get a positive outcome. Kernel SHAP: the weightiest features."""
+    found = [] if bias is None else _bias(bias.roles, bias.counts)
+    if shap is not None:
+        found += [*([""] if found else []), *_explained(shap)]
+    return found
+
+
+def _bias(roles: Roles, counts: CountTable) -> list[str]:
     """Per facet entry how often facet d and everybody else have a positive label and get a positive prediction."""
     positive = roles.label.positive.text or "no value"
     head = f"Positive outcomes of {roles.label.name!r} ({positive}), each group against all other rows:"
     return [head, *_entries(roles, counts)]
+
+
+def _explained(shap: ShapResult) -> Iterator[str]:
+    """Per output the features with the largest global values, with the errors over coalitions and over rows."""
+    summary, plan = shap.summary, shap.plan
+    how = "exact" if exact(shap) else f"{2 * len(plan.game.design.members):,} coalitions"
+    yield (
+        f"Kernel SHAP: rows: {summary.rows:,}, features: {len(shap.features)}, "
+        f"baseline rows: {len(shap.baseline.rows):,}, engine: {plan.engine}, {how}, "
+        f"model records: {summary.records:,} in {summary.calls:,} calls"
+    )
+    for output, label in enumerate(shap.labels[:MOST_OUTPUTS]):
+        yield f"  {_printable(label)}: {METHODS[summary.method]} (expected value {plan.expected[output]:.4g})"
+        order = np.argsort(-np.abs(summary.values[output]), kind="stable")
+        width = max(len(_printable(shap.features[player])) for player in order[:MOST_FEATURES])
+        for player in order[:MOST_FEATURES]:
+            yield f"    {_printable(shap.features[player]):<{width}}  {_value(shap, output, player)}"
+        if len(order) > MOST_FEATURES:
+            yield f"    … ({len(order)} features in all)"
+    if len(shap.labels) > MOST_OUTPUTS:
+        yield f"  … ({len(shap.labels)} outputs in all)"
+
+
+def _value(shap: ShapResult, output: int, player: np.intp) -> str:
+    summary = shap.summary
+    found = f"{summary.values[output, player]:.4g}"
+    if summary.coalition_errors is not None and not exact(shap):
+        found += f" ± {summary.coalition_errors[output, player]:.2g} (coalitions)"
+    rows = summary.row_errors[output, player]
+    return found if np.isnan(rows) else f"{found} ± {rows:.2g} (rows)"
 
 
 def roles(found: Roles) -> Iterator[str]:

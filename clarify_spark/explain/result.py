@@ -1,0 +1,23 @@
+"""Everything that Kernel SHAP finds in a run but the local values; the writers take their numbers from here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from clarify_spark.explain.summary import Summary
+
+if TYPE_CHECKING:
+    from clarify_spark.explain.baseline import Baseline
+    from clarify_spark.udfs.shap_plan import ShapPlan
+
+
+@dataclass(frozen=True, eq=False)
+class ShapResult:
+    """The result of Kernel SHAP in one run: names of the D outputs, of the K explained features, and their numbers."""
+
+    labels: tuple[str, ...]
+    features: tuple[str, ...]
+    plan: ShapPlan
+    baseline: Baseline
+    summary: Summary

@@ -1,0 +1,131 @@
+"""The part of analysis_details.json that says how Kernel SHAP came to its values, and how far to trust them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clarify_spark.explain.result import ShapResult
+from clarify_spark.redaction import without_secrets
+from clarify_spark.report.analysis_json import finite, number
+
+
+def kernel_shap(shap: ShapResult) -> dict[str, Any]:
+    """The facts of the run, then every output with its features."""
+    plan, summary = shap.plan, shap.summary
+    found = {
+        "rows": summary.rows,
+        "engine": plan.engine,
+        "design": _design(shap),
+        "estimator": plan.game.solver.kind,
+        "prior": _prior(shap),
+        "intervals": intervals(shap),
+        "agg_method": summary.method,
+        "link": plan.settings.link,
+        "seed": plan.settings.seed,
+        "block_rows": plan.block_rows,
+        "model_records": summary.records,
+        "model_calls": summary.calls,
+        "deduplicated_share": deduplicated(shap),
+        "largest_residual": number(float(summary.largest_residuals.max())),
+        "baseline": _baseline(shap),
+        "outputs": [_output(shap, output) for output in range(len(shap.labels))],
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def exact(shap: ShapResult) -> bool:
+    """Whether every coalition of every row was evaluated."""
+    errors = shap.summary.coalition_errors
+    return bool(
+        shap.plan.game.design.exact or (shap.summary.certain is not None and errors is not None and not errors.any())
+    )
+
+
+def intervals(shap: ShapResult) -> str:
+    """What can be said of the standard errors over coalitions."""
+    if exact(shap):
+        return "exact: all coalitions were evaluated, so there is no error over coalitions"
+    if shap.summary.coalition_errors is None:
+        return "unknown: the coalitions are a sample, and no standard errors were computed"
+    if not shap.plan.prior.trusted:
+        return (
+            "doubtful: the model's values on the pilot rows do not fit the assumptions behind the standard errors; "
+            "more num_samples help"
+        )
+    return "value ± 1.96 standard errors is meant to hold the value of all coalitions in 95 of 100 cases"
+
+
+def deduplicated(shap: ShapResult) -> float:
+    """The share of the model records that were spared because others are the same."""
+    asked = shap.summary.records + shap.summary.duplicates
+    return shap.summary.duplicates / asked if asked else 0.0
+
+
+def _design(shap: ShapResult) -> dict[str, Any]:
+    design = shap.plan.game.design
+    return {
+        "sampling": "exact" if exact(shap) else "sampled",
+        "kind": design.kind,
+        "strength": design.strength,
+        "features": len(shap.features),
+        "coalitions": 2 * len(design.members),
+    }
+
+
+def _prior(shap: ShapResult) -> dict[str, Any] | None:
+    """The hyper-parameters of the best linear unbiased prediction, where it is what was used."""
+    prior = shap.plan.prior
+    if shap.plan.game.solver.kind != "blup":
+        return None
+    found = {
+        "source": prior.source,
+        "trusted": prior.trusted,
+        "misfit": number(float(prior.misfit)),
+        "share5": number(float(prior.share5)),
+        "nugget": number(float(prior.nugget)),
+    }
+    if prior.relevance is not None:
+        found["relevance"] = [number(float(one)) for one in prior.relevance]
+    return found
+
+
+def _baseline(shap: ShapResult) -> dict[str, Any]:
+    baseline = shap.baseline
+    return {
+        "rows": len(baseline.rows),
+        "source": baseline.source,
+        "weights": [number(float(weight)) for weight in baseline.weights],
+        "facts": dict(baseline.facts),
+        "notes": [without_secrets(note) for note in baseline.notes],
+    }
+
+
+def _output(shap: ShapResult, output: int) -> dict[str, Any]:
+    summary = shap.summary
+    return {
+        "label": shap.labels[output],
+        "expected_value": number(float(shap.plan.expected[output])),
+        "mean_base_value": number(float(summary.bases[output])),
+        "largest_residual": number(float(summary.largest_residuals[output])),
+        "features": [_feature(shap, output, player) for player in range(len(shap.features))],
+    }
+
+
+def _feature(shap: ShapResult, output: int, player: int) -> dict[str, Any]:
+    """One feature's numbers; null where there is nothing to compute them from."""
+    summary = shap.summary
+
+    def at(numbers: NDArray[np.float64] | None) -> float | str | None:
+        return None if numbers is None else finite(float(numbers[output, player]))
+
+    return {
+        "name": shap.features[player],
+        "global_shap_value": at(summary.values),
+        "standard_error_coalitions": at(summary.coalition_errors),
+        "standard_error_rows": at(summary.row_errors),
+        "mean": at(summary.means),
+        "sign_certain_share": at(summary.certain),
+    }
