@@ -62,9 +62,10 @@ class Totals:
         self._sums: _Sums | None = None
 
     def add(self, block: Explained) -> None:
-        """Take in the next block."""
-        sums = _sums(block, self._errors(block), self._method)
-        self._sums = sums if self._sums is None else _added(self._sums, sums)
+        """Take in the next block; sums beyond the largest float are infinite."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            sums = _sums(block, self._errors(block), self._method)
+            self._sums = sums if self._sums is None else _added(self._sums, sums)
 
     def summary(self, again: Iterable[Explained]) -> Summary:
         """The global values; ``again`` gives all blocks anew, as often as it is asked to, and only medians ask."""
@@ -111,7 +112,8 @@ class Totals:
                 yield np.concatenate([self._columns(block, with_errors=known) for block in blocks])
 
         low, below, above, high = order_statistics(read, sums.rows, ranks).reshape(4, -1, *sums.values.shape)
-        medians = below / 2 + above / 2
+        with np.errstate(over="ignore"):
+            medians = np.where(np.isfinite(below + above), (below + above) / 2, below / 2 + above / 2)
         over_rows = (high[0] - low[0]) / (2 * WIDTH) if sums.rows > 1 else np.full(sums.values.shape, np.nan)
         return medians[0], (medians[1] - medians[2]) / 2 if known else None, over_rows
 
