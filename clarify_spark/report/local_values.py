@@ -131,7 +131,8 @@ def parquet_part(blocks: Sequence[Explained], names: LocalNames) -> bytes:
         metadata["join"] = names.join
     table = pa.table(columns).replace_schema_metadata(metadata)
     sink = pa.BufferOutputStream()
-    pa.parquet.write_table(table, sink)
+    # Values hardly repeat: a dictionary of them costs time and space.
+    pa.parquet.write_table(table, sink, use_dictionary=False)
     return bytes(sink.getvalue())
 
 
