@@ -1,12 +1,16 @@
-"""Small text files at any URI: local paths by the operating system, all others through Hadoop's file systems."""
+"""Whole files at any URI: local paths by the operating system, all others through Hadoop's file systems."""
 
 from __future__ import annotations
 
 import os
 import re
-import tempfile
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from clarify_spark.errors import ClarifyError, CommandError, OutputError
@@ -16,6 +20,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _PROBE = ".clarify-spark-probe"
+#: Bytes that go to a JVM's stream at a time.
+_PIECE = 2**20
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+:")
 
 
@@ -48,97 +54,215 @@ def read_text(uri: str, spark: SparkSession | None) -> str:
     return str(rows[0][0]).removeprefix("\ufeff") if rows else ""
 
 
+class Sink(Protocol):
+    """Where the bytes of one file go."""
+
+    def write(self, data: bytes, /) -> object:
+        """Append ``data``."""
+
+
 class Output:
-    """A folder at a URI to which whole files are written; each appears under its name at once or not at all."""
+    """A folder at a URI to which whole files are written; each appears under its name at once or not at all.
+
+    A name may lead into sub-folders (``explanations_shap/out.csv/part-00000.csv``); they are made as needed.
+    """
 
     def __init__(self, uri: str, spark: SparkSession) -> None:
         self.uri = uri.rstrip("/") or "/"
         self._folder = local_path(uri)
-        self._spark = spark
         if self._folder is None and is_connect(spark):
             raise OutputError(
                 f"{uri}: writing to a remote folder through Spark Connect is not supported yet; "
                 "give a path that this machine sees (a mounted volume, for instance)."
             )
+        self._files: _Local | _Hadoop = _Hadoop(self.uri, spark) if self._folder is None else _Local(self._folder)
 
     def prepare(self) -> None:
         """Make the folder and prove that a file can be written there, before hours are spent on the results."""
         if self._folder is not None and self._folder.exists() and not self._folder.is_dir():
             raise OutputError(f"{self.uri} is a file; the output must be a folder.")
-        self._put(_PROBE, "", self.uri)
-        self._delete(_PROBE)
+        with self._told(self.uri):
+            with self._files.create(_PROBE):
+                pass
+            self._files.delete(_PROBE)
 
     def write(self, name: str, text: str) -> str:
-        """Write ``text`` under ``name`` through a temporary name; returns the file's URI."""
-        uri = f"{self.uri}/{name}"
-        self._put(name, text, uri)
-        return uri
+        """Write ``text`` as UTF-8 under ``name``; returns the file's URI."""
+        return self.write_bytes(name, text.encode("utf-8"))
 
-    def _put(self, name: str, text: str, shown: str) -> None:
-        """Write a file; a failure is told of ``shown``, a URI that the user knows."""
+    def write_bytes(self, name: str, data: bytes) -> str:
+        """Write ``data`` under ``name`` through a temporary name; returns the file's URI."""
+        with self.create(name) as sink:
+            sink.write(data)
+        return f"{self.uri}/{name}"
+
+    @contextmanager
+    def create(self, name: str) -> Iterator[Sink]:
+        """Where to write one file piece by piece: it appears under ``name`` when the block ends without an error."""
+        told = partial(self._told, f"{self.uri}/{name}")
+        opened = self._files.create(name)
+        with told():
+            sink = opened.__enter__()
         try:
-            if self._folder is not None:
-                _write_local(self._folder, name, text)
-            else:
-                self._write_hadoop(name, text, shown)
-        except OSError as error:
-            raise OutputError(f"{shown} cannot be written: {error.strerror or error}") from error
+            yield _ToldSink(sink, told)
+        except BaseException as error:  # what fails in the block is not the storage's failure
+            opened.__exit__(type(error), error, error.__traceback__)
+            raise
+        with told():
+            opened.__exit__(None, None, None)
 
-    def _delete(self, name: str) -> None:
-        if self._folder is not None:
-            (self._folder / name).unlink(missing_ok=True)
-        else:
-            files, _, path = self._hadoop(name)
-            files.delete(path, False)
+    def read_bytes(self, name: str) -> bytes | None:
+        """The whole file, None when there is none."""
+        with self._told(f"{self.uri}/{name}", "read"):
+            return self._files.read(name)
 
-    def _hadoop(self, name: str) -> tuple[Any, Any, Any]:
-        jvm: Any = self._spark.sparkContext._jvm
-        folder = jvm.org.apache.hadoop.fs.Path(self.uri)
-        files = folder.getFileSystem(self._spark.sparkContext._jsc.hadoopConfiguration())
-        return files, folder, jvm.org.apache.hadoop.fs.Path(folder, name)
+    def names(self, folder: str) -> list[str]:
+        """The names of what is in a sub-folder, sorted; empty when there is no such folder."""
+        with self._told(f"{self.uri}/{folder}", "read"):
+            return sorted(self._files.names(folder))
 
-    def _write_hadoop(self, name: str, text: str, shown: str) -> None:
-        """Create, fill, rename; on object stores creating is atomic by itself and the rename copies a small object."""
+    def delete(self, name: str) -> None:
+        """Remove a file, or a sub-folder with all that is in it; fine when there is none."""
+        with self._told(f"{self.uri}/{name}", "removed"):
+            self._files.delete(name)
+
+    @contextmanager
+    def _told(self, shown: str, done: str = "written") -> Iterator[None]:
+        """Tell failures of the storage by ``shown``, a URI that the user knows."""
         from py4j.protocol import Py4JJavaError
 
         from clarify_spark.spark.formats.failures import explain
 
         try:
-            files, folder, path = self._hadoop(name)
-            files.mkdirs(folder)
-            _, _, temporary = self._hadoop(f"_{name}.tmp")
-            stream = files.create(temporary, True)
+            yield
+        except OSError as error:
+            raise OutputError(f"{shown} cannot be {done}: {error.strerror or error}") from error
+        except Py4JJavaError as error:
+            reason = _TEMPORARY.sub(r"/\1", str(error.java_exception.toString()))
+            explained = explain(reason, self.uri) or f"{shown}: {reason[:300]}"
+            raise OutputError(f"The results cannot be {done}. {explained}") from error
+
+
+@dataclass(frozen=True)
+class _ToldSink:
+    """A sink whose failures are told in the user's words."""
+
+    sink: Sink
+    told: Callable[[], AbstractContextManager[None]]
+
+    def write(self, data: bytes, /) -> None:
+        with self.told():
+            self.sink.write(data)
+
+
+#: A file is filled under this name, which Spark does not read as data, and renamed; a leftover is overwritten.
+_TEMPORARY_NAME = "_{}.tmp"
+_TEMPORARY = re.compile(r"/_([^/\s]+)\.tmp\b")
+
+
+@dataclass(frozen=True)
+class _Local:
+    """Files of the operating system."""
+
+    folder: Path
+
+    @contextmanager
+    def create(self, name: str) -> Iterator[Sink]:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(_TEMPORARY_NAME.format(path.name))
+        temporary.unlink(missing_ok=True)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+    def read(self, name: str) -> bytes | None:
+        try:
+            return (self.folder / name).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def names(self, folder: str) -> list[str]:
+        try:
+            return os.listdir(self.folder / folder)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def delete(self, name: str) -> None:
+        path = self.folder / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+class _Hadoop:
+    """Files of any file system that the session's Hadoop knows; needs a classic session."""
+
+    def __init__(self, uri: str, spark: SparkSession) -> None:
+        self._uri = uri
+        self._spark = spark
+
+    @contextmanager
+    def create(self, name: str) -> Iterator[Sink]:
+        """Create, fill, rename; on object stores creating is atomic by itself and the rename copies the object."""
+        files, path = self._at(name)
+        temporary = self._jvm.org.apache.hadoop.fs.Path(path.getParent(), _TEMPORARY_NAME.format(path.getName()))
+        files.mkdirs(path.getParent())
+        stream = files.create(temporary, True)
+        try:
             try:
-                stream.write(bytearray(text.encode("utf-8")))
+                yield _JavaSink(stream)
             finally:
                 stream.close()
-            files.delete(path, False)
-            renamed = files.rename(temporary, path)
-        except Py4JJavaError as error:
-            own = f"/_{name}.tmp"
-            reason = str(error.java_exception.toString()).replace(own, shown.removeprefix(self.uri))
-            explained = explain(reason, self.uri) or f"{shown}: {reason[:300]}"
-            raise OutputError(f"The results cannot be written. {explained}") from error
-        if not renamed:
-            raise OutputError(f"{shown} cannot be written: the file system refused to rename the temporary file.")
+        except BaseException:
+            files.delete(temporary, False)
+            raise
+        files.delete(path, False)
+        if not files.rename(temporary, path):
+            raise OSError("the file system refused to rename the temporary file")
+
+    def read(self, name: str) -> bytes | None:
+        files, path = self._at(name)
+        if not files.exists(path):
+            return None
+        stream = files.open(path)
+        try:
+            return bytes(self._jvm.org.apache.commons.io.IOUtils.toByteArray(stream))
+        finally:
+            stream.close()
+
+    def names(self, folder: str) -> list[str]:
+        files, path = self._at(folder)
+        return [status.getPath().getName() for status in files.listStatus(path)] if files.exists(path) else []
+
+    def delete(self, name: str) -> None:
+        files, path = self._at(name)
+        files.delete(path, True)
+
+    @property
+    def _jvm(self) -> Any:
+        return self._spark.sparkContext._jvm
+
+    def _at(self, name: str) -> tuple[Any, Any]:
+        folder = self._jvm.org.apache.hadoop.fs.Path(self._uri)
+        files = folder.getFileSystem(self._spark.sparkContext._jsc.hadoopConfiguration())
+        return files, self._jvm.org.apache.hadoop.fs.Path(folder, name)
 
 
-def _write_local(folder: Path, name: str, text: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, folder / name)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+@dataclass(frozen=True)
+class _JavaSink:
+    """A stream of the JVM as a place to write bytes to."""
 
+    stream: Any
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    def write(self, data: bytes, /) -> None:
+        for start in range(0, len(data), _PIECE):
+            self.stream.write(bytearray(data[start : start + _PIECE]))
