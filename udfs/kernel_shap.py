@@ -8,81 +8,61 @@ complementary coalitions and from v(N) - v(∅) (``shapley.Solver``).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from numpy.typing import NDArray
 
+from clarify_spark.udfs.coalition_values import CoalitionValues
 from clarify_spark.udfs.errors import ClarifyError
 from clarify_spark.udfs.explained import Explained, Probe, to_bytes
-from clarify_spark.udfs.masking import Buffer, Encoded, absent, encoded, mask_pairs
+from clarify_spark.udfs.masking import Buffer, encoded
 from clarify_spark.udfs.outputs import ModelCalls, Outputs, link, outputs_of
 from clarify_spark.udfs.predictors import load_predictor
 from clarify_spark.udfs.predictors.answer import Predict
 from clarify_spark.udfs.predictors.features import typed
+from clarify_spark.udfs.predictors.user_code import one_thread
 from clarify_spark.udfs.scoring import blocks
 from clarify_spark.udfs.shap_plan import Background, Engine, Link, ShapPlan, ShapSettings
 
 __all__ = [
     "Background", "Engine", "Explained", "Link", "Probe", "ShapPlan", "ShapSettings",
-    "explain_batches", "explain_block", "link", "outputs_of", "probe_batches",
+    "explain_batches", "explain_block", "link", "outputs_of", "probe", "probe_batches",
 ]  # fmt: skip
-#: A chunk of masked records should stay in the processor's cache until the model has read it.
-CHUNK_BYTES = 2 * 2**20
-#: Below this many records the cost of a call outweighs the cache.
-CHUNK_RECORDS = 2048
-_FEW_PAIRS = 64
 
 
-@dataclass(frozen=True)
-class Chunks:
-    """Pairs of coalitions, rows and background rows of one model call: 2 * pairs * rows * backs records."""
-
-    pairs: int
-    rows: int
-    backs: int
-
-
-def chunks(pairs: int, backs: int, limit: int) -> Chunks:
-    """The largest chunk of at most ``limit`` records: whole rows, or some pairs of a row, or fewer background rows."""
-    half = max(1, limit // 2)
-    if pairs * backs <= half:
-        return Chunks(pairs, half // (pairs * backs) if pairs else 1, backs)
-    if backs * min(_FEW_PAIRS, pairs) <= half:
-        calls = -(-pairs * backs // half)
-        return Chunks(-(-pairs // calls), 1, backs)
-    together = min(_FEW_PAIRS, pairs, half)
-    return Chunks(together, 1, max(1, min(backs, half // together)))
-
-
-def explain_block(frame: pd.DataFrame, predict: Predict, plan: ShapPlan) -> Explained:
-    """The Shapley values of the rows of a typed frame, which are one block."""
+def explain_block(frame: pd.DataFrame, predict: Predict, plan: ShapPlan, buffer: Buffer | None = None) -> Explained:
+    """The Shapley values of the rows of a typed frame, which are one block; ``buffer`` is memory to use again."""
     if plan.engine == "pairwise":
         from clarify_spark.udfs.pair_games import explain_pairs
 
         return explain_pairs(frame, predict, plan)
-    settings = plan.settings
-    ask = ModelCalls(predict, settings, plan.outputs)
-    block = _block(frame, settings, ask)
-    prediction = link(_own(block, ask), settings.link)
-    base = _base(block, settings, ask, plan.expected)
-    differences = _differences(block, settings, plan.game.design.members, ask)
+    ask = ModelCalls(predict, plan.settings, plan.outputs)
+    with one_thread():
+        return _explained(_values(frame, ask, plan.settings, buffer or Buffer()), plan)
+
+
+def _values(frame: pd.DataFrame, ask: ModelCalls, settings: ShapSettings, buffer: Buffer) -> CoalitionValues:
+    return CoalitionValues(encoded(frame, settings.background.rows, ask.takes_matrix), settings, ask, buffer)
+
+
+def _explained(values: CoalitionValues, plan: ShapPlan) -> Explained:
+    prediction = values.everything()
+    base = values.nothing(plan.expected)
     totals = prediction - base
-    values, errors = _solved(plan, differences, totals)
+    shares, errors = _solved(plan, values.differences(plan.game.design.members), totals)
     return Explained(
-        row_keys=np.arange(len(frame)),
+        row_keys=np.arange(len(prediction)),
         join=None,
         prediction=prediction,
         base=base,
-        values=values,
-        errors=errors if settings.standard_errors else None,
-        residual=totals - values.sum(axis=2),
-        records=ask.records,
-        calls=ask.calls,
-        duplicates=ask.duplicates,
+        values=shares,
+        errors=errors if plan.settings.standard_errors else None,
+        residual=totals - shares.sum(axis=2),
+        records=values.ask.records,
+        calls=values.ask.calls,
+        duplicates=values.ask.duplicates,
     )
 
 
@@ -90,90 +70,8 @@ def _solved(plan: ShapPlan, differences: Outputs, totals: Outputs) -> tuple[Outp
     """Values and errors (n, D, K) from differences (P, n, D) and totals (n, D), by one matrix product."""
     rows, outputs = totals.shape
     solved = plan.game.solver.solve(differences.reshape(len(differences), rows * outputs), totals.ravel())
-    values, errors = (np.ascontiguousarray(part.T).reshape(rows, outputs, -1) for part in solved)
+    values, errors = (np.ascontiguousarray(part.T).reshape(rows, outputs, len(part)) for part in solved)
     return values, errors
-
-
-def _block(frame: pd.DataFrame, settings: ShapSettings, ask: ModelCalls) -> Encoded:
-    return encoded(frame, settings.background.rows, ask.matrix is not None)
-
-
-def _own(block: Encoded, ask: ModelCalls) -> Outputs:
-    """The model's outputs (n, D) for the rows as they are."""
-    return ask(block.features(block.rows.copy()))
-
-
-def _base(block: Encoded, settings: ShapSettings, ask: ModelCalls, expected: Outputs | None) -> Outputs:
-    """v(∅) (n, D) in units of the link: the same for all rows when every feature plays, else of each row."""
-    rows = block.rows.shape[1]
-    if settings.everyone_plays:
-        if expected is None:
-            raise ValueError("v(∅) of all features is due")
-        return np.tile(expected, (rows, 1))
-    backs = block.background.shape[1]
-    step = max(1, _limit(block, settings) // backs)
-    playing = _playing(settings)[:, np.newaxis, np.newaxis]
-    means = []
-    for start in range(0, rows, step):
-        own = block.rows[:, start : start + step, np.newaxis]
-        cells = own ^ (playing & (own ^ block.background[:, np.newaxis]))
-        outputs = ask(block.features(cells.reshape(len(cells), -1)))
-        means.append(_mean(outputs.reshape(-1, backs, outputs.shape[1]), settings.background.weights))
-    return link(np.concatenate(means), settings.link)
-
-
-def _differences(block: Encoded, settings: ShapSettings, members: NDArray[np.bool_], ask: ModelCalls) -> Outputs:
-    """v(S) - v(N∖S) in units of the link for each pair of coalitions and each row: (P, n, D)."""
-    rows, backs = block.rows.shape[1], block.background.shape[1]
-    if not len(members):
-        return np.empty((0, rows, ask.outputs or 1))
-    size = chunks(len(members), backs, _limit(block, settings))
-    buffer = Buffer()
-    found: list[list[Outputs]] = []
-    for pairs in _slices(len(members), size.pairs):
-        lacking = absent(members[pairs], settings.players, len(block.columns))
-        found.append([_chunk(block, own, lacking, buffer, size, settings, ask) for own in _slices(rows, size.rows)])
-    return np.concatenate([np.concatenate(parts, axis=1) for parts in found])
-
-
-def _chunk(  # type: ignore[no-untyped-def]
-    block, own, lacking, buffer, size, settings, ask
-):
-    count = own.stop - own.start
-    pairs = lacking.shape[1]
-    mean = 0.0
-    for backs in _slices(block.background.shape[1], size.backs):
-        shape = (2, count, backs.stop - backs.start, pairs)
-        words = buffer.words(len(block.columns), int(np.prod(shape)))
-        mask_pairs(
-            words.reshape(-1, *shape), block.rows[:, own], block.background[:, backs], lacking, _playing(settings)
-        )
-        outputs = ask(block.features(words))
-        weights = settings.background.weights[backs]
-        mean = mean + np.einsum("srbpd,b->srpd", outputs.reshape(*shape, outputs.shape[1]), weights)
-    values = link(mean, settings.link)
-    return (values[0] - values[1]).transpose(1, 0, 2)
-
-
-def _mean(outputs: Outputs, weights: Outputs) -> Outputs:
-    return np.einsum("nbd,b->nd", outputs, weights)
-
-
-def _playing(settings: ShapSettings) -> NDArray[np.uint64]:
-    words = np.zeros(len(settings.spec.feature_names), dtype=np.uint64)
-    words[list(settings.players)] = ~np.uint64(0)
-    return words
-
-
-def _limit(block: Encoded, settings: ShapSettings) -> int:
-    """How many masked records go into one model call."""
-    wished = max(CHUNK_BYTES // block.record_bytes, CHUNK_RECORDS)
-    return max(2, min(wished, settings.buffer_bytes // block.record_bytes))
-
-
-def _slices(length: int, step: int) -> list[slice]:
-    edges = [*range(0, length, max(1, step)), length]
-    return [slice(start, stop) for start, stop in pairwise(edges)]
 
 
 def explain_batches(
@@ -185,18 +83,56 @@ def explain_batches(
     ``spec.feature_names`` and maybe the column ``join``; a block is never split over tasks.
     """
     predict: Predict | None = None
+    buffer = Buffer()
     for table in blocks(batches, plan.block_rows):
         keys = table.column("row_key").to_numpy()
         number = int(keys[0]) // plan.block_rows
         try:
             predict = predict or load_predictor(plan.settings.spec)
-            explained = explain_block(_typed(table, plan.settings, features), predict, plan)
+            explained = explain_block(_typed(table, plan.settings, features), predict, plan, buffer)
         except ClarifyError as error:
             raise type(error)(f"block {number} (rows {keys[0]} to {keys[-1]}): {error}") from error
         joined = None if join is None else tuple(table.column(join).cast(pa.string()).to_pylist())
-        yield _row(
-            {"block": number, "rows": len(keys), "result": to_bytes(replace(explained, row_keys=keys, join=joined))}
-        )
+        result = to_bytes(replace(explained, row_keys=keys, join=joined))
+        yield _row(block=pa.array([number]), rows=pa.array([len(keys)]), result=pa.array([result], pa.binary()))
+
+
+def probe_batches(
+    batches: Iterator[pa.RecordBatch], settings: ShapSettings, features: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    """One row with the Probe of all pilot rows as bytes (``explained.probe_from_bytes``); none without pilot rows."""
+    received = [batch for batch in batches if batch.num_rows]
+    if received:
+        frame = _typed(pa.Table.from_batches(received), settings, features)
+        result = to_bytes(probe(frame, load_predictor(settings.spec), settings))
+        yield _row(result=pa.array([result], pa.binary()))
+
+
+def probe(frame: pd.DataFrame, predict: Predict, settings: ShapSettings) -> Probe:
+    """What the model says about the background and, under the design of the job, about pilot rows, which are typed.
+
+    When all coalitions are enumerated nothing is left to learn from the pilot: one row is asked for, to time the calls.
+    """
+    from clarify_spark.udfs.shapley import design
+
+    ask = ModelCalls(predict, settings)
+    coalitions = design(len(settings.players), settings.samples, settings.seed)
+    with one_thread():
+        values = _values(frame, ask, settings, Buffer())
+        background = values.background()
+        totals = values.everything() - values.nothing(link(settings.background.weights @ background, settings.link))
+        values = values if not coalitions.exact else _values(frame.iloc[:1], ask, settings, Buffer())
+        differences = values.differences(coalitions.members).transpose(1, 0, 2)
+    return Probe(
+        outputs=background.shape[1],
+        background=background,
+        differences=differences[: 0 if coalitions.exact else len(frame)],
+        totals=totals[: 0 if coalitions.exact else len(frame)],
+        pair_sizes=encoded(frame, settings.background.rows, ask.takes_matrix).differing(settings.players).sum(axis=0),
+        seconds=ask.seconds,
+        records=ask.records,
+        calls=ask.calls,
+    )
 
 
 def _typed(table: pa.Table, settings: ShapSettings, features: Sequence[str]) -> pd.DataFrame:
@@ -204,42 +140,5 @@ def _typed(table: pa.Table, settings: ShapSettings, features: Sequence[str]) -> 
     return typed(table.select(list(features)).to_pandas(), spec.feature_names, spec.feature_kinds)
 
 
-def _row(values: dict[str, int | bytes]) -> pa.RecordBatch:
-    kinds = {"block": pa.int64(), "rows": pa.int64(), "result": pa.binary()}
-    return pa.RecordBatch.from_arrays(
-        [pa.array([value], kinds[name]) for name, value in values.items()], names=list(values)
-    )
-
-
-def probe_batches(
-    batches: Iterator[pa.RecordBatch], settings: ShapSettings, features: Sequence[str]
-) -> Iterator[pa.RecordBatch]:
-    """One row with the Probe of the pilot rows as bytes (``explained.probe_from_bytes``)."""
-    table = pa.Table.from_batches(list(batches))
-    predict = load_predictor(settings.spec)
-    yield _row({"result": to_bytes(probe(_typed(table, settings, features), predict, settings))})
-
-
-def probe(frame: pd.DataFrame, predict: Predict, settings: ShapSettings) -> Probe:
-    """What the model says about the background and about pilot rows, typed, under the design of the job."""
-    from clarify_spark.udfs.shapley import design
-
-    ask = ModelCalls(predict, settings)
-    block = _block(frame, settings, ask)
-    backs = block.features(block.background.copy())
-    background = ask(backs)
-    coalitions = design(len(settings.players), settings.samples, settings.seed)
-    expected = link(settings.background.weights @ background, settings.link)
-    totals = link(_own(block, ask), settings.link) - _base(block, settings, ask, expected)
-    differences = _differences(block, settings, coalitions.members, ask).transpose(1, 0, 2)
-    kept = 0 if coalitions.exact else len(frame)
-    return Probe(
-        outputs=background.shape[1],
-        background=background,
-        differences=differences[:kept],
-        totals=totals[:kept],
-        pair_sizes=block.differing(settings.players).sum(axis=0),
-        seconds=ask.seconds,
-        records=ask.records,
-        calls=ask.calls,
-    )
+def _row(**columns: pa.Array) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))

@@ -8,7 +8,7 @@ number among the values of its column. A masked cell is ``x ^ (absent & (x ^ b))
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 Words = NDArray[np.uint64]
 Features = pd.DataFrame | NDArray[np.float64]
 _ALIGNMENT = 64
+_ALL_BITS = ~np.uint64(0)
+#: From so many features on, records lie in memory one after the other; below, features do (measured).
+_WIDE = 64
 _DTYPES = {"float": np.float64, "integer": np.int64, "boolean": np.int64, "object": np.int64}
 
 
@@ -43,17 +46,32 @@ class Encoded:
     matrix: bool
 
     @property
+    def uniform(self) -> bool:
+        """Whether all cells of a record are floats, or all are integers, so that a chunk is one array to the model."""
+        kinds = {column.kind for column in self.columns}
+        return self.matrix or kinds == {"float"} or kinds == {"integer"}
+
+    @property
+    def by_record(self) -> bool:
+        """Whether masked records lie in memory one after the other, and not features."""
+        return self.uniform and len(self.columns) >= _WIDE
+
+    @property
+    def order(self) -> Literal["C", "F"]:
+        """The layout of words (features, records) in numpy's terms."""
+        return "F" if self.by_record else "C"
+
+    @property
     def record_bytes(self) -> int:
         """How many bytes one masked record needs: its words, and what a frame of them needs besides."""
         besides = {"boolean": 1, "object": 8}
         return sum(8 + besides.get(column.kind, 0) for column in self.columns)
 
     def features(self, words: Words) -> Features:
-        """The records in contiguous words (M, n) as the model wants them; floats and integers are not copied."""
-        kinds = {column.kind for column in self.columns}
+        """The records in words (M, n) as the model wants them; floats and integers are not copied."""
         if self.matrix:
             return words.view(np.float64).T
-        if len(kinds) == 1 and kinds <= {"float", "integer"}:
+        if self.uniform:
             cells = words.view(_DTYPES[self.columns[0].kind]).T
             return pd.DataFrame(cells, columns=[column.name for column in self.columns], copy=False)
         series = {column.name: _decoded(row, column) for column, row in zip(self.columns, words, strict=True)}
@@ -75,11 +93,17 @@ def encoded(frame: pd.DataFrame, background: pd.DataFrame, matrix: bool) -> Enco
     """A block and the background, both typed, as words; a column of integers in one of them only becomes floats."""
     if matrix or all(dtype == np.float64 for dtype in [*frame.dtypes, *background.dtypes]):
         columns = tuple(Column(str(name), "float") for name in frame.columns)
-        return Encoded(_floats(frame), _floats(background), columns, matrix)
+        return _laid_out(Encoded(_floats(frame), _floats(background), columns, matrix))
     together = [_encoded(frame[name], background[name]) for name in frame.columns]
     cells = np.array([words for _, words in together]).reshape(len(together), -1)
-    rows, background_rows = (np.ascontiguousarray(part) for part in np.split(cells, [len(frame)], axis=1))
-    return Encoded(rows, background_rows, tuple(column for column, _ in together), matrix=False)
+    columns = tuple(column for column, _ in together)
+    return _laid_out(Encoded(cells[:, : len(frame)], cells[:, len(frame) :], columns, matrix=False))
+
+
+def _laid_out(block: Encoded) -> Encoded:
+    """The same with its words laid out as its masked records will be: the mixing then runs along the memory."""
+    rows, background = (np.asarray(words, order=block.order) for words in (block.rows, block.background))
+    return replace(block, rows=rows, background=background)
 
 
 def _floats(frame: pd.DataFrame) -> Words:
@@ -97,7 +121,7 @@ def _encoded(rows: pd.Series, background: pd.Series) -> tuple[Column, Words]:
     if dtypes == {np.dtype(np.bool_)}:
         return Column(name, "boolean"), np.concatenate(parts).astype(np.uint64)
     numbers: dict[Any, int] = {}
-    values = []
+    values: list[Any] = []
     words = np.empty(len(rows) + len(background), dtype=np.uint64)
     for position, value in enumerate([*parts[0].tolist(), *parts[1].tolist()]):
         # 1, 1.0 and True are equal to Python and not to a model; NaN is not even equal to itself.
@@ -123,32 +147,38 @@ class Buffer:
     def __init__(self) -> None:
         self._words: Words = np.empty(0, dtype=np.uint64)
 
-    def words(self, features: int, records: int) -> Words:
-        """Uninitialised contiguous words (features, records) at an aligned address; they undo the ones before."""
+    def words(self, features: int, records: int, by_record: bool) -> Words:
+        """Words (features, records) of any content at an aligned address, laid out as asked; they undo those before."""
         needed = features * records
         if len(self._words) < needed:
             raw = np.empty(needed + _ALIGNMENT // 8, dtype=np.uint64)
             skipped = -raw.ctypes.data % _ALIGNMENT // 8
             self._words = raw[skipped : skipped + needed]
-        return self._words[:needed].reshape(features, records)
+        words = self._words[:needed]
+        return words.reshape(records, features).T if by_record else words.reshape(features, records)
 
 
-def absent(members: NDArray[np.bool_], players: Sequence[int], features: int) -> Words:
+def masks(members: NDArray[np.bool_], players: Sequence[int], features: int) -> Words:
     """All bits set where a coalition (P, K) lacks a player, else (also for features that do not play) 0: (M, P)."""
-    words = np.zeros((features, len(members)), dtype=np.uint64)
-    words[list(players)] = np.where(members.T, np.uint64(0), ~np.uint64(0))
+    words = np.zeros((len(members), features), dtype=np.uint64)
+    words[:, list(players)] = np.where(members, np.uint64(0), _ALL_BITS)
+    return words.T
+
+
+def playing(players: Sequence[int], features: int) -> Words:
+    """All bits set for features that play, 0 for the others: (M,)."""
+    words = np.zeros(features, dtype=np.uint64)
+    words[list(players)] = _ALL_BITS
     return words
 
 
-def mask_pairs(cells: Words, rows: Words, background: Words, lacking: Words, playing: Words) -> None:
-    """Writes the records (M, 2, n, B, P) of n rows, B background rows and P coalitions, then their complements.
+def mask_pairs(records: Words, rows: Words, changes: Words, lacking: Words) -> None:
+    """Writes the records (M, 2, n, B, P) of P coalitions and their complements for n rows and B background rows.
 
-    ``lacking`` (M, P) are the words of ``absent``; ``playing`` (M,) has all bits set for features that play.
+    ``rows`` (M, n) and ``lacking`` (M, P), the words of ``masks``, are laid out as the records are; ``changes``
+    (M, n, B) are x ^ b, 0 where a feature does not play.
     """
-    both = (rows[:, :, np.newaxis] ^ background[:, np.newaxis]) & playing[:, np.newaxis, np.newaxis]
-    first, second = cells[:, 0], cells[:, 1]
-    for position in range(len(rows)):
-        change = both[position][:, :, np.newaxis]
-        np.bitwise_and(lacking[position], change, out=first[position])
-        np.bitwise_xor(first[position], rows[position][:, np.newaxis, np.newaxis], out=first[position])
-        np.bitwise_xor(first[position], change, out=second[position])
+    first, second = records[:, 0], records[:, 1]
+    np.bitwise_and(lacking[:, np.newaxis, np.newaxis], changes[..., np.newaxis], out=first)
+    np.bitwise_xor(first, rows[:, :, np.newaxis, np.newaxis], out=first)
+    np.bitwise_xor(first, changes[..., np.newaxis], out=second)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -57,7 +58,7 @@ class ModelCalls:
     """A model as a function from n records to finite outputs (n, D), which counts what it was asked."""
 
     def __init__(self, predict: Predict, settings: ShapSettings, outputs: int | None = None) -> None:
-        self.matrix = getattr(predict, "matrix", None)
+        self._matrix: Callable[[NDArray[np.float64]], Answer] | None = getattr(predict, "matrix", None)
         self.records = self.calls = self.duplicates = 0
         self.seconds = 0.0
         self._predict = predict
@@ -65,10 +66,17 @@ class ModelCalls:
         self._probabilities = settings.link == "logit"
         self.outputs = outputs
 
+    @property
+    def takes_matrix(self) -> bool:
+        """Whether records may come as one matrix of floats (n, M)."""
+        return self._matrix is not None
+
     def __call__(self, features: pd.DataFrame | NDArray[np.float64]) -> Outputs:
         """The outputs (n, D) for typed features, or for the matrix (n, M) that ``matrix`` takes."""
         started = time.perf_counter()
-        ask: Callable[..., Answer] = self._predict if isinstance(features, pd.DataFrame) else self.matrix
+        ask: Callable[[Any], Answer] = self._predict
+        if self._matrix is not None and isinstance(features, np.ndarray):
+            ask = self._matrix
         outputs = outputs_of(ask(features), self._spec)
         self.seconds += time.perf_counter() - started
         self.records += len(features)

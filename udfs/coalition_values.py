@@ -1,0 +1,155 @@
+"""What the model says about coalitions of features, for all rows of a block.
+
+Records are made and asked for in chunks whose size depends on the plan and the block alone: the same rows always go to
+the model in the same calls, so that its last bits do not depend on partitions.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clarify_spark.udfs.masking import Buffer, Encoded, Words, mask_pairs, masks, playing
+from clarify_spark.udfs.outputs import ModelCalls, Outputs, link
+from clarify_spark.udfs.repeats import Distinct, Fingerprints, fingerprints
+from clarify_spark.udfs.shap_plan import ShapSettings
+
+#: A chunk of masked records: large enough that the cost of a call is spread, small enough for a processor's cache.
+CHUNK_BYTES = 8 * 2**20
+#: Fewer records are not worth a call, however wide they are.
+CHUNK_RECORDS = 2048
+_FEW_PAIRS = 64
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Pairs of coalitions, rows and background rows of one model call: 2 * pairs * rows * backs records."""
+
+    pairs: int
+    rows: int
+    backs: int
+
+
+def chunk(pairs: int, backs: int, limit: int) -> Chunk:
+    """The chunk of at most ``limit`` records: whole rows, or some pairs of one row, or fewer background rows too."""
+    half = max(1, limit // 2)
+    if pairs * backs <= half:
+        return Chunk(pairs, half // max(1, pairs * backs), backs)
+    if backs * min(_FEW_PAIRS, pairs) <= half:
+        calls = -(-pairs * backs // half)
+        return Chunk(-(-pairs // calls), 1, backs)
+    together = min(_FEW_PAIRS, pairs, half)
+    return Chunk(together, 1, half // together)
+
+
+@dataclass(frozen=True, eq=False)
+class CoalitionValues:
+    """The value v of coalitions for the rows of a block, in units of the link."""
+
+    block: Encoded
+    settings: ShapSettings
+    ask: ModelCalls
+    buffer: Buffer
+
+    def background(self) -> Outputs:
+        """The model's raw outputs (B, D) for the background rows."""
+        return self.ask(self.block.features(self.block.background.copy(order="K")))
+
+    def everything(self) -> Outputs:
+        """v(N) (n, D): what the model says of the rows themselves."""
+        # A copy, for a model may write into what it gets.
+        return link(self.ask(self.block.features(self.block.rows.copy(order="K"))), self.settings.link)
+
+    def nothing(self, expected: Outputs) -> Outputs:
+        """v(∅) (n, D): ``expected`` (D,), or of each row, where it keeps its values of features that do not play."""
+        if self.settings.everyone_plays:
+            return np.tile(expected, (self._rows, 1))
+        means = [self._mean_without(rows) for rows in _slices(self._rows, max(1, self._limit // self._backs))]
+        return link(np.concatenate(means), self.settings.link)
+
+    def differences(self, members: NDArray[np.bool_]) -> Outputs:
+        """v(S) - v(N∖S) of P coalitions (P, K) for n rows: (P, n, D)."""
+        size = chunk(len(members), self._backs, self._limit)
+        found = [np.empty((0, self._rows, self.ask.outputs or 0))]
+        for pairs in _slices(len(members), size.pairs):
+            parts = [self._of_rows(members[pairs], rows, size.backs) for rows in _slices(self._rows, size.rows)]
+            found.append(np.concatenate(parts, axis=1))
+        return np.concatenate(found[1:] or found)
+
+    @property
+    def _rows(self) -> int:
+        return int(self.block.rows.shape[1])
+
+    @property
+    def _backs(self) -> int:
+        return int(self.block.background.shape[1])
+
+    @property
+    def _limit(self) -> int:
+        """How many masked records one model call gets."""
+        wished = max(CHUNK_BYTES // self.block.record_bytes, CHUNK_RECORDS)
+        return max(2, min(wished, self.settings.buffer_bytes // self.block.record_bytes))
+
+    @cached_property
+    def _playing(self) -> Words:
+        return playing(self.settings.players, len(self.block.columns))
+
+    @cached_property
+    def _fingerprints(self) -> Fingerprints:
+        return fingerprints(self.block.rows, self.block.background, self.settings.players)
+
+    def _changes(self, rows: slice, backs: slice) -> Words:
+        """x ^ b (M, n, B), 0 for features that do not play."""
+        changes = self.block.rows[:, rows, np.newaxis] ^ self.block.background[:, np.newaxis, backs]
+        return changes & self._playing[:, np.newaxis, np.newaxis]
+
+    def _mean_without(self, rows: slice) -> Outputs:
+        """The mean outputs (n, D) with every player taken from the background."""
+        everyone = slice(0, self._backs)
+        records = self.block.rows[:, rows, np.newaxis] ^ self._changes(rows, everyone)
+        outputs = self.ask(self.block.features(records.reshape(len(records), -1)))
+        return self._mean(outputs.reshape(-1, self._backs, outputs.shape[1]), everyone)
+
+    def _of_rows(self, members: NDArray[np.bool_], rows: slice, backs: int) -> Outputs:
+        """v(S) - v(N∖S) (P, n, D) of coalitions (P, K) for some rows, so many background rows at a time."""
+        pairs = len(members)
+        parts = _slices(self._backs, backs)
+        means = self._mean(self._outputs(members, rows, parts[0]), parts[0])
+        for part in parts[1:]:
+            means += self._mean(self._outputs(members, rows, part), part)
+        values = link(means, self.settings.link).reshape(2, -1, pairs, means.shape[1] // pairs)
+        differences: Outputs = (values[0] - values[1]).transpose(1, 0, 2)
+        return differences
+
+    def _outputs(self, members: NDArray[np.bool_], rows: slice, backs: slice) -> Outputs:
+        """The outputs (2 n, B, P D) for the records of coalitions (P, K) and of their complements."""
+        changes = self._changes(rows, backs)
+        features, pairs = len(changes), len(members)
+        shape = (2, *changes.shape[1:], pairs)
+        words = self.buffer.words(features, math.prod(shape), self.block.by_record)
+        lacking = np.asarray(masks(members, self.settings.players, features), order=self.block.order)
+        records = words.T.reshape(*shape, features) if self.block.by_record else words.reshape(features, *shape)
+        records = np.moveaxis(records, -1, 0) if self.block.by_record else records
+        mask_pairs(records, self.block.rows[:, rows], changes, lacking)
+        outputs = self._asked(words, self._fingerprints.distinct(members, rows, backs))
+        return outputs.reshape(2 * shape[1], shape[2], -1)
+
+    def _asked(self, words: Words, distinct: Distinct | None) -> Outputs:
+        """The model's outputs (m, D) for m records, each of the distinct ones asked for once if these are known."""
+        if distinct is None:
+            return self.ask(self.block.features(words))
+        self.ask.duplicates += words.shape[1] - len(distinct.positions)
+        return self.ask(self.block.features(words[:, distinct.positions]))[distinct.places]
+
+    def _mean(self, outputs: Outputs, backs: slice) -> Outputs:
+        """The sum (m, d) over the background rows, with their weights, of outputs (m, B, d)."""
+        means: Outputs = np.matmul(self.settings.background.weights[backs], outputs)
+        return means
+
+
+def _slices(length: int, step: int) -> list[slice]:
+    return [slice(start, min(start + step, length)) for start in range(0, length, step)]
