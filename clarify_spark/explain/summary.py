@@ -19,8 +19,6 @@ Floats = NDArray[np.float64]
 
 #: Half the width of a nominal 95 % interval in standard errors.
 WIDTH = 1.96
-#: Assumed correlation of the coalition errors of two rows, which share one design: 0.02 to 0.06 were measured.
-CORRELATION = 0.06
 #: Rows that are looked at together when medians are taken.
 ROWS_AT_ONCE = 1024
 
@@ -29,11 +27,16 @@ ROWS_AT_ONCE = 1024
 class Summary:
     """Global values of D outputs and K features with their errors.
 
-    ``values`` (D, K) follow ``method``. ``coalition_errors`` (D, K): standard errors from sampling coalitions, 0 when
-    all were evaluated, None when unknown. ``row_errors`` (D, K): standard errors if the rows are a sample of more rows;
-    NaN for a single row. ``means`` (D, K): signed mean values. ``certain`` (D, K): share of the rows whose value is
-    further from 0 than 1.96 of its standard errors, None when these are unknown. ``bases`` (D): mean of the rows' base
-    values. ``largest_residuals`` (D): the largest |prediction - base - sum of values|.
+    ``values`` (D, K) follow ``method``. ``coalition_errors`` (D, K): upper bounds of the standard errors from sampling
+    coalitions, 0 when all were evaluated, None when unknown. ``row_errors`` (D, K): standard errors if the rows are a
+    sample of more rows; NaN for a single row. ``means`` (D, K): signed mean values. ``certain`` (D, K): share of the
+    rows whose value is further from 0 than 1.96 of its standard errors, None when these are unknown. ``bases`` (D):
+    mean of the rows' base values. ``largest_residuals`` (D): the largest |prediction - base - sum of values|.
+
+    All rows share one design, so their errors can agree: in games of trees, errors in the direction of the value's sign
+    correlated by 0.0 to 0.9 between rows, most for the weightiest features. What holds at any correlation is the mean
+    over rows of the standard error of the row's term (Minkowski): s of |x|, 2 |x| s of x². It also covers the excess of
+    terms that do not average errors out.
     """
 
     method: AggMethod
@@ -75,8 +78,8 @@ class Totals:
         if self._method == "median":
             values, coalition_errors, row_errors = self._medians(sums, again)
         else:
-            values, row_errors = sums.sizes / sums.rows, _standard_error(sums)
-            coalition_errors = None if sums.noise is None else sums.noise.error(sums.rows)
+            values, row_errors = sums.terms / sums.rows, _standard_error(sums)
+            coalition_errors = None if sums.effects is None else sums.effects / sums.rows
         return Summary(
             method=self._method,
             rows=sums.rows,
@@ -101,8 +104,8 @@ class Totals:
         """Medians, their errors over coalitions and over rows, (D, K) each.
 
         Over rows: the order statistics that enclose the median with 95 % (binomial), as McKean and Schrader (1984) make
-        a standard error of them. Over coalitions an upper bound: half the way between the medians of value + error and
-        value - error, which is what errors of the same sign in all rows would do.
+        a standard error of them. Over coalitions: half the way between the medians of value + error and value - error,
+        which is what errors of the same sign in all rows would do.
         """
         known = sums.certain is not None
         ranks = _ranks(sums.rows)
@@ -136,37 +139,16 @@ def summarize(blocks: Iterable[Explained], method: AggMethod, *, exact: bool) ->
 
 
 @dataclass(frozen=True, eq=False)
-class _Noise:
-    """Sums over rows of what coalition errors do to the global value, (D, K) each.
-
-    ``effects``: standard deviations of the rows' terms; ``squares``: of their squares; ``shifts``: expected excesses
-    of the terms, because neither |x| nor x² averages errors out.
-    """
-
-    effects: Floats
-    squares: Floats
-    shifts: Floats
-
-    def error(self, rows: int) -> Floats:
-        """The standard error (D, K) of a mean of ``rows`` terms: root mean square, shift included.
-
-        Terms of two rows correlate by CORRELATION, in the worst direction. The root mean square of a mean is at most
-        the mean of the root mean squares, whatever the correlation.
-        """
-        variance = ((1 - CORRELATION) * self.squares + CORRELATION * self.effects**2) / rows**2
-        found: Floats = np.minimum(np.sqrt(variance + (self.shifts / rows) ** 2), self.effects / rows)
-        return found
-
-
-@dataclass(frozen=True, eq=False)
 class _Sums:
-    """Sums over rows: of values, of the terms of the global value, of their squared deviations from their mean."""
+    """Sums over rows, (D, K) each: of values; of the ``terms`` whose mean is the global value; of the squared
+    deviations of these from their mean; of the standard errors of these, ``effects``; of values with a certain sign.
+    """
 
     rows: int
     values: Floats
-    sizes: Floats
+    terms: Floats
     deviations: Floats
-    noise: _Noise | None
+    effects: Floats | None
     certain: Floats | None
     bases: Floats
     residuals: Floats
@@ -178,15 +160,20 @@ class _Sums:
 def _sums(block: Explained, errors: Floats | None, method: AggMethod) -> _Sums:
     """The sums of one block."""
     values = np.ascontiguousarray(block.values)
-    sizes = values**2 if method == "mean_sq" else np.abs(values)
-    total = sizes.sum(axis=0)
+    terms = values**2 if method == "mean_sq" else np.abs(values)
+    total = terms.sum(axis=0)
+    effects, certain = None, None
+    if errors is not None:
+        errors = np.ascontiguousarray(errors)
+        effects = (2 * np.abs(values) * errors if method == "mean_sq" else errors).sum(axis=0)
+        certain = (np.abs(values) > WIDTH * errors).sum(axis=0, dtype=np.float64)
     return _Sums(
         rows=len(values),
         values=values.sum(axis=0),
-        sizes=total,
-        deviations=((sizes - total / len(values)) ** 2).sum(axis=0),
-        noise=None if errors is None else _noise(values, np.ascontiguousarray(errors), method),
-        certain=None if errors is None else (np.abs(values) > WIDTH * errors).sum(axis=0, dtype=np.float64),
+        terms=total,
+        deviations=((terms - total / len(values)) ** 2).sum(axis=0),
+        effects=effects,
+        certain=certain,
         bases=np.ascontiguousarray(block.base).sum(axis=0),
         residuals=np.abs(block.residual).max(axis=0),
         records=block.records,
@@ -195,36 +182,17 @@ def _sums(block: Explained, errors: Floats | None, method: AggMethod) -> _Sums:
     )
 
 
-def _noise(values: Floats, errors: Floats, method: AggMethod) -> _Noise:
-    """What errors s of values x do: x² varies by 2 |x| s and is s² too large; |x| varies by s and is too large by
-    the folded normal's excess, at most √(2/π) s exp(-3 m²/8) at a true value of m s, which is the expectation of
-    √(8/π) s exp(-3 z²/2) for the z = x / s that is seen.
-    """
-    if method == "mean_sq":
-        effects, shifts = 2 * np.abs(values) * errors, errors**2
-    else:
-        z = np.divide(values, errors, out=np.full_like(values, np.inf), where=errors > 0)
-        effects, shifts = errors, np.sqrt(8 / np.pi) * errors * np.exp(-1.5 * np.minimum(np.abs(z), 30.0) ** 2)
-    return _Noise(effects.sum(axis=0), (effects**2).sum(axis=0), shifts.sum(axis=0))
-
-
 def _added(left: _Sums, right: _Sums) -> _Sums:
     """The sums of two runs of rows; squared deviations as Chan, Golub and LeVeque (1979) join them."""
     rows = left.rows + right.rows
-    gap = right.sizes / right.rows - left.sizes / left.rows
-    noise, certain = None, None
-    if left.noise is not None and right.noise is not None:
-        a, b = left.noise, right.noise
-        noise = _Noise(a.effects + b.effects, a.squares + b.squares, a.shifts + b.shifts)
-    if left.certain is not None and right.certain is not None:
-        certain = left.certain + right.certain
+    gap = right.terms / right.rows - left.terms / left.rows
     return _Sums(
         rows=rows,
         values=left.values + right.values,
-        sizes=left.sizes + right.sizes,
+        terms=left.terms + right.terms,
         deviations=left.deviations + right.deviations + gap**2 * (left.rows * right.rows / rows),
-        noise=noise,
-        certain=certain,
+        effects=_both(left.effects, right.effects),
+        certain=_both(left.certain, right.certain),
         bases=left.bases + right.bases,
         residuals=np.maximum(left.residuals, right.residuals),
         records=left.records + right.records,
@@ -233,10 +201,14 @@ def _added(left: _Sums, right: _Sums) -> _Sums:
     )
 
 
+def _both(left: Floats | None, right: Floats | None) -> Floats | None:
+    return None if left is None or right is None else left + right
+
+
 def _standard_error(sums: _Sums) -> Floats:
     """The standard error (D, K) of the mean of the rows' terms over rows; NaN for one row."""
     if sums.rows == 1:
-        return np.full(sums.sizes.shape, np.nan)
+        return np.full(sums.terms.shape, np.nan)
     found: Floats = np.sqrt(sums.deviations / (sums.rows - 1) / sums.rows)
     return found
 

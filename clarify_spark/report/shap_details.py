@@ -55,7 +55,10 @@ def intervals(shap: ShapResult) -> str:
             "doubtful: the model's values on the pilot rows do not fit the assumptions behind the standard errors; "
             "more num_samples help"
         )
-    return "value ± 1.96 standard errors is meant to hold the value of all coalitions in 95 of 100 cases"
+    return (
+        "value ± 1.96 standard errors is meant to hold the value of all coalitions in 95 of 100 cases, for a global value "
+        "more often: its standard error is an upper bound"
+    )
 
 
 def deduplicated(shap: ShapResult) -> float:

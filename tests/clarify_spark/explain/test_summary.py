@@ -190,3 +190,44 @@ def test_errors_of_medians_over_coalitions_bound_shifts_of_all_rows():
     errors = np.full_like(values, 0.25)
     found = summarize(blocks_of(values, errors), "median", exact=False)
     assert np.allclose(found.coalition_errors, 0.25)
+
+
+# --- calibration --------------------------------------------------------------------------------------------------
+
+
+def coverage(method, of, correlation):
+    """How often 1.96 errors over coalitions reach from the seen to the true global value, errors known, rows alike.
+
+    Features: 0 in all rows, as large as its errors, of one sign, of both signs, 0 in most rows.
+    """
+    rng = np.random.default_rng(11)
+    rows = 200
+    true = rng.normal([0.0, 0.0, 5.0, 0.0, 0.0], [0.0, 1.0, 1.0, 5.0, 3.0], (rows, 1, 5))
+    true[20:, :, 4] = 0.0
+    errors = np.broadcast_to(rng.uniform(0.5, 1.5, (rows, 1, 1)), true.shape)
+    hits = []
+    for _ in range(300):
+        shared = rng.normal(size=(1, 1, 5)) * np.where(true < 0, -1.0, 1.0)
+        own = rng.normal(size=true.shape)
+        seen = true + errors * (np.sqrt(correlation) * shared + np.sqrt(1 - correlation) * own)
+        found = summarize(blocks_of(seen, errors, 64), method, exact=False)
+        hits.append(np.abs(found.values - of(true)) <= 1.96 * found.coalition_errors)
+    return np.mean(hits, axis=0)[0]
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.06, 0.5, 1.0])
+@pytest.mark.parametrize(
+    ("method", "of"),
+    [
+        ("mean_abs", lambda values: np.abs(values).mean(axis=0)),
+        ("median", partial(np.median, axis=0)),
+        ("mean_sq", lambda values: (values**2).mean(axis=0)),
+    ],
+)
+def test_intervals_over_coalitions_hold_however_much_the_errors_of_rows_agree(method, of, correlation):
+    assert coverage(method, of, correlation).min() >= 0.92
+
+
+def test_intervals_over_coalitions_are_not_wider_than_errors_that_all_agree_need():
+    found = coverage("mean_abs", lambda values: np.abs(values).mean(axis=0), 1.0)
+    assert found[2] <= 0.97
