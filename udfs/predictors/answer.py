@@ -37,6 +37,31 @@ class Answer:
 
 #: From typed features (columns named and in order) to the answer for each row.
 Predict = Callable[[pd.DataFrame], Answer]
+#: Every feature as a float in the order of the spec: (n, M), missing = NaN.
+Matrix = NDArray[np.float64]
+#: From a matrix to the scores (n, k) of each row; numbers that the frame's answer calls labels are one score here.
+MatrixPredict = Callable[[Matrix], Answer]
+
+
+@dataclass(frozen=True, eq=False)
+class NumericPredict:
+    """The predictor of a model that only ever sees numbers; ``matrix`` gives the frame's answer without the frame.
+
+    The answers agree to the last bit for the typed frame and for its values laid out column by column (Fortran order),
+    as pandas keeps them: products of matrices in another order round differently.
+    """
+
+    frame: Predict
+    matrix: MatrixPredict
+
+    def __call__(self, features: pd.DataFrame) -> Answer:
+        """The answer for a typed frame."""
+        return self.frame(features)
+
+
+def matrix_of(predict: Predict) -> MatrixPredict | None:
+    """The predictor's way for a matrix of all features, None when it has no such way."""
+    return predict.matrix if isinstance(predict, NumericPredict) else None
 
 
 def labels_of(values: Any) -> Labels:

@@ -32,12 +32,27 @@ def answer_of(raw: NDArray[Any], meaning: Meaning, spec: PredictorSpec) -> Answe
     """
     if meaning == "classes":
         return Answer(_named(raw, spec), None, label_is="class")
-    if meaning == "values" or (spec.label is not None and spec.probability is None):
-        return Answer(labels_of(raw if raw.ndim == 1 else _column(raw, spec.label or 0, "label", spec)), None)
-    if raw.ndim == 2 and spec.probability is not None:
-        return Answer(None, scores_of(_column(raw, spec.probability, "probability", spec), spec.path))
-    scores = scores_of(raw, spec.path)
+    if _are_labels(meaning, spec):
+        return Answer(labels_of(_chosen(raw, meaning, spec)), None)
+    scores = scores_of(_chosen(raw, meaning, spec), spec.path)
     return Answer(None, scores, classes=tuple(range(scores.shape[1])) if scores.shape[1] > 1 else None)
+
+
+def scores_in(raw: NDArray[Any], meaning: Meaning, spec: PredictorSpec) -> Answer:
+    """The numbers of ``answer_of`` (of anything but classes) as scores, also those that it calls labels."""
+    return Answer(None, scores_of(_chosen(raw, meaning, spec), spec.path))
+
+
+def _are_labels(meaning: Meaning, spec: PredictorSpec) -> bool:
+    return meaning == "values" or (spec.label is not None and spec.probability is None)
+
+
+def _chosen(raw: NDArray[Any], meaning: Meaning, spec: PredictorSpec) -> NDArray[Any]:
+    if raw.ndim == 1:
+        return raw
+    if _are_labels(meaning, spec):
+        return _column(raw, spec.label or 0, "label", spec)
+    return raw if spec.probability is None else _column(raw, spec.probability, "probability", spec)
 
 
 def _column(raw: NDArray[Any], index: str | int, key: str, spec: PredictorSpec) -> NDArray[Any]:

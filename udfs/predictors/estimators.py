@@ -10,7 +10,19 @@ from typing import Any
 import pandas as pd
 
 from clarify_spark.udfs.errors import ModelError
-from clarify_spark.udfs.predictors.answer import Answer, Predict, Scores, expect_records, labels_of, scores_of
+from clarify_spark.udfs.predictors.answer import (
+    Answer,
+    Matrix,
+    MatrixPredict,
+    NumericPredict,
+    Predict,
+    Scores,
+    expect_records,
+    labels_of,
+    scores_of,
+)
+from clarify_spark.udfs.predictors.features import columns_in_order
+from clarify_spark.udfs.predictors.numeric_estimators import only_sees_numbers, parts_of
 from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.predictors.user_code import calling_user_code, library, one_thread
 
@@ -31,12 +43,38 @@ def predictor(estimator: Any, spec: PredictorSpec) -> Predict:
     _use_one_process(estimator)
 
     def predict(features: pd.DataFrame) -> Answer:
-        with calling_user_code(f"the model {spec.path} failed"), one_thread(), _sequential(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _asking(spec), _sequential():
             answer = _ask(estimator, _as_fitted(features, estimator), spec)
         return expect_records(answer, len(features), spec.path)
 
-    return predict
+    matrix = _matrix(estimator, spec)
+    return predict if matrix is None else NumericPredict(predict, matrix)
+
+
+def _matrix(estimator: Any, spec: PredictorSpec) -> MatrixPredict | None:
+    """A way to ask for the numbers that ``predictor`` gives, also those that it calls labels, with a matrix."""
+    parts = parts_of(estimator)
+    ordered = columns_in_order(spec, _trained(estimator, spec))
+    if ordered is None or not all(map(only_sees_numbers, parts)) or _names_classes(estimator):
+        return None
+    for part in parts:
+        if hasattr(part, "n_jobs"):
+            part.n_jobs = 1
+
+    def matrix(cells: Matrix) -> Answer:
+        with _asking(spec):
+            answer = _scores(estimator, ordered(cells), spec)
+        return expect_records(answer, len(cells), spec.path)
+
+    return matrix
+
+
+@contextmanager
+def _asking(spec: PredictorSpec) -> Iterator[None]:
+    """A context for a call: one thread, no warnings, failures told as the model's own."""
+    with calling_user_code(f"the model {spec.path} failed"), one_thread(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _ask(estimator: Any, features: Any, spec: PredictorSpec) -> Answer:
@@ -46,9 +84,31 @@ def _ask(estimator: Any, features: Any, spec: PredictorSpec) -> Answer:
     if not hasattr(estimator, "predict_proba"):
         classifies = library("sklearn.base", "sklearn").is_classifier(estimator)
         return Answer(labels, None, label_is="class" if classifies else "number")
-    probabilities = scores_of(estimator.predict_proba(features), spec.path)
-    scores, classes = _named(probabilities, _classes(estimator, probabilities.shape[1], spec), spec)
+    scores, classes = _probabilities(estimator, features, spec)
     return Answer(labels, scores, classes, label_is="class")
+
+
+def _scores(estimator: Any, features: Any, spec: PredictorSpec) -> Answer:
+    """The numbers of ``_ask`` as scores, also those that it calls labels."""
+    if not hasattr(estimator, "predict_proba"):
+        return Answer(None, scores_of(estimator.predict(features), spec.path))
+    scores, classes = _probabilities(estimator, features, spec)
+    return Answer(None, scores, classes, label_is="class")
+
+
+def _probabilities(estimator: Any, features: Any, spec: PredictorSpec) -> tuple[Scores, tuple[Any, ...] | None]:
+    probabilities = scores_of(estimator.predict_proba(features), spec.path)
+    return _named(probabilities, _classes(estimator, probabilities.shape[1], spec), spec)
+
+
+def _names_classes(estimator: Any) -> bool:
+    """Whether all that the estimator can say is the name of a class."""
+    return not hasattr(estimator, "predict_proba") and library("sklearn.base", "sklearn").is_classifier(estimator)
+
+
+def _trained(estimator: Any, spec: PredictorSpec) -> list[str]:
+    """The names of the training's features; those of the data for an estimator that takes them by position."""
+    return list(getattr(estimator, "feature_names_in_", spec.feature_names))
 
 
 def _classes(estimator: Any, columns: int, spec: PredictorSpec) -> tuple[Any, ...]:
@@ -75,14 +135,15 @@ def _named(scores: Scores, names: tuple[Any, ...], spec: PredictorSpec) -> tuple
         return scores, names
     if not isinstance(chosen, int) or not 0 <= chosen < columns:
         raise ModelError(f"predictor.probability {chosen!r}: {spec.path} gives {columns} probabilities per record")
-    return scores[:, [chosen]], (names[1 - chosen], names[chosen]) if columns == 2 else None
+    return scores[:, chosen : chosen + 1], (names[1 - chosen], names[chosen]) if columns == 2 else None
 
 
 def _as_fitted(features: pd.DataFrame, estimator: Any) -> Any:
     """The frame in the order of training, or plain numbers for an estimator that was fitted without names."""
     names = getattr(estimator, "feature_names_in_", None)
     if names is not None:
-        return features[list(names)] if set(names) == set(features.columns) else features
+        wanted, given = list(names), list(features.columns)
+        return features[wanted] if wanted != given and set(wanted) == set(given) else features
     return features.to_numpy() if hasattr(estimator, "n_features_in_") else features
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from clarify_spark.udfs.errors import ModelError
+from clarify_spark.udfs.predictors.answer import Matrix
+from clarify_spark.udfs.predictors.spec import PredictorSpec
 
 #: Names that libraries make up for data without names.
 _GENERIC = re.compile(r"(f|Column_)\d+")
@@ -54,7 +56,25 @@ def aligned(features: pd.DataFrame, trained: Sequence[str] | None, where: str) -
         says = [f"not in the data: {', '.join(missing)}"] if missing else []
         says += [f"unknown to the model: {', '.join(extra)} (leave them out with excluded_columns)"] if extra else []
         raise ModelError(f"{where}: the features differ from those of the training; {'; '.join(says)}")
-    return features[list(trained)]
+    return features if list(features.columns) == list(trained) else features[list(trained)]
+
+
+def columns_in_order(spec: PredictorSpec, trained: Sequence[str] | None) -> Callable[[Matrix], Matrix] | None:
+    """A function that puts a matrix's columns into the order of the training, as ``aligned`` does.
+
+    None when some feature is no number or the features are not those of the training: that is for ``aligned`` to say.
+    """
+    if not set(spec.feature_kinds) <= {"integer", "float", "boolean"}:
+        return None
+    names = pd.DataFrame(columns=list(spec.feature_names))
+    try:
+        wanted = aligned(names, trained, spec.path).columns
+    except ModelError:
+        return None
+    order = names.columns.get_indexer(wanted)
+    if (order == np.arange(len(order))).all():
+        return lambda cells: cells
+    return lambda cells: cells.T[order].T
 
 
 def only_numbers(features: pd.DataFrame, where: str) -> pd.DataFrame:

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from clarify_spark.udfs.errors import ModelError
-from clarify_spark.udfs.predictors.answer import Answer, Predict, expect_records
-from clarify_spark.udfs.predictors.boosters import Meaning, answer_of, expect_indices
-from clarify_spark.udfs.predictors.features import aligned, as_category, only_numbers
+from clarify_spark.udfs.predictors.answer import Answer, Matrix, NumericPredict, Predict, expect_records
+from clarify_spark.udfs.predictors.boosters import Meaning, answer_of, expect_indices, scores_in
+from clarify_spark.udfs.predictors.features import aligned, as_category, columns_in_order, only_numbers
 from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.predictors.user_code import calling_user_code, library, one_thread
 
@@ -39,7 +39,16 @@ def load(spec: PredictorSpec) -> Predict:
             raw = booster.predict(table, num_threads=1)
         return expect_records(answer_of(np.asarray(raw), meaning, spec), len(features), spec.path)
 
-    return predict
+    ordered = None if booster.pandas_categorical else columns_in_order(spec, booster.feature_name())
+    if ordered is None:
+        return predict
+
+    def matrix(cells: Matrix) -> Answer:
+        with calling_user_code(f"the model {spec.path} failed"), one_thread():
+            raw = booster.predict(ordered(cells), num_threads=1)
+        return expect_records(scores_in(np.asarray(raw), meaning, spec), len(cells), spec.path)
+
+    return NumericPredict(predict, matrix)
 
 
 def _head(path: Path) -> dict[str, str]:

@@ -1,0 +1,74 @@
+"""Which scikit-learn estimators turn whatever they are given into one matrix of floats before they look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+#: Packages whose estimators do so, also those that hold other estimators.
+_PACKAGES = {
+    "calibration",
+    "cross_decomposition",
+    "decomposition",
+    "discriminant_analysis",
+    "ensemble",
+    "feature_selection",
+    "gaussian_process",
+    "kernel_approximation",
+    "kernel_ridge",
+    "linear_model",
+    "model_selection",
+    "multiclass",
+    "multioutput",
+    "naive_bayes",
+    "neighbors",
+    "neural_network",
+    "pipeline",
+    "random_projection",
+    "svm",
+    "tree",
+}
+#: Of the preprocessing and imputing, these: encoders look at values, and functions of the user's at anything.
+_CLASSES = {
+    "Binarizer",
+    "KBinsDiscretizer",
+    "LabelBinarizer",
+    "LabelEncoder",
+    "MaxAbsScaler",
+    "MinMaxScaler",
+    "Normalizer",
+    "PolynomialFeatures",
+    "PowerTransformer",
+    "QuantileTransformer",
+    "RobustScaler",
+    "SimpleImputer",
+    "SplineTransformer",
+    "StandardScaler",
+}
+
+
+def only_sees_numbers(part: Any) -> bool:
+    """Whether an estimator, apart from those in it, takes a matrix of floats for what it is in a frame of numbers."""
+    library, _, rest = type(part).__module__.partition(".")
+    hands_frames_on = bool(getattr(part, "_sklearn_output_config", None))
+    known = rest.partition(".")[0] in _PACKAGES or type(part).__name__ in _CLASSES
+    return library == "sklearn" and known and not hands_frames_on
+
+
+def parts_of(estimator: Any) -> list[Any]:
+    """The estimator and, at any depth, the estimators in its attributes, fitted or not."""
+    return list(_parts(estimator, set()))
+
+
+def _parts(value: Any, seen: set[int]) -> Iterator[Any]:
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _parts(item, seen)
+    elif hasattr(value, "get_params") and hasattr(value, "__dict__") and not isinstance(value, type):
+        yield value
+        yield from _parts(vars(value), seen)
