@@ -37,27 +37,27 @@ def kernel_shap(shap: ShapResult) -> dict[str, Any]:
 
 
 def exact(shap: ShapResult) -> bool:
-    """Whether every coalition of every row was evaluated."""
+    """Whether the values are those of all coalitions: all evaluated, or nothing left to sample pair by pair."""
+    if shap.plan.game.design.exact:
+        return True
     errors = shap.summary.coalition_errors
-    return bool(
-        shap.plan.game.design.exact or (shap.summary.certain is not None and errors is not None and not errors.any())
-    )
+    return shap.plan.engine == "pairwise" and errors is not None and not errors.any()
 
 
 def intervals(shap: ShapResult) -> str:
     """What can be said of the standard errors over coalitions."""
     if exact(shap):
-        return "exact: all coalitions were evaluated, so there is no error over coalitions"
+        return "exact: the values are those of all coalitions, so there is no error over coalitions"
     if shap.summary.coalition_errors is None:
         return "unknown: the coalitions are a sample, and no standard errors were computed"
     if not shap.plan.prior.trusted:
         return (
             "doubtful: the model's values on the pilot rows do not fit the assumptions behind the standard errors; "
-            "more num_samples help"
+            "a larger num_samples helps"
         )
     return (
-        "value ± 1.96 standard errors is meant to hold the value of all coalitions in 95 of 100 cases, for a global value "
-        "more often: its standard error is an upper bound"
+        "value ± 1.96 standard errors is meant to hold the value of all coalitions in 95 of 100 cases; "
+        "of a global value more often, because its standard error is an upper bound"
     )
 
 
