@@ -47,6 +47,14 @@ def chunk(pairs: int, backs: int, limit: int) -> Chunk:
 
 
 @dataclass(frozen=True, eq=False)
+class Coalitions:
+    """Coalitions (P, K), and the words (M, P) of ``masks`` for them."""
+
+    members: NDArray[np.bool_]
+    lacking: Words
+
+
+@dataclass(frozen=True, eq=False)
 class CoalitionValues:
     """The value v of coalitions for the rows of a block, in units of the link."""
 
@@ -76,7 +84,8 @@ class CoalitionValues:
         size = chunk(len(members), self._backs, self._limit)
         found = [np.empty((0, self._rows, self.ask.outputs or 0))]
         for pairs in _slices(len(members), size.pairs):
-            parts = [self._of_rows(members[pairs], rows, size.backs) for rows in _slices(self._rows, size.rows)]
+            some = self._coalitions(members[pairs])
+            parts = [self._of_rows(some, rows, size.backs) for rows in _slices(self._rows, size.rows)]
             found.append(np.concatenate(parts, axis=1))
         return np.concatenate(found[1:] or found)
 
@@ -114,29 +123,25 @@ class CoalitionValues:
         outputs = self.ask(self.block.features(records.reshape(len(records), -1)))
         return self._mean(outputs.reshape(-1, self._backs, outputs.shape[1]), everyone)
 
-    def _of_rows(self, members: NDArray[np.bool_], rows: slice, backs: int) -> Outputs:
-        """v(S) - v(N∖S) (P, n, D) of coalitions (P, K) for some rows, so many background rows at a time."""
-        pairs = len(members)
+    def _of_rows(self, some: Coalitions, rows: slice, backs: int) -> Outputs:
+        """v(S) - v(N∖S) (P, n, D) for some rows, from so many background rows at a time."""
+        pairs = len(some.members)
         parts = _slices(self._backs, backs)
-        means = self._mean(self._outputs(members, rows, parts[0]), parts[0])
+        means = self._mean(self._outputs(some, rows, parts[0]), parts[0])
         for part in parts[1:]:
-            means += self._mean(self._outputs(members, rows, part), part)
+            means += self._mean(self._outputs(some, rows, part), part)
         values = link(means, self.settings.link).reshape(2, -1, pairs, means.shape[1] // pairs)
         differences: Outputs = (values[0] - values[1]).transpose(1, 0, 2)
         return differences
 
-    def _outputs(self, members: NDArray[np.bool_], rows: slice, backs: slice) -> Outputs:
-        """The outputs (2 n, B, P D) for the records of coalitions (P, K) and of their complements."""
+    def _outputs(self, some: Coalitions, rows: slice, backs: slice) -> Outputs:
+        """The outputs (2 n, B, P D) for the records of coalitions and of their complements."""
         changes = self._changes(rows, backs)
-        features, pairs = len(changes), len(members)
-        shape = (2, *changes.shape[1:], pairs)
-        words = self.buffer.words(features, math.prod(shape), self.block.by_record)
-        lacking = np.asarray(masks(members, self.settings.players, features), order=self.block.order)
-        records = words.T.reshape(*shape, features) if self.block.by_record else words.reshape(features, *shape)
-        records = np.moveaxis(records, -1, 0) if self.block.by_record else records
-        mask_pairs(records, self.block.rows[:, rows], changes, lacking)
-        outputs = self._asked(words, self._fingerprints.distinct(members, rows, backs))
-        return outputs.reshape(2 * shape[1], shape[2], -1)
+        shape = (2, *changes.shape[1:], len(some.members))
+        words = self.buffer.words(len(changes), math.prod(shape), self.block.by_record)
+        mask_pairs(_unfolded(words, shape), self.block.rows[:, rows], changes, some.lacking)
+        distinct = self._fingerprints.distinct(some.members, rows, backs) if _may_repeat(changes, shape[3]) else None
+        return self._asked(words, distinct).reshape(2 * shape[1], shape[2], -1)
 
     def _asked(self, words: Words, distinct: Distinct | None) -> Outputs:
         """The model's outputs (m, D) for m records, each of the distinct ones asked for once if these are known."""
@@ -145,10 +150,27 @@ class CoalitionValues:
         self.ask.duplicates += words.shape[1] - len(distinct.positions)
         return self.ask(self.block.features(words[:, distinct.positions]))[distinct.places]
 
+    def _coalitions(self, members: NDArray[np.bool_]) -> Coalitions:
+        lacking = masks(members, self.settings.players, len(self.block.columns))
+        return Coalitions(members, np.asarray(lacking, order=self.block.order))
+
     def _mean(self, outputs: Outputs, backs: slice) -> Outputs:
         """The sum (m, d) over the background rows, with their weights, of outputs (m, B, d)."""
         means: Outputs = np.matmul(self.settings.background.weights[backs], outputs)
         return means
+
+
+def _may_repeat(changes: Words, pairs: int) -> bool:
+    """Whether a row and a background row differ in so few features m that the 2 P records need not be 2 P of 2^m."""
+    differing = np.count_nonzero(changes) / (changes.shape[1] * changes.shape[2])
+    return differing <= math.log2(2 * pairs) + 1
+
+
+def _unfolded(words: Words, shape: tuple[int, ...]) -> Words:
+    """Words (M, m) as (M, *shape) in the same memory, whichever way they are laid out."""
+    if words.flags.c_contiguous:
+        return words.reshape(-1, *shape)
+    return np.moveaxis(words.T.reshape(*shape, len(words)), -1, 0)
 
 
 def _slices(length: int, step: int) -> list[slice]:

@@ -21,6 +21,7 @@ _ALIGNMENT = 64
 _ALL_BITS = ~np.uint64(0)
 #: From so many features on, records lie in memory one after the other; below, features do (measured).
 _WIDE = 64
+_TILE = 2**20
 _DTYPES = {"float": np.float64, "integer": np.int64, "boolean": np.int64, "object": np.int64}
 
 
@@ -178,7 +179,11 @@ def mask_pairs(records: Words, rows: Words, changes: Words, lacking: Words) -> N
     ``rows`` (M, n) and ``lacking`` (M, P), the words of ``masks``, are laid out as the records are; ``changes``
     (M, n, B) are x ^ b, 0 where a feature does not play.
     """
-    first, second = records[:, 0], records[:, 1]
-    np.bitwise_and(lacking[:, np.newaxis, np.newaxis], changes[..., np.newaxis], out=first)
-    np.bitwise_xor(first, rows[:, :, np.newaxis, np.newaxis], out=first)
-    np.bitwise_xor(first, changes[..., np.newaxis], out=second)
+    # Some features at a time, so that the second and third pass find in the cache what the one before wrote.
+    together = len(records) if records.strides[0] == records.itemsize else max(1, _TILE // records[0].nbytes)
+    for start in range(0, len(records), together):
+        some = slice(start, start + together)
+        first, change = records[some, 0], changes[some, ..., np.newaxis]
+        np.bitwise_and(lacking[some, np.newaxis, np.newaxis], change, out=first)
+        np.bitwise_xor(first, rows[some, :, np.newaxis, np.newaxis], out=first)
+        np.bitwise_xor(first, change, out=records[some, 1])
