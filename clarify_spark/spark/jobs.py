@@ -1,0 +1,42 @@
+"""Spark jobs that can be cancelled together, started from several threads; classic and Connect."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import suppress
+from typing import Any
+
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from clarify_spark.spark.session import is_connect
+
+try:  # A Connect-only client has no py4j.
+    from py4j.protocol import Py4JError
+except ModuleNotFoundError:  # pragma: no cover
+    Py4JError = PySparkException
+
+
+class Jobs:
+    """The jobs of every thread that called ``join``."""
+
+    def __init__(self, spark: SparkSession, name: str) -> None:
+        self._spark: Any = spark
+        self._connect = is_connect(spark)
+        self._name = name
+        self._id = f"clarify-spark-{uuid.uuid4()}"
+
+    def join(self) -> None:
+        """Count the jobs that this thread starts from now on among these."""
+        if self._connect:
+            self._spark.addTag(self._id)
+        else:
+            self._spark.sparkContext.setJobGroup(self._id, self._name)
+
+    def cancel(self) -> None:
+        """Cancel those that run now; a Spark that is gone has none."""
+        with suppress(PySparkException, Py4JError, OSError):
+            if self._connect:
+                self._spark.interruptTag(self._id)
+            else:
+                self._spark.sparkContext.cancelJobGroup(self._id)
