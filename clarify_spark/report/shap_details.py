@@ -19,7 +19,7 @@ def kernel_shap(shap: ShapResult) -> dict[str, Any]:
         "rows": summary.rows,
         "engine": plan.engine,
         "design": _design(shap),
-        "estimator": plan.game.solver.kind,
+        "estimator": _estimator(shap),
         "prior": _prior(shap),
         "intervals": intervals(shap),
         "agg_method": summary.method,
@@ -67,21 +67,31 @@ def deduplicated(shap: ShapResult) -> float:
     return shap.summary.duplicates / asked if asked else 0.0
 
 
+def coalitions(shap: ShapResult) -> int:
+    """How many coalitions are evaluated per row or, pair by pair, of the features that differ, at most."""
+    return 2 * len(shap.plan.game.design.members)
+
+
+def _estimator(shap: ShapResult) -> str:
+    return "exact" if exact(shap) else shap.plan.game.solver.kind
+
+
 def _design(shap: ShapResult) -> dict[str, Any]:
     design = shap.plan.game.design
-    return {
+    found = {
         "sampling": "exact" if exact(shap) else "sampled",
-        "kind": design.kind,
-        "strength": design.strength,
         "features": len(shap.features),
-        "coalitions": 2 * len(design.members),
+        "coalitions": coalitions(shap),
     }
+    if shap.plan.engine == "pairwise":
+        return {**found, "kind": "pair by pair: of the features that differ all coalitions, or as many of them"}
+    return {**found, "kind": design.kind, "strength": design.strength}
 
 
 def _prior(shap: ShapResult) -> dict[str, Any] | None:
     """The hyper-parameters of the best linear unbiased prediction, where it is what was used."""
     prior = shap.plan.prior
-    if shap.plan.game.solver.kind != "blup":
+    if _estimator(shap) != "blup":
         return None
     found = {
         "source": prior.source,

@@ -12,7 +12,7 @@ from clarify_spark.bias.report import CountTable
 from clarify_spark.bias.result import BiasResult
 from clarify_spark.bias.roles import Roles
 from clarify_spark.explain.result import ShapResult
-from clarify_spark.report.shap_details import exact
+from clarify_spark.report.shap_details import coalitions, exact
 from clarify_spark.udfs.quoting import shown
 
 #: At most so many features of at most so many outputs are shown; the files have all.
@@ -38,11 +38,11 @@ def _bias(roles: Roles, counts: CountTable) -> list[str]:
 def _explained(shap: ShapResult) -> Iterator[str]:
     """Per output the features with the largest global values, with the errors over coalitions and over rows."""
     summary, plan = shap.summary, shap.plan
-    how = "exact" if exact(shap) else f"{2 * len(plan.game.design.members):,} coalitions"
+    how = "exact" if exact(shap) else f"coalitions: {coalitions(shap):,}"
     yield (
         f"Kernel SHAP: rows: {summary.rows:,}, features: {len(shap.features)}, "
         f"baseline rows: {len(shap.baseline.rows):,}, engine: {plan.engine}, {how}, "
-        f"model records: {summary.records:,} in {summary.calls:,} calls"
+        f"model records: {summary.records:,}, calls: {summary.calls:,}"
     )
     for output, label in enumerate(shap.labels[:MOST_OUTPUTS]):
         yield f"  {_printable(label)}: {METHODS[summary.method]} (expected value {plan.expected[output]:.4g})"

@@ -204,6 +204,15 @@ def test_details_of_a_sampled_run_name_the_prior_and_whether_intervals_can_be_tr
     assert doubtful["intervals"].startswith("doubtful")
 
 
+def test_details_of_pair_games_are_exact_where_no_pair_was_left_with_an_error(shap_result):
+    shap = shap_result(features=tuple("abcdefgh"), samples=100, errors=0.0)
+    pairs = replace(shap, plan=replace(shap.plan, engine="pairwise"))
+    found = details.document(None, pairs, (), FACTS)["kernel_shap"]
+    assert (found["design"]["sampling"], found["estimator"]) == ("exact", "exact")
+    shared = details.document(None, shap, (), FACTS)["kernel_shap"]
+    assert (shared["design"]["sampling"], shared["estimator"]) == ("sampled", "blup")
+
+
 # --- closing lines ------------------------------------------------------------------------------------------------
 
 
@@ -218,7 +227,7 @@ def test_closing_lines_of_each_analysis_stand_alone_and_together(bias_result, sh
 def test_closing_lines_show_features_by_weight_with_both_errors_and_the_cost(shap_result):
     shap = shap_result(labels=("label0",), features=tuple("abcdefghijkl"), samples=100)
     head, output, *features, more = summary.lines(None, shap)
-    assert "engine: shared, 100 coalitions, model records: 80 in 3 calls" in head
+    assert "engine: shared, coalitions: 100, model records: 80, calls: 3" in head
     assert output == "  label0: mean |value| (expected value 0.25)"
     assert [line.split()[0] for line in features] == list("lkjihgfedc")
     assert features[0].startswith("    l  15 ± ")
