@@ -50,7 +50,7 @@ def intervals(shap: ShapResult) -> str:
         return "exact: the values are those of all coalitions, so there is no error over coalitions"
     if shap.summary.coalition_errors is None:
         return "unknown: the coalitions are a sample, and no standard errors were computed"
-    if not shap.plan.prior.trusted:
+    if doubtful(shap):
         return (
             "doubtful: the model's values on the pilot rows do not fit the assumptions behind the standard errors; "
             "a larger num_samples helps"
@@ -59,6 +59,11 @@ def intervals(shap: ShapResult) -> str:
         "value ± 1.96 standard errors is meant to hold the value of all coalitions in 95 of 100 cases; "
         "of a global value more often, because its standard error is an upper bound"
     )
+
+
+def doubtful(shap: ShapResult) -> bool:
+    """Whether there are standard errors that the pilot rows speak against."""
+    return not (exact(shap) or shap.summary.coalition_errors is None or shap.plan.prior.trusted)
 
 
 def deduplicated(shap: ShapResult) -> float:

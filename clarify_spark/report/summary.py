@@ -12,7 +12,7 @@ from clarify_spark.bias.report import CountTable
 from clarify_spark.bias.result import BiasResult
 from clarify_spark.bias.roles import Roles
 from clarify_spark.explain.result import ShapResult
-from clarify_spark.report.shap_details import coalitions, exact
+from clarify_spark.report.shap_details import coalitions, doubtful, exact, intervals
 from clarify_spark.udfs.quoting import shown
 
 #: At most so many features of at most so many outputs are shown; the files have all.
@@ -44,6 +44,8 @@ def _explained(shap: ShapResult) -> Iterator[str]:
         f"baseline rows: {len(shap.baseline.rows):,}, engine: {plan.engine}, {how}, "
         f"model records: {summary.records:,}, calls: {summary.calls:,}"
     )
+    if doubtful(shap):
+        yield f"  intervals: {intervals(shap)}"
     for output, label in enumerate(shap.labels[:MOST_OUTPUTS]):
         yield f"  {_printable(label)}: {METHODS[summary.method]} (expected value {plan.expected[output]:.4g})"
         order = np.argsort(-np.abs(summary.values[output]), kind="stable")

@@ -240,3 +240,11 @@ def test_closing_lines_of_exact_values_tell_no_error_over_coalitions(shap_result
     lines = summary.lines(None, shap_result(features=("a\nb", "c", "d")))
     assert "exact" in lines[0]
     assert not any("(coalitions)" in line or "\n" in line for line in lines)
+
+
+def test_closing_lines_say_when_intervals_are_doubtful(shap_result):
+    shap = shap_result(features=tuple("abcdefgh"), samples=100)
+    for trusted, wanted in ((True, 0), (False, 1)):
+        plan = replace(shap.plan, prior=replace(shap.plan.prior, trusted=trusted))
+        lines = summary.lines(None, replace(shap, plan=plan))
+        assert sum("doubtful" in line for line in lines) == wanted
