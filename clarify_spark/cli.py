@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from clarify_spark import __version__
 from clarify_spark.errors import ClarifyError, CommandError, ConfigError
@@ -26,13 +28,15 @@ FAILURE_FILE = Path("/opt/ml/output/message")
 
 EXIT_CODES = """exit codes:
   0   done
-  1   interrupted
+  1   interrupted (Ctrl-C or SIGTERM); finished blocks of explanations are kept, the same command continues
   2   the config or the command is wrong
   3   the data cannot be read as the config says
   4   the model cannot be loaded or called
   5   the output location cannot be written
   70  a bug in clarify_spark
 """
+
+TERMINATED = "Stopped: ended by SIGTERM; finished blocks are kept, start the same command again to continue"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,17 +52,34 @@ class _Ending:
 
     code = 0
 
+    def __init__(self) -> None:
+        self._terminated = False
+        self._before: Any = None
+
     def __enter__(self) -> _Ending:
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGTERM, self._on_sigterm)
         return self
+
+    def _on_sigterm(self, *_: object) -> None:
+        """End as after Ctrl-C; impatient repetitions do not cut the cleaning up short."""
+        if not self._terminated:
+            self._terminated = True
+            raise KeyboardInterrupt
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
+        if self._before is not None:
+            signal.signal(signal.SIGTERM, self._before)
         if isinstance(error, SystemExit):
             return False
         if error is None:
             if self.code == 0:
                 _last_words("Completed: clarify_spark ran successfully")
+        elif self._terminated:  # whatever failed, it failed because Spark or this process was ending
+            self.code = 1
+            _last_words(TERMINATED, failed=True)
         elif isinstance(error, ClarifyError):
             self.code = error.exit_code
             print(without_secrets(f"clarify-spark: {error}"), file=sys.stderr)
