@@ -6,12 +6,12 @@ import hashlib
 import platform
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from clarify_spark import __version__
+from clarify_spark import __version__, kernel_shap
 from clarify_spark.bias import degenerate
 from clarify_spark.bias.counts import everyone
 from clarify_spark.bias.performance import ModelPerformance, model_performance
@@ -29,6 +29,8 @@ from clarify_spark.config import (
     unsupported,
 )
 from clarify_spark.errors import ConfigError, Problem
+from clarify_spark.explain.result import ShapResult
+from clarify_spark.kernel_shap import Job, ShapOptions
 from clarify_spark.redaction import without_secrets
 from clarify_spark.report import analysis_json, details, summary
 from clarify_spark.spark.batches import user_errors
@@ -40,6 +42,7 @@ from clarify_spark.spark.progress import Progress
 from clarify_spark.spark.scoring import predictor_spec, thresholded, with_model_predictions
 from clarify_spark.spark.session import Session
 from clarify_spark.spark.storage import Output
+from clarify_spark.udfs.predictors.spec import PredictorSpec
 
 ANALYSIS, DETAILS = "analysis.json", "analysis_details.json"
 LIBRARIES = ("numpy", "pandas", "pyarrow", "scikit-learn", "pydantic")
@@ -63,6 +66,16 @@ class Options:
     dry_run: bool = False
     allow_pickle: bool = False
     trusted_types: tuple[str, ...] = ()
+    shap: ShapOptions = field(default_factory=ShapOptions)
+
+
+@dataclass(frozen=True)
+class Found:
+    """The data set of a run and what its analyses found; None for those that were not asked for."""
+
+    dataset: Dataset
+    bias: BiasResult | None
+    shap: ShapResult | None
 
 
 @dataclass(frozen=True)
@@ -98,11 +111,24 @@ def run(session: Session, text: str, places: Places, options: Options) -> Result
             for note in dataset.source.notes:
                 progress.note(note)
             if options.dry_run:
-                return _plan(config, dataset, loaded.warnings, progress)
-            predicted = _with_predictions(config, dataset, options, progress)
-            cached.callback(predicted.release)
-            found = _bias(config, predicted, _seed(config, options), progress)
-    return _write(output, loaded, options, text, predicted, found, progress)
+                return _plan(config, dataset, options, loaded.warnings, progress)
+            bias = None
+            if asks_for_bias(config):
+                predicted = _with_predictions(config, dataset, options, progress)
+                cached.callback(predicted.release)
+                bias = _bias(config, predicted, _seed(config, options), progress)
+            job = _shap_job(config, dataset, options, progress)
+            explained = None if job is None else kernel_shap.explain(job, output)
+            found = Found(dataset, bias, None if explained is None else explained.result)
+        result = _write(output, loaded, options, text, found, progress)
+        if explained is not None:
+            explained.journal.remove()
+    return result
+
+
+def asks_for_bias(config: AnalysisConfig) -> bool:
+    """Whether a bias analysis is among the methods."""
+    return config.methods.pre_training_bias is not None or config.methods.post_training_bias is not None
 
 
 def _data_uri(config: AnalysisConfig, places: Places) -> str:
@@ -127,12 +153,27 @@ def _with_predictions(config: AnalysisConfig, dataset: Dataset, options: Options
     if dataset.predicted_label is not None:
         threshold = config.probability_threshold
         return dataset if threshold is None else thresholded(dataset, threshold)
-    if config.predictor is None:
-        raise ConfigError([Problem("predictor", "missing; post-training metrics need predictions")])
-    spec = predictor_spec(config, config.predictor, dataset)
-    spec = replace(spec, allow_pickle=options.allow_pickle, trusted_types=options.trusted_types)
     with progress.phase("Calling the model"):
-        return with_model_predictions(dataset, spec)
+        return with_model_predictions(dataset, _model(config, dataset, options))
+
+
+def _model(config: AnalysisConfig, dataset: Dataset, options: Options) -> PredictorSpec:
+    """The model of the config, and what the user allows it."""
+    if config.predictor is None:
+        raise ConfigError([Problem("predictor", "missing; the methods asked for need a model")])
+    spec = predictor_spec(config, config.predictor, dataset)
+    return replace(spec, allow_pickle=options.allow_pickle, trusted_types=options.trusted_types)
+
+
+# --- explanations ---------------------------------------------------------------------------------------------------
+
+
+def _shap_job(config: AnalysisConfig, dataset: Dataset, options: Options, progress: Progress) -> Job | None:
+    shap = config.methods.shap
+    if shap is None:
+        return None
+    spec = _model(config, dataset, options)
+    return Job(config, shap, dataset, spec, _seed(config, options), options.shap, progress)
 
 
 # --- bias -----------------------------------------------------------------------------------------------------------
@@ -198,44 +239,41 @@ def _performance(roles: Roles, counted: Counts) -> ModelPerformance | None:
 # --- results --------------------------------------------------------------------------------------------------------
 
 
-def _write(
-    output: Output,
-    loaded: Loaded,
-    options: Options,
-    text: str,
-    dataset: Dataset,
-    found: BiasResult,
-    progress: Progress,
-) -> Result:
+def _write(output: Output, loaded: Loaded, options: Options, text: str, found: Found, progress: Progress) -> Result:
     """Write the details, then, last and whole, analysis.json."""
-    warnings = (*loaded.warnings, *found.roles.warnings, *found.notes)
+    bias, shap = found.bias, found.shap
+    warnings = (*loaded.warnings, *(() if bias is None else (*bias.roles.warnings, *bias.notes)))
     facts = details.RunFacts(
-        dataset=_dataset_facts(dataset, found),
+        dataset=_dataset_facts(found),
         model=_model_facts(loaded.config),
         seconds=progress.seconds,
-        versions=_versions(dataset.frame.sparkSession.version),
+        versions=_versions(found.dataset.frame.sparkSession.version),
         config_sha256=hashlib.sha256(text.encode("utf-8")).hexdigest(),
         seed=_seed(loaded.config, options),
     )
-    extra = details.document(found, None, warnings, facts)
-    written = [output.write(DETAILS, analysis_json.text(extra))]
-    content = analysis_json.document(found, None)
-    written.insert(0, output.write(ANALYSIS, analysis_json.text(content)))
-    said = (*warnings, *(caution.sentence for caution in found.cautions))
-    shown = (*summary.lines(found, None), "", *(f"Written: {uri}" for uri in written))
+    extra = analysis_json.text(details.document(bias, shap, warnings, facts))
+    content = analysis_json.text(analysis_json.document(bias, shap))
+    written = [output.write(DETAILS, extra)]
+    written.insert(0, output.write(ANALYSIS, content))
+    if shap is not None:
+        written.append(f"{output.uri}/{kernel_shap.FOLDER}/")
+    said = (*warnings, *(() if bias is None else (caution.sentence for caution in bias.cautions)))
+    shown = (*summary.lines(bias, shap), "", *(f"Written: {uri}" for uri in written))
     return Result(shown, said)
 
 
-def _dataset_facts(dataset: Dataset, found: BiasResult) -> dict[str, Any]:
-    source = dataset.source
-    rows = next(iter(found.profiles.values())).rows
+def _dataset_facts(found: Found) -> dict[str, Any]:
+    source = found.dataset.source
+    rows = found.shap.summary.rows if found.shap is not None else 0
+    if found.bias is not None:
+        rows = next(iter(found.bias.profiles.values())).rows
     return {
         "files": len(source.files),
         "bytes": sum(file.size for file in source.files),
         "listing_sha256": source.listing_hash,
         "rows": rows,
         "malformed_records": source.malformed,
-        "features": list(dataset.features),
+        "features": list(found.dataset.features),
         "notes": [without_secrets(note) for note in source.notes],
     }
 
@@ -257,21 +295,27 @@ def _versions(spark_version: str) -> dict[str, str]:
     return found
 
 
-def _plan(config: AnalysisConfig, dataset: Dataset, warnings: Sequence[str], progress: Progress) -> Result:
-    """What a run would do; the data are read and their columns judged, but nothing is counted and no model called."""
-    profiles, roles = _roles(config, dataset, progress, with_predictions=False)
-    files, rows = dataset.source.files, next(iter(profiles.values())).rows
-    sections = ("pre_training_bias", "post_training_bias")
-    methods = [name for name in sections if getattr(config.methods, name) is not None]
+def _plan(
+    config: AnalysisConfig, dataset: Dataset, options: Options, warnings: Sequence[str], progress: Progress
+) -> Result:
+    """What a run would do; data are read and columns judged, and only a few rows go to a model to be explained."""
+    files, said, roles = dataset.source.files, tuple[str, ...](), list[str]()
+    rows = dataset.source.rows
+    if asks_for_bias(config):
+        profiles, found = _roles(config, dataset, progress, with_predictions=False)
+        rows, said, roles = next(iter(profiles.values())).rows, found.warnings, list(summary.roles(found))
+    job = _shap_job(config, dataset, options, progress)
+    methods = [name for name in ("pre_training_bias", "post_training_bias", "shap") if getattr(config.methods, name)]
     lines = (
         "Dry run: the config and the data fit together; nothing was computed or written.",
         f"  data: files: {len(files)}, bytes: {sum(file.size for file in files):,}, "
-        f"columns: {len(dataset.columns)}, rows: {rows:,}",
-        *(f"  {line}" for line in summary.roles(roles)),
+        f"columns: {len(dataset.columns)}" + ("" if rows is None else f", rows: {rows:,}"),
+        *(f"  {line}" for line in roles),
         f"  methods: {', '.join(methods)}",
-        f"  model calls: {_model_calls(config, dataset)}",
+        f"  model calls for predictions: {_model_calls(config, dataset)}",
+        *(f"  {line}" for line in (() if job is None else kernel_shap.cost(job))),
     )
-    return Result(lines, (*warnings, *roles.warnings))
+    return Result(lines, (*warnings, *said))
 
 
 def _model_calls(config: AnalysisConfig, dataset: Dataset) -> str:

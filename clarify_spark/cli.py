@@ -186,7 +186,38 @@ def _add_analyze(commands: argparse._SubParsersAction[_Parser]) -> None:
         default=[],
         help="a type that a skops model may hold besides skops' own safe list (may be repeated)",
     )
+    _add_shap_options(analyze)
     analyze.set_defaults(run=_analyze)
+
+
+def _add_shap_options(analyze: _Parser) -> None:
+    shap = analyze.add_argument_group("explanations (methods.shap)")
+    shap.add_argument("--single-file", action="store_true", help="write explanations_shap/out.csv as one file")
+    shap.add_argument(
+        "--max-model-calls",
+        metavar="N",
+        type=_positive,
+        help="refuse to start when more than N records would go to the model",
+    )
+    shap.add_argument(
+        "--force-resume",
+        action="store_true",
+        help="continue an interrupted run even if config, data, model or seed have changed since",
+    )
+    shap.add_argument(
+        "--buffer-bytes",
+        metavar="N",
+        type=_positive,
+        default=256 * 2**20,
+        help="bound of the buffer of masked rows in one Python worker (default: 268435456, 256 MB)",
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
 
 
 def _add_validate(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -201,6 +232,7 @@ def _analyze(arguments: argparse.Namespace) -> int:
 
     require_pyspark()
     from clarify_spark.analysis import Options, Places, run, runnable
+    from clarify_spark.kernel_shap import ShapOptions
     from clarify_spark.spark.storage import local_path, read_text
 
     config = _place(arguments.config, "--config", PROCESSING / "input" / "config" / "analysis_config.json")
@@ -211,6 +243,12 @@ def _analyze(arguments: argparse.Namespace) -> int:
         dry_run=arguments.dry_run,
         allow_pickle=arguments.allow_pickle,
         trusted_types=tuple(arguments.trust_type),
+        shap=ShapOptions(
+            single_file=arguments.single_file,
+            max_model_calls=arguments.max_model_calls,
+            force_resume=arguments.force_resume,
+            buffer_bytes=arguments.buffer_bytes,
+        ),
     )
     text = read_text(config, None) if local_path(config) is not None else None
     if text is not None:  # what cannot run is refused before Spark is started for it

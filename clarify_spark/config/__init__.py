@@ -1,7 +1,7 @@
 """analysis_config.json: its schema, its rules and the messages when one is broken."""
 
 from clarify_spark.config.loading import Loaded, load
-from clarify_spark.config.methods import Methods
+from clarify_spark.config.methods import Methods, Shap
 from clarify_spark.config.models import AnalysisConfig, Facet, Segmentation, TimeSeriesData
 from clarify_spark.config.predictor import Predictor, model_format
 from clarify_spark.config.releases import later, unsupported
@@ -15,6 +15,7 @@ __all__ = [
     "Methods",
     "Predictor",
     "Segmentation",
+    "Shap",
     "TimeSeriesData",
     "check_runnable",
     "json_schema",

@@ -29,18 +29,6 @@ def logistic(loans):
 
 
 @pytest.fixture
-def shipped(spark, tmp_path):
-    """Give executors a module, as spark-submit --py-files does."""
-
-    def ship(name, text):
-        path = tmp_path / f"{name}.py"
-        path.write_text(text)
-        spark.sparkContext.addPyFile(str(path))
-
-    return ship
-
-
-@pytest.fixture
 def same_as(analyze, config, csv, loans, tmp_path):
     """Assert that a run's numbers are those of a run with the same predictions in the data."""
 
