@@ -40,8 +40,8 @@ def chunk(pairs: int, backs: int, limit: int) -> Chunk:
     if pairs * backs <= half:
         return Chunk(pairs, half // max(1, pairs * backs), backs)
     if backs * min(_FEW_PAIRS, pairs) <= half:
-        calls = -(-pairs * backs // half)
-        return Chunk(-(-pairs // calls), 1, backs)
+        calls = math.ceil(pairs / (half // backs))
+        return Chunk(math.ceil(pairs / calls), 1, backs)
     together = min(_FEW_PAIRS, pairs, half)
     return Chunk(together, 1, half // together)
 
@@ -163,7 +163,7 @@ class CoalitionValues:
 def _may_repeat(changes: Words, pairs: int) -> bool:
     """Whether a row and a background row differ in so few features m that the 2 P records need not be 2 P of 2^m."""
     differing = np.count_nonzero(changes) / (changes.shape[1] * changes.shape[2])
-    return differing <= math.log2(2 * pairs) + 1
+    return bool(differing <= math.log2(2 * pairs) + 1)
 
 
 def _unfolded(words: Words, shape: tuple[int, ...]) -> Words:
@@ -174,4 +174,4 @@ def _unfolded(words: Words, shape: tuple[int, ...]) -> Words:
 
 
 def _slices(length: int, step: int) -> list[slice]:
-    return [slice(start, min(start + step, length)) for start in range(0, length, step)]
+    return [slice(start, min(start + step, length)) for start in range(0, length, max(1, step))]
