@@ -98,7 +98,7 @@ def _persisted(dataset: Dataset, plan: ShapPlan) -> Iterator[DataFrame]:
 
 
 def _layout(rows: DataFrame, block_rows: int) -> Layout:
-    keys = -(-CELL_KEYS // block_rows) * block_rows
+    keys = max(CELL_KEYS, block_rows)
     cells = rows.groupBy(sf.expr(f"row_key div {keys}").alias("cell")).agg(
         sf.count(sf.lit(1)).alias("rows"), sf.max("row_key").alias("last")
     )

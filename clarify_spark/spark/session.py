@@ -55,8 +55,10 @@ def session(master: str | None) -> Iterator[Session]:
         yield started
     finally:
         error = sys.exception()
-        started.spark.stop()
-        _let_go_of(started.log, error)
+        try:
+            started.spark.stop()
+        finally:  # a JVM that was ended from outside cannot be stopped
+            _let_go_of(started.log, error)
 
 
 def _let_go_of(log: Path | None, error: BaseException | None) -> None:

@@ -30,7 +30,8 @@ Keys = NDArray[np.int64]
 class Layout:
     """Which row keys hold rows: cells (c,) in order, each with its first key, its number of rows, its last row's key.
 
-    Rows are taken to be spread evenly between the first and the last key of a cell; in most cells each key has a row.
+    ``block_rows`` is a power of two, so that files and cells begin with a block. Rows are taken to be spread evenly
+    between the first and the last key of a cell; in most cells every key has a row.
     """
 
     block_rows: int
@@ -85,9 +86,11 @@ class Layout:
 
     def blocks(self, of: Range) -> int:
         """How many blocks with rows a range has."""
-        first, bases = self.file_bases(of)
         inside = (self.starts < of.hi) & (self.lasts >= of.lo)
-        last = int(np.minimum(self.lasts[inside], of.hi - 1).max())
+        if not inside.any():
+            return 0
+        first, bases = self.file_bases(of)
+        last = int(min(self.lasts[inside][-1], of.hi - 1))
         return int(bases[(last >> FILE_BITS) - first]) + last // self.block_rows + 1
 
     def _aligned(self, key: int) -> int:
@@ -164,6 +167,4 @@ class Remaining:
         cut = min(stretch.hi, max(least, min(after, files_end)))
         if self._layout.rows_before(stretch.hi) > self._layout.rows_before(cut):
             self._open.appendleft(Range(cut, stretch.hi))
-        else:
-            cut = stretch.hi
         return Range(stretch.lo, cut)
