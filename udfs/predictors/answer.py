@@ -48,7 +48,7 @@ class NumericPredict:
     """The predictor of a model that only ever sees numbers; ``matrix`` gives the frame's answer without the frame.
 
     The answers agree to the last bit for the typed frame and for its values laid out column by column (Fortran order),
-    as pandas keeps them: products of matrices in another order round differently.
+    as pandas keeps them: products of matrices in another order round differently. A model may overwrite the matrix.
     """
 
     frame: Predict

@@ -55,7 +55,10 @@ def _matrix(estimator: Any, spec: PredictorSpec) -> MatrixPredict | None:
     """A way to ask for the numbers that ``predictor`` gives, also those that it calls labels, with a matrix."""
     parts = parts_of(estimator)
     ordered = columns_in_order(spec, _trained(estimator, spec))
-    if ordered is None or not all(map(only_sees_numbers, parts)) or _names_classes(estimator):
+    # Frames without any float stay integers in products of matrices, which round differently then.
+    if ordered is None or "float" not in spec.feature_kinds:
+        return None
+    if not all(map(only_sees_numbers, parts)) or _names_classes(estimator):
         return None
     for part in parts:
         if hasattr(part, "n_jobs"):

@@ -11,6 +11,7 @@ _PACKAGES = {
     "cross_decomposition",
     "decomposition",
     "discriminant_analysis",
+    "dummy",
     "ensemble",
     "feature_selection",
     "gaussian_process",

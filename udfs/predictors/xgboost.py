@@ -37,7 +37,8 @@ def load(spec: PredictorSpec) -> Predict:
             raw = booster.predict(matrix, iteration_range=rounds, validate_features=False)
         return expect_records(answer_of(np.asarray(raw), meaning, spec), len(features), spec.path)
 
-    trees_of_numbers = learner["gradient_booster"]["name"] != "gblinear" and "c" not in (booster.feature_types or ())
+    # Inplace predictions of dart round in another order, and linear boosters have none.
+    trees_of_numbers = learner["gradient_booster"]["name"] == "gbtree" and "c" not in (booster.feature_types or ())
     ordered = columns_in_order(spec, booster.feature_names) if trees_of_numbers and meaning != "classes" else None
     if ordered is None:
         return predict
