@@ -228,7 +228,7 @@ def test_closing_lines_show_features_by_weight_with_both_errors_and_the_cost(sha
     shap = shap_result(labels=("label0",), features=tuple("abcdefghijkl"), samples=100)
     head, output, *features, more = summary.lines(None, shap)
     assert "engine: shared, coalitions: 100, model records: 80, calls: 3" in head
-    assert output == "  label0: mean |value| (expected value 0.25)"
+    assert output == "  label0: mean |value| ± standard errors (expected value 0.25)"
     assert [line.split()[0] for line in features] == list("lkjihgfedc")
     assert features[0].startswith("    l  15 ± ")
     assert "(coalitions) ± " in features[0]
