@@ -1,0 +1,227 @@
+"""Shapley values from one small game for each row and background row (engine ``pairwise``).
+
+Without a link v(S) is an average over the background, and so are the Shapley values: of the games in which absent
+features come from one background row. There a feature in which the row and the background row agree changes nothing
+and gets 0, so that only the m differing ones play: 2^m - 2 coalitions are often fewer than a sample for all features,
+and the values are exact then. Games of more coalitions are sampled, each size m by one design for the whole job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from clarify_spark.udfs.coalition_values import CHUNK_BYTES, CHUNK_RECORDS, CoalitionValues
+from clarify_spark.udfs.explained import Explained
+from clarify_spark.udfs.masking import Buffer, Encoded, Words, encoded, masks
+from clarify_spark.udfs.outputs import ModelCalls, Outputs
+from clarify_spark.udfs.predictors.answer import Predict
+from clarify_spark.udfs.predictors.user_code import one_thread
+from clarify_spark.udfs.shap_plan import ShapPlan, ShapSettings
+from clarify_spark.udfs.shapley import Game, game
+
+Integers = NDArray[np.int64]
+#: Games of as many players as a job has features: more are not kept.
+_game = lru_cache(maxsize=1024)(game)
+
+
+@dataclass(frozen=True, eq=False)
+class Games:
+    """The G games of m players of a block: rows (G,), background rows (G,), differing players (G, m) by position.
+
+    ``differences`` (P, G, D) are v(S) - v(N∖S) of the P pairs of coalitions in ``game``, to be filled.
+    """
+
+    game: Game
+    rows: Integers
+    backs: Integers
+    features: Integers
+    differences: Outputs
+
+
+@dataclass(frozen=True)
+class Part:
+    """The coalitions ``pairs`` of the games ``some``: 2 * games * pairs records of a model call."""
+
+    games: Games
+    some: slice
+    pairs: slice
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(2, games, pairs)."""
+        return 2, self.some.stop - self.some.start, self.pairs.stop - self.pairs.start
+
+    @property
+    def records(self) -> int:
+        """How many records the model is asked for."""
+        return int(np.prod(self.shape))
+
+
+def pair_records(sizes: Integers, samples: int) -> int:
+    """How many records pair games ask the model for; sizes (r, B) are numbers of differing features."""
+    coalitions = np.exp2(np.asarray(sizes, dtype=np.float64)) - 2
+    return int(np.clip(coalitions, 0, samples).sum())
+
+
+def explain_pairs(frame: pd.DataFrame, predict: Predict, plan: ShapPlan, buffer: Buffer | None = None) -> Explained:
+    """The Shapley values of the rows of a typed frame, which are one block; the link has to be the identity.
+
+    The model is asked about the background rows once per block besides.
+    """
+    settings = plan.settings
+    if settings.link != "identity":
+        raise ValueError("a mean inside of a link does not split into pair games")
+    ask = ModelCalls(predict, settings, plan.outputs)
+    with one_thread():
+        block = encoded(frame, settings.background.rows, ask.takes_matrix)
+        values = CoalitionValues(block, settings, ask, buffer or Buffer())
+        prediction = values.everything()
+        nothing = _nothing(values)
+        base = values.nothing(plan.expected) if settings.everyone_plays else settings.background.weights @ nothing
+        shares, errors = _averaged(values, plan, prediction[:, np.newaxis] - nothing)
+    return Explained(
+        row_keys=np.arange(len(frame)),
+        join=None,
+        prediction=prediction,
+        base=base,
+        values=shares,
+        errors=errors if settings.standard_errors else None,
+        residual=prediction - base - shares.sum(axis=2),
+        records=ask.records,
+        calls=ask.calls,
+        duplicates=ask.duplicates,
+    )
+
+
+def _nothing(values: CoalitionValues) -> Outputs:
+    """v(∅) of every game: (1, B, D) when every feature plays, else (n, B, D) for rows that keep the other features."""
+    block, settings = values.block, values.settings
+    if settings.everyone_plays:
+        return values.background()[np.newaxis]
+    rows, backs = block.rows.shape[1], block.background.shape[1]
+    players = list(settings.players)
+    found = []
+    for start in range(0, rows, max(1, _limit(block, settings) // backs)):
+        some = block.rows[:, start : start + max(1, _limit(block, settings) // backs)]
+        records = np.repeat(some, backs, axis=1)
+        records[players] = np.tile(block.background[players], some.shape[1])
+        found.append(values.ask(block.features(records)))
+    return np.concatenate(found).reshape(rows, backs, -1)
+
+
+def _averaged(values: CoalitionValues, plan: ShapPlan, totals: Outputs) -> tuple[Outputs, Outputs]:
+    """Values and errors (n, D, K) averaged over the background; totals (n, B, D) are v(N) - v(∅) of each game."""
+    settings = values.settings
+    shape = (totals.shape[0], len(settings.players), totals.shape[2])
+    shares, errors = np.zeros(shape), np.zeros(shape)
+    every = list(_games(values.block, plan))
+    for chunk in _chunks(every, _limit(values.block, settings)):
+        _ask(values, chunk)
+    for games in every:
+        weights = settings.background.weights[games.backs][:, np.newaxis, np.newaxis]
+        place = games.rows[:, np.newaxis], games.features
+        found, spread = _solved(games, totals[games.rows, games.backs])
+        np.add.at(shares, place, weights * found)
+        np.add.at(errors, place, weights * spread)
+    return np.ascontiguousarray(shares.transpose(0, 2, 1)), np.ascontiguousarray(errors.transpose(0, 2, 1))
+
+
+def _solved(games: Games, totals: Outputs) -> tuple[Outputs, Outputs]:
+    """Values and errors (G, m, D) of the games from their differences and totals (G, D), by one matrix product."""
+    count, outputs = totals.shape
+    differences = games.differences.reshape(len(games.differences), count * outputs)
+    values, errors = (
+        part.reshape(-1, count, outputs).transpose(1, 0, 2)
+        for part in games.game.solver.solve(differences, totals.ravel())
+    )
+    return values, errors
+
+
+def _games(block: Encoded, plan: ShapPlan) -> Iterator[Games]:
+    """The games of a block by their number of players, those of one number in the order of rows and background."""
+    settings = plan.settings
+    # Relevance is about the features; players are other ones in every game.
+    prior = replace(plan.prior, relevance=None)
+    differing = block.differing(settings.players)
+    sizes = differing.sum(axis=0)
+    for players in np.unique(sizes[sizes > 0]).tolist():
+        rows, backs = np.nonzero(sizes == players)
+        features = np.nonzero(differing[:, rows, backs].T)[1].reshape(-1, players)
+        found = _game(players, settings.samples, settings.estimator, prior, settings.seed, settings.standard_errors)
+        differences = np.empty((len(found.design.members), len(rows), plan.outputs))
+        yield Games(found, rows, backs, features, differences)
+
+
+def _chunks(every: list[Games], limit: int) -> Iterator[list[Part]]:
+    """The parts of each model call of at most ``limit`` records, filled up across games of all numbers of players."""
+    chunk: list[Part] = []
+    free = limit
+    for part in _parts(every, limit):
+        if part.records > free and chunk:
+            yield chunk
+            chunk, free = [], limit
+        chunk.append(part)
+        free -= part.records
+    if chunk:
+        yield chunk
+
+
+def _parts(every: list[Games], limit: int) -> Iterator[Part]:
+    """The games in parts of at most a quarter of ``limit`` records, or of one game, or of some of its coalitions."""
+    for games in every:
+        pairs, count = games.differences.shape[:2]
+        together = max(1, limit // 8 // max(1, pairs))
+        step = max(1, limit // 2)
+        for first in range(0, count if pairs else 0, together):
+            for start in range(0, pairs, step):
+                some = slice(first, min(first + together, count))
+                yield Part(games, some, slice(start, min(start + step, pairs)))
+
+
+def _ask(values: CoalitionValues, chunk: list[Part]) -> None:
+    """Fills in the differences of a chunk's parts, for which the model is called once."""
+    edges = np.cumsum([0, *(part.records for part in chunk)])
+    words = values.buffer.words(len(values.block.columns), int(edges[-1]), by_record=False)
+    places = [slice(start, stop) for start, stop in pairwise(edges.tolist())]
+    for part, place in zip(chunk, places, strict=True):
+        _mask(words[:, place].reshape(-1, *part.shape), values, part)
+    outputs = values.ask(values.block.features(words))
+    for part, place in zip(chunk, places, strict=True):
+        both = outputs[place].reshape(*part.shape, -1)
+        part.games.differences[part.pairs, part.some] = (both[0] - both[1]).transpose(1, 0, 2)
+
+
+def _mask(records: Words, values: CoalitionValues, part: Part) -> None:
+    """Writes the records (M, 2, games, pairs) of the coalitions of a part and then of their complements."""
+    games, block = part.games, values.block
+    players = np.asarray(values.settings.players)[games.features[part.some]].T
+    count, several = players.shape
+    own = block.rows[:, games.rows[part.some]]
+    changes = np.zeros_like(own)
+    place = players, np.arange(several)
+    changes[place] = own[place] ^ block.background[:, games.backs[part.some]][place]
+    # Of each feature in each game, which of the masks is its own; the last is for those that do not differ.
+    which = np.full(own.shape, count)
+    which[place] = np.arange(count)[:, np.newaxis]
+    lacking = np.ascontiguousarray(masks(games.game.design.members[part.pairs], range(count), count + 1))
+    for cells, masked, change, alike in zip(records, which, changes, own, strict=True):
+        if change.any():
+            np.take(lacking, masked, axis=0, out=cells[0], mode="clip")
+            np.bitwise_and(cells[0], change[:, np.newaxis], out=cells[0])
+            np.bitwise_xor(cells[0], alike[:, np.newaxis], out=cells[0])
+            np.bitwise_xor(cells[0], change[:, np.newaxis], out=cells[1])
+        else:
+            cells[:] = alike[:, np.newaxis]
+
+
+def _limit(block: Encoded, settings: ShapSettings) -> int:
+    """How many masked records one model call gets at most."""
+    wished = max(CHUNK_BYTES // block.record_bytes, CHUNK_RECORDS)
+    return max(2, min(wished, settings.buffer_bytes // block.record_bytes))
