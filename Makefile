@@ -1,10 +1,11 @@
 # make demo   runs the main job on real data          make test    runs every check and every test
 # make check  the checks and tests without a JVM      make venv    only the environment, .venv
 # make bench-bias   counting speed against a bare scan, DuckDB and pandas
+# make bench-shap   Kernel SHAP against the bare model and against shap
 VENV ?= .venv
 CONSTRAINTS ?= conf/constraints/spark4.txt
 BIN := $(VENV)/bin
-.PHONY: help venv java demo test check lint bench-bias clean
+.PHONY: help venv java demo test check lint bench-bias bench-shap clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -35,6 +36,9 @@ test: lint java
 
 bench-bias: venv java
 	$(BIN)/python benchmarks/bench_bias.py
+
+bench-shap: venv
+	$(BIN)/python benchmarks/bench_shap.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis
