@@ -47,7 +47,8 @@ def _explained(shap: ShapResult) -> Iterator[str]:
     if doubtful(shap):
         yield f"  intervals: {intervals(shap)}"
     for output, label in enumerate(shap.labels[:MOST_OUTPUTS]):
-        yield f"  {_printable(label)}: {METHODS[summary.method]} ± standard errors (expected value {plan.expected[output]:.4g})"
+        expected = f"(expected value {plan.expected[output]:.4g})"
+        yield f"  {_printable(label)}: {METHODS[summary.method]} ± standard errors {expected}"
         order = np.argsort(-np.abs(summary.values[output]), kind="stable")
         width = max(len(_printable(shap.features[player])) for player in order[:MOST_FEATURES])
         for player in order[:MOST_FEATURES]:
