@@ -76,12 +76,12 @@ class CoalitionValues:
         """v(∅) (n, D): ``expected`` (D,), or of each row, where it keeps its values of features that do not play."""
         if self.settings.everyone_plays:
             return np.tile(expected, (self._rows, 1))
-        means = [self._mean_without(rows) for rows in _slices(self._rows, max(1, self._limit // self._backs))]
+        means = [self._mean_without(rows) for rows in _slices(self._rows, max(1, self.limit // self._backs))]
         return link(np.concatenate(means), self.settings.link)
 
     def differences(self, members: NDArray[np.bool_]) -> Outputs:
         """v(S) - v(N∖S) of P coalitions (P, K) for n rows: (P, n, D)."""
-        size = chunk(len(members), self._backs, self._limit)
+        size = chunk(len(members), self._backs, self.limit)
         found = [np.empty((0, self._rows, self.ask.outputs or 0))]
         for pairs in _slices(len(members), size.pairs):
             some = self._coalitions(members[pairs])
@@ -90,18 +90,18 @@ class CoalitionValues:
         return np.concatenate(found[1:] or found)
 
     @property
+    def limit(self) -> int:
+        """How many masked records one model call gets at most."""
+        wished = max(CHUNK_BYTES // self.block.record_bytes, CHUNK_RECORDS)
+        return max(2, min(wished, self.settings.buffer_bytes // self.block.record_bytes))
+
+    @property
     def _rows(self) -> int:
         return int(self.block.rows.shape[1])
 
     @property
     def _backs(self) -> int:
         return int(self.block.background.shape[1])
-
-    @property
-    def _limit(self) -> int:
-        """How many masked records one model call gets."""
-        wished = max(CHUNK_BYTES // self.block.record_bytes, CHUNK_RECORDS)
-        return max(2, min(wished, self.settings.buffer_bytes // self.block.record_bytes))
 
     @cached_property
     def _playing(self) -> Words:

@@ -19,12 +19,14 @@ from clarify_spark.udfs.errors import ClarifyError
 from clarify_spark.udfs.explained import Explained, Probe, to_bytes
 from clarify_spark.udfs.masking import Buffer, encoded
 from clarify_spark.udfs.outputs import ModelCalls, Outputs, link, outputs_of
+from clarify_spark.udfs.pair_games import explain_pairs
 from clarify_spark.udfs.predictors import load_predictor
 from clarify_spark.udfs.predictors.answer import Predict
 from clarify_spark.udfs.predictors.features import typed
 from clarify_spark.udfs.predictors.user_code import one_thread
 from clarify_spark.udfs.scoring import blocks
 from clarify_spark.udfs.shap_plan import Background, Engine, Link, ShapPlan, ShapSettings
+from clarify_spark.udfs.shapley import design
 
 __all__ = [
     "Background", "Engine", "Explained", "Link", "Probe", "ShapPlan", "ShapSettings",
@@ -35,9 +37,7 @@ __all__ = [
 def explain_block(frame: pd.DataFrame, predict: Predict, plan: ShapPlan, buffer: Buffer | None = None) -> Explained:
     """The Shapley values of the rows of a typed frame, which are one block; ``buffer`` is memory to use again."""
     if plan.engine == "pairwise":
-        from clarify_spark.udfs.pair_games import explain_pairs
-
-        return explain_pairs(frame, predict, plan)
+        return explain_pairs(frame, predict, plan, buffer)
     ask = ModelCalls(predict, plan.settings, plan.outputs)
     with one_thread():
         return _explained(_values(frame, ask, plan.settings, buffer or Buffer()), plan)
@@ -113,8 +113,6 @@ def probe(frame: pd.DataFrame, predict: Predict, settings: ShapSettings) -> Prob
 
     When all coalitions are enumerated nothing is left to learn from the pilot: one row is asked for, to time the calls.
     """
-    from clarify_spark.udfs.shapley import design
-
     ask = ModelCalls(predict, settings)
     coalitions = design(len(settings.players), settings.samples, settings.seed)
     with one_thread():

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clarify_spark.udfs.errors import ModelError
-from clarify_spark.udfs.predictors.answer import Answer, Predict
+from clarify_spark.udfs.predictors.answer import Answer, Predict, matrix_of
 from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.shap_plan import Link, ShapSettings
 
@@ -58,7 +58,7 @@ class ModelCalls:
     """A model as a function from n records to finite outputs (n, D), which counts what it was asked."""
 
     def __init__(self, predict: Predict, settings: ShapSettings, outputs: int | None = None) -> None:
-        self._matrix: Callable[[NDArray[np.float64]], Answer] | None = getattr(predict, "matrix", None)
+        self._matrix = matrix_of(predict)
         self.records = self.calls = self.duplicates = 0
         self.seconds = 0.0
         self._predict = predict

@@ -94,7 +94,7 @@ def test_values_agree_with_those_of_shap_where_it_enumerates():
     weights = np.array([0.3, 0.1, 0.2, 0.2, 0.2])
     explainer = shap.KernelExplainer(
         lambda cells: model.predict(pd.DataFrame(cells, columns=rows.columns)),
-        shap.DenseData(background.to_numpy(), list(background.columns), None, weights),
+        shap.utils._legacy.DenseData(background.to_numpy(), list(background.columns), None, weights),
     )
     wanted = explainer.shap_values(rows.to_numpy(), nsamples=2**8, l1_reg=False, silent=True)
     predict = scores(model.predict)
