@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 from clarify_spark.explain.medians import order_statistics
 from clarify_spark.explain.summary import Totals, summarize
 from clarify_spark.udfs.explained import Explained, from_bytes, to_bytes
+from clarify_spark.udfs.shapley import default_prior, game
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 TABLES = arrays(np.float64, st.tuples(st.integers(1, 40), st.integers(1, 3)), elements=FINITE)
@@ -231,3 +232,42 @@ def test_intervals_over_coalitions_hold_however_much_the_errors_of_rows_agree(me
 def test_intervals_over_coalitions_are_not_wider_than_errors_that_all_agree_need():
     found = coverage("mean_abs", lambda values: np.abs(values).mean(axis=0), 1.0)
     assert found[2] <= 0.97
+
+
+class Games:
+    """Rows that are polynomials in the signs of 12 features, of odd orders 1 to 5, with known Shapley values.
+
+    Half of the features are alike in all rows, so that errors of rows agree; the last four do nothing. With
+    v(s) = sum of c_T prod s_i over T, d(S) = 2 v(s) and φ_i = sum over T with i of 2 c_T / |T|.
+    """
+
+    def __init__(self, rows):
+        rng = np.random.default_rng(2)
+        sets = [rng.choice(8, order, replace=False) for order, count in ((1, 8), (3, 25), (5, 8)) for _ in range(count)]
+        self.inside = np.array([np.isin(np.arange(12), one) for one in sets])
+        signs = np.where(np.arange(12) < 4, 1.0, rng.choice([-1.0, 1.0], (rows, 12)))
+        size = self.inside.sum(axis=1)
+        self.terms = rng.normal(size=len(sets)) / size * np.where(self.inside, signs[:, None], 1.0).prod(axis=2)
+        self.values = 2 * (self.terms / size) @ self.inside
+
+    def differences(self, members):
+        """v(S) - v(N without S) (P, n) and v(N) - v(no feature) (n,)."""
+        signs = np.where(members, 1.0, -1.0)
+        products = np.where(self.inside, signs[:, None], 1.0).prod(axis=2)
+        return 2 * products @ self.terms.T, 2 * self.terms.sum(axis=1)
+
+
+@pytest.mark.parametrize("method", ["mean_abs", "median", "mean_sq"])
+def test_intervals_over_coalitions_hold_in_games_with_known_values(method):
+    games = Games(rows=60)
+    true = summarize(blocks_of(games.values[:, None]), method, exact=True).values
+    hits, ratios = [], []
+    for seed in range(25):
+        sampled = game(12, 120, "blup", default_prior(), seed, True)
+        values, errors = sampled.solver.solve(*games.differences(sampled.design.members))
+        found = summarize(blocks_of(values.T[:, None], errors.T[:, None]), method, exact=False)
+        off = np.abs(found.values - true)
+        hits.append(off <= 1.96 * found.coalition_errors)
+        ratios.append(found.coalition_errors.mean() / off.mean())
+    assert np.mean(hits) >= 0.95
+    assert np.mean(ratios) <= 10
