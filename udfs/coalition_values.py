@@ -40,10 +40,14 @@ def chunk(pairs: int, backs: int, limit: int) -> Chunk:
     if pairs * backs <= half:
         return Chunk(pairs, half // max(1, pairs * backs), backs)
     if backs * min(_FEW_PAIRS, pairs) <= half:
-        calls = math.ceil(pairs / (half // backs))
-        return Chunk(math.ceil(pairs / calls), 1, backs)
+        return Chunk(_evenly(pairs, half // backs), 1, backs)
     together = min(_FEW_PAIRS, pairs, half)
-    return Chunk(together, 1, half // together)
+    return Chunk(together, 1, _evenly(backs, half // together))
+
+
+def _evenly(total: int, most: int) -> int:
+    """The size of a part when ``total`` is cut into as few parts of at most ``most`` as can be, all much alike."""
+    return math.ceil(total / math.ceil(total / most))
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +80,8 @@ class CoalitionValues:
         """v(∅) (n, D): ``expected`` (D,), or of each row, where it keeps its values of features that do not play."""
         if self.settings.everyone_plays:
             return np.tile(expected, (self._rows, 1))
-        means = [self._mean_without(rows) for rows in _slices(self._rows, max(1, self.limit // self._backs))]
+        backs = min(self._backs, self.limit)
+        means = [self._means_of_nothing(rows, backs) for rows in _slices(self._rows, self.limit // backs)]
         return link(np.concatenate(means), self.settings.link)
 
     def differences(self, members: NDArray[np.bool_]) -> Outputs:
@@ -108,20 +113,26 @@ class CoalitionValues:
         return playing(self.settings.players, len(self.block.columns))
 
     @cached_property
-    def _fingerprints(self) -> Fingerprints:
+    def prints(self) -> Fingerprints:
+        """The fingerprints of the cells of rows and background."""
         return fingerprints(self.block.rows, self.block.background, self.settings.players)
 
     def _changes(self, rows: slice, backs: slice) -> Words:
         """x ^ b (M, n, B), 0 for features that do not play."""
-        changes = self.block.rows[:, rows, np.newaxis] ^ self.block.background[:, np.newaxis, backs]
-        return changes & self._playing[:, np.newaxis, np.newaxis]
+        changes: Words = self.block.rows[:, rows, np.newaxis] ^ self.block.background[:, np.newaxis, backs]
+        changes &= self._playing[:, np.newaxis, np.newaxis]
+        return changes
 
-    def _mean_without(self, rows: slice) -> Outputs:
-        """The mean outputs (n, D) with every player taken from the background."""
-        everyone = slice(0, self._backs)
-        records = self.block.rows[:, rows, np.newaxis] ^ self._changes(rows, everyone)
-        outputs = self.ask(self.block.features(records.reshape(len(records), -1)))
-        return self._mean(outputs.reshape(-1, self._backs, outputs.shape[1]), everyone)
+    def _means_of_nothing(self, rows: slice, together: int) -> Outputs:
+        """The mean outputs (n, D) with every player from the background, so many background rows at a time."""
+        means = []
+        for backs in _slices(self._backs, together):
+            records = self._changes(rows, backs)
+            records ^= self.block.rows[:, rows, np.newaxis]
+            outputs = self.ask(self.block.features(records.reshape(len(records), -1)))
+            means.append(self._mean(outputs.reshape(records.shape[1], records.shape[2], -1), backs))
+        total: Outputs = np.sum(means, axis=0)
+        return total
 
     def _of_rows(self, some: Coalitions, rows: slice, backs: int) -> Outputs:
         """v(S) - v(N∖S) (P, n, D) for some rows, from so many background rows at a time."""
@@ -140,10 +151,10 @@ class CoalitionValues:
         shape = (2, *changes.shape[1:], len(some.members))
         words = self.buffer.words(len(changes), math.prod(shape), self.block.by_record)
         mask_pairs(_unfolded(words, shape), self.block.rows[:, rows], changes, some.lacking)
-        distinct = self._fingerprints.distinct(some.members, rows, backs) if _may_repeat(changes, shape[3]) else None
-        return self._asked(words, distinct).reshape(2 * shape[1], shape[2], -1)
+        distinct = self.prints.distinct(some.members, rows, backs) if _may_repeat(changes, shape[3]) else None
+        return self.asked(words, distinct).reshape(2 * shape[1], shape[2], -1)
 
-    def _asked(self, words: Words, distinct: Distinct | None) -> Outputs:
+    def asked(self, words: Words, distinct: Distinct | None) -> Outputs:
         """The model's outputs (m, D) for m records, each of the distinct ones asked for once if these are known."""
         if distinct is None:
             return self.ask(self.block.features(words))
@@ -161,7 +172,7 @@ class CoalitionValues:
 
 
 def _may_repeat(changes: Words, pairs: int) -> bool:
-    """Whether a row and a background row differ in so few features m that the 2 P records need not be 2 P of 2^m."""
+    """Whether rows and background rows differ in so few features, m on average, that 2^m falls short of some 2 P."""
     differing = np.count_nonzero(changes) / (changes.shape[1] * changes.shape[2])
     return bool(differing <= math.log2(2 * pairs) + 1)
 

@@ -114,9 +114,10 @@ def test_a_model_that_takes_a_matrix_gives_the_values_of_its_frames():
     np.testing.assert_allclose(of_matrix.values, of_frames.values, atol=1e-12)
 
 
-@pytest.mark.parametrize("buffer_bytes", [1, 5_000, 40_000, 2**28])
-def test_the_size_of_chunks_bounds_what_the_model_sees_and_hardly_changes_values(buffer_bytes):
-    settings = settings_of(mixed(1, 6))
+@pytest.mark.parametrize("players", [(0, 1, 2, 3, 4), (0, 3)])
+@pytest.mark.parametrize("buffer_bytes", [1, 500, 5_000, 2**28])
+def test_the_size_of_chunks_bounds_what_the_model_sees_and_hardly_changes_values(buffer_bytes, players):
+    settings = settings_of(mixed(1, 6), players=players)
     rows = mixed(2, 5)
     wanted = explain_block(rows, loans, plan_of(loans, settings))
     watched = Watched(loans)
