@@ -10,25 +10,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from clarify_spark.udfs.coalition_values import CHUNK_BYTES, CHUNK_RECORDS, CoalitionValues
+from clarify_spark.udfs.coalition_values import CoalitionValues
 from clarify_spark.udfs.explained import Explained
 from clarify_spark.udfs.masking import Buffer, Encoded, Words, encoded, masks
 from clarify_spark.udfs.outputs import ModelCalls, Outputs
 from clarify_spark.udfs.predictors.answer import Predict
 from clarify_spark.udfs.predictors.user_code import one_thread
-from clarify_spark.udfs.shap_plan import ShapPlan, ShapSettings
+from clarify_spark.udfs.repeats import distinct
+from clarify_spark.udfs.shap_plan import ShapPlan
 from clarify_spark.udfs.shapley import Game, game
 
 Integers = NDArray[np.int64]
-#: Games of as many players as a job has features: more are not kept.
-_game = lru_cache(maxsize=1024)(game)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +64,8 @@ class Part:
 
 def pair_records(sizes: Integers, samples: int) -> int:
     """How many records pair games ask the model for; sizes (r, B) are numbers of differing features."""
-    coalitions = np.exp2(np.asarray(sizes, dtype=np.float64)) - 2
-    return int(np.clip(coalitions, 0, samples).sum())
+    coalitions = np.exp2(np.minimum(sizes, 63)) - 2
+    return int(np.clip(coalitions, 0, 2 * max(1, samples // 2)).sum())
 
 
 def explain_pairs(frame: pd.DataFrame, predict: Predict, plan: ShapPlan, buffer: Buffer | None = None) -> Explained:
@@ -108,10 +106,10 @@ def _nothing(values: CoalitionValues) -> Outputs:
     rows, backs = block.rows.shape[1], block.background.shape[1]
     players = list(settings.players)
     found = []
-    for start in range(0, rows, max(1, _limit(block, settings) // backs)):
-        some = block.rows[:, start : start + max(1, _limit(block, settings) // backs)]
-        records = np.repeat(some, backs, axis=1)
-        records[players] = np.tile(block.background[players], some.shape[1])
+    for start in range(0, rows * backs, values.limit):
+        row, back = np.divmod(np.arange(start, min(start + values.limit, rows * backs)), backs)
+        records = block.rows[:, row]
+        records[players] = block.background[players][:, back]
         found.append(values.ask(block.features(records)))
     return np.concatenate(found).reshape(rows, backs, -1)
 
@@ -122,7 +120,7 @@ def _averaged(values: CoalitionValues, plan: ShapPlan, totals: Outputs) -> tuple
     shape = (totals.shape[0], len(settings.players), totals.shape[2])
     shares, errors = np.zeros(shape), np.zeros(shape)
     every = list(_games(values.block, plan))
-    for chunk in _chunks(every, _limit(values.block, settings)):
+    for chunk in _chunks(every, values.limit):
         _ask(values, chunk)
     for games in every:
         weights = settings.background.weights[games.backs][:, np.newaxis, np.newaxis]
@@ -154,7 +152,7 @@ def _games(block: Encoded, plan: ShapPlan) -> Iterator[Games]:
     for players in np.unique(sizes[sizes > 0]).tolist():
         rows, backs = np.nonzero(sizes == players)
         features = np.nonzero(differing[:, rows, backs].T)[1].reshape(-1, players)
-        found = _game(players, settings.samples, settings.estimator, prior, settings.seed, settings.standard_errors)
+        found = game(players, settings.samples, settings.estimator, prior, settings.seed, settings.standard_errors)
         differences = np.empty((len(found.design.members), len(rows), plan.outputs))
         yield Games(found, rows, backs, features, differences)
 
@@ -192,10 +190,23 @@ def _ask(values: CoalitionValues, chunk: list[Part]) -> None:
     places = [slice(start, stop) for start, stop in pairwise(edges.tolist())]
     for part, place in zip(chunk, places, strict=True):
         _mask(words[:, place].reshape(-1, *part.shape), values, part)
-    outputs = values.ask(values.block.features(words))
+    repeats = distinct(lambda which: np.concatenate([_prints(values, part, which) for part in chunk]))
+    outputs = values.asked(words, repeats)
     for part, place in zip(chunk, places, strict=True):
         both = outputs[place].reshape(*part.shape, -1)
         part.games.differences[part.pairs, part.some] = (both[0] - both[1]).transpose(1, 0, 2)
+
+
+def _prints(values: CoalitionValues, part: Part, which: int) -> Outputs:
+    """Fingerprints of a part's records, in their order: sums over features, so that they are one matrix product."""
+    games, prints = part.games, values.prints
+    rows, backs, features = games.rows[part.some], games.backs[part.some], games.features[part.some].T
+    present = prints.rows[which][:, rows]
+    own = (prints.own[which][rows] + present.sum(axis=0))[:, np.newaxis]
+    changes = (prints.background[which][features, backs] - present[features, np.arange(len(rows))]).T
+    lacking = changes @ (~games.game.design.members[part.pairs]).T.astype(np.float64)
+    everything = changes.sum(axis=1, keepdims=True)
+    return np.stack([own + lacking, own + (everything - lacking)]).ravel()
 
 
 def _mask(records: Words, values: CoalitionValues, part: Part) -> None:
@@ -219,9 +230,3 @@ def _mask(records: Words, values: CoalitionValues, part: Part) -> None:
             np.bitwise_xor(cells[0], change[:, np.newaxis], out=cells[1])
         else:
             cells[:] = alike[:, np.newaxis]
-
-
-def _limit(block: Encoded, settings: ShapSettings) -> int:
-    """How many masked records one model call gets at most."""
-    wished = max(CHUNK_BYTES // block.record_bytes, CHUNK_RECORDS)
-    return max(2, min(wished, settings.buffer_bytes // block.record_bytes))

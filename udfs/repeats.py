@@ -7,6 +7,7 @@ fingerprints of 40 bits and more tell records apart: with 2^15 records a chance 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,17 +42,7 @@ class Fingerprints:
 
         None when a sample says that too few repeat.
         """
-        prints = self._of_records(0, members, rows, backs)
-        if not _worthwhile(prints):
-            return None
-        order = np.argsort(prints)
-        starts = np.diff(prints[order], prepend=-1.0) != 0
-        positions = order[starts]
-        places = np.empty(len(prints), dtype=np.int64)
-        places[order] = np.cumsum(starts) - 1
-        second = self._of_records(1, members, rows, backs)
-        same = np.array_equal(second, second[positions][places])
-        return Distinct(positions, places) if same and len(positions) <= WORTH * len(prints) else None
+        return distinct(lambda which: self._of_records(which, members, rows, backs))
 
     def _of_records(self, which: int, members: NDArray[np.bool_], rows: slice, backs: slice) -> Floats:
         """Fingerprints (2 n B P,) of the coalitions' records, then of their complements'."""
@@ -63,6 +54,24 @@ class Fingerprints:
             *changes.shape[1:], -1
         )
         return np.concatenate([first, everything + self.own[which][rows, np.newaxis, np.newaxis] - first]).ravel()
+
+
+def distinct(prints: Callable[[int], Floats]) -> Distinct | None:
+    """The distinct ones among records of which ``prints`` gives fingerprints (m,): number 0 and, to be sure, number 1.
+
+    None when a sample says that too few repeat.
+    """
+    first = prints(0)
+    if not _worthwhile(first):
+        return None
+    order = np.argsort(first)
+    starts = np.diff(first[order], prepend=-1.0) != 0
+    positions = order[starts]
+    places = np.empty(len(first), dtype=np.int64)
+    places[order] = np.cumsum(starts) - 1
+    second = prints(1)
+    same = np.array_equal(second, second[positions][places])
+    return Distinct(positions, places) if same and len(positions) <= WORTH * len(first) else None
 
 
 def fingerprints(rows: Words, background: Words, players: tuple[int, ...]) -> Fingerprints:
