@@ -100,6 +100,18 @@ class CoalitionValues:
         wished = max(CHUNK_BYTES // self.block.record_bytes, CHUNK_RECORDS)
         return max(2, min(wished, self.settings.buffer_bytes // self.block.record_bytes))
 
+    @cached_property
+    def prints(self) -> Fingerprints:
+        """The fingerprints of the cells of rows and background."""
+        return fingerprints(self.block.rows, self.block.background, self.settings.players)
+
+    def asked(self, words: Words, distinct: Distinct | None) -> Outputs:
+        """The model's outputs (m, D) for m records, each of the distinct ones asked for once if these are known."""
+        if distinct is None:
+            return self.ask(self.block.features(words))
+        self.ask.duplicates += words.shape[1] - len(distinct.positions)
+        return self.ask(self.block.features(words[:, distinct.positions]))[distinct.places]
+
     @property
     def _rows(self) -> int:
         return int(self.block.rows.shape[1])
@@ -111,11 +123,6 @@ class CoalitionValues:
     @cached_property
     def _playing(self) -> Words:
         return playing(self.settings.players, len(self.block.columns))
-
-    @cached_property
-    def prints(self) -> Fingerprints:
-        """The fingerprints of the cells of rows and background."""
-        return fingerprints(self.block.rows, self.block.background, self.settings.players)
 
     def _changes(self, rows: slice, backs: slice) -> Words:
         """x ^ b (M, n, B), 0 for features that do not play."""
@@ -153,13 +160,6 @@ class CoalitionValues:
         mask_pairs(_unfolded(words, shape), self.block.rows[:, rows], changes, some.lacking)
         distinct = self.prints.distinct(some.members, rows, backs) if _may_repeat(changes, shape[3]) else None
         return self.asked(words, distinct).reshape(2 * shape[1], shape[2], -1)
-
-    def asked(self, words: Words, distinct: Distinct | None) -> Outputs:
-        """The model's outputs (m, D) for m records, each of the distinct ones asked for once if these are known."""
-        if distinct is None:
-            return self.ask(self.block.features(words))
-        self.ask.duplicates += words.shape[1] - len(distinct.positions)
-        return self.ask(self.block.features(words[:, distinct.positions]))[distinct.places]
 
     def _coalitions(self, members: NDArray[np.bool_]) -> Coalitions:
         lacking = masks(members, self.settings.players, len(self.block.columns))
