@@ -31,6 +31,7 @@ from clarify_spark.udfs.shapley import default_prior, game
 
 FEATURES = ("age", "debt", "income", "rate", "term")
 ROWS, BLOCK_ROWS = 300, 8
+SCHEMA = "c0 double, c1 double, c2 double, c3 double, c4 double, row_key bigint, c5 bigint"
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +72,8 @@ def plan_of(spec):
 def dataset(spark, frame):
     def make(partitions=3, rows=frame, join=None):
         columns = {name: Column(name, f"c{i}", "float") for i, name in enumerate((*FEATURES, "id"))}
-        keyed = spark.createDataFrame(rows.sample(frac=1, random_state=partitions)).repartition(partitions)
+        records = list(rows.sample(frac=1, random_state=partitions).itertuples(index=False, name=None))
+        keyed = spark.createDataFrame(records, SCHEMA).repartition(partitions)
         return SimpleNamespace(keyed=keyed, column=columns.__getitem__, join=join)
 
     return make
