@@ -33,7 +33,8 @@ Integers = NDArray[np.int64]
 class Games:
     """The G games of m players of a block: rows (G,), background rows (G,), differing players (G, m) by position.
 
-    ``differences`` (P, G, D) are v(S) - v(N∖S) of the P pairs of coalitions in ``game``, to be filled.
+    Those of one row and the same players stand together. ``differences`` (P, G, D) are v(S) - v(N∖S) of the P pairs of
+    coalitions in ``game``, to be filled.
     """
 
     game: Game
@@ -115,35 +116,49 @@ def _nothing(values: CoalitionValues) -> Outputs:
 
 
 def _averaged(values: CoalitionValues, plan: ShapPlan, totals: Outputs) -> tuple[Outputs, Outputs]:
-    """Values and errors (n, D, K) averaged over the background; totals (n, B, D) are v(N) - v(∅) of each game."""
-    settings = values.settings
-    shape = (totals.shape[0], len(settings.players), totals.shape[2])
-    shares, errors = np.zeros(shape), np.zeros(shape)
+    """Values and errors (n, D, K) averaged over the background; totals (n, B, D) are v(N) - v(∅) of each game.
+
+    Games of one size share a design and may err alike, so that their errors are added; those of another size have
+    another design, and variances are added.
+    """
+    shape = (totals.shape[0], len(values.settings.players), totals.shape[2])
+    shares, variances = np.zeros(shape), np.zeros(shape)
     every = list(_games(values.block, plan))
     for chunk in _chunks(every, values.limit):
         _ask(values, chunk)
     for games in every:
-        weights = settings.background.weights[games.backs][:, np.newaxis, np.newaxis]
-        place = games.rows[:, np.newaxis], games.features
-        found, spread = _solved(games, totals[games.rows, games.backs])
-        np.add.at(shares, place, weights * found)
-        np.add.at(errors, place, weights * spread)
-    return np.ascontiguousarray(shares.transpose(0, 2, 1)), np.ascontiguousarray(errors.transpose(0, 2, 1))
+        place, found, spread = _solved(games, totals, values.settings.background.weights)
+        np.add.at(shares, place, found)
+        if games.game.solver.spread.any():
+            errors = np.zeros(shape)
+            np.add.at(errors, place, spread)
+            variances += errors**2
+    return np.ascontiguousarray(shares.transpose(0, 2, 1)), np.ascontiguousarray(np.sqrt(variances).transpose(0, 2, 1))
 
 
-def _solved(games: Games, totals: Outputs) -> tuple[Outputs, Outputs]:
-    """Values and errors (G, m, D) of the games from their differences and totals (G, D), by one matrix product."""
-    count, outputs = totals.shape
-    differences = games.differences.reshape(len(games.differences), count * outputs)
-    values, errors = (
-        part.reshape(-1, count, outputs).transpose(1, 0, 2)
-        for part in games.game.solver.solve(differences, totals.ravel())
-    )
-    return values, errors
+def _solved(games: Games, totals: Outputs, weights: Outputs) -> tuple[tuple[Integers, Integers], Outputs, Outputs]:
+    """Where values belong, rows (U, 1) and players (U, m), the values and their errors (U, m, D).
+
+    Estimates are linear, so that the games of one row and the same players are averaged before they are solved.
+    """
+    starts = _starts(games)
+    share = weights[games.backs][:, np.newaxis]
+    differences = np.add.reduceat(games.differences * share, starts, axis=1)
+    merged = np.add.reduceat(totals[games.rows, games.backs] * share, starts, axis=0)
+    solved = games.game.solver.solve(differences.reshape(len(differences), merged.size), merged.ravel())
+    values, errors = (part.reshape(-1, *merged.shape).transpose(1, 0, 2) for part in solved)
+    return (games.rows[starts, np.newaxis], games.features[starts]), values, errors
+
+
+def _starts(games: Games) -> Integers:
+    """The first game (U,) of each row and set of players."""
+    keys = np.column_stack([games.rows, games.features])
+    starts: Integers = np.flatnonzero(np.any(np.diff(keys, axis=0, prepend=-1) != 0, axis=1))
+    return starts
 
 
 def _games(block: Encoded, plan: ShapPlan) -> Iterator[Games]:
-    """The games of a block by their number of players, those of one number in the order of rows and background."""
+    """The games of a block by their number of players, those of one number by rows, players and background rows."""
     settings = plan.settings
     # Relevance is about the features; players are other ones in every game.
     prior = replace(plan.prior, relevance=None)
@@ -152,9 +167,10 @@ def _games(block: Encoded, plan: ShapPlan) -> Iterator[Games]:
     for players in np.unique(sizes[sizes > 0]).tolist():
         rows, backs = np.nonzero(sizes == players)
         features = np.nonzero(differing[:, rows, backs].T)[1].reshape(-1, players)
+        order = np.lexsort([backs, *features.T[::-1], rows])
         found = game(players, settings.samples, settings.estimator, prior, settings.seed, settings.standard_errors)
         differences = np.empty((len(found.design.members), len(rows), plan.outputs))
-        yield Games(found, rows, backs, features, differences)
+        yield Games(found, rows[order], backs[order], features[order], differences)
 
 
 def _chunks(every: list[Games], limit: int) -> Iterator[list[Part]]:

@@ -225,3 +225,31 @@ def test_the_mean_inside_of_a_link_is_refused():
             two_outputs,
             replace(pair_plan(two_outputs, mixed(0, 2)), settings=settings_of(mixed(0, 2), link="logit")),
         )
+
+
+@pytest.mark.parametrize("samples", [20, 100])
+def test_where_every_feature_differs_values_and_errors_are_those_of_the_shared_design(samples):
+    background, rows = numbers(7, 4, 9), numbers(8, 5, 9)
+    plan = pair_plan(products, background, np.array([0.4, 0.3, 0.2, 0.1]), samples=samples)
+    pairs, shared = (explain_block(rows, products, replace(plan, engine=engine)) for engine in ("pairwise", "shared"))
+    np.testing.assert_allclose(pairs.values, shared.values, atol=1e-12)
+    np.testing.assert_allclose(pairs.errors, shared.errors, atol=1e-12)
+    assert (pairs.errors > 0).all()
+
+
+def test_errors_of_one_design_are_added_and_variances_of_different_ones():
+    background, rows = numbers(7, 2, 10), numbers(8, 1, 10)
+    rows = rows.assign(x9=background["x9"][0])
+    weights = np.array([0.3, 0.7])
+    together = explain_pairs(rows, products, pair_plan(products, background, weights, samples=60)).errors
+    alone = [
+        explain_pairs(rows, products, pair_plan(products, background.iloc[[b]], samples=60)).errors for b in (0, 1)
+    ]
+    assert (alone[0][..., 9] == 0).all()
+    np.testing.assert_allclose(together, np.hypot(0.3 * alone[0], 0.7 * alone[1]))
+    rows = rows.assign(x8=background["x8"][1], x9=background["x9"][0])
+    together = explain_pairs(rows, products, pair_plan(products, background, weights, samples=60)).errors
+    alone = [
+        explain_pairs(rows, products, pair_plan(products, background.iloc[[b]], samples=60)).errors for b in (0, 1)
+    ]
+    np.testing.assert_allclose(together, 0.3 * alone[0] + 0.7 * alone[1])
