@@ -87,8 +87,8 @@ def explain_batches(
     for table in blocks(batches, plan.block_rows):
         keys = table.column("row_key").to_numpy()
         number = int(keys[0]) // plan.block_rows
+        predict = predict or load_predictor(plan.settings.spec)
         try:
-            predict = predict or load_predictor(plan.settings.spec)
             explained = explain_block(_typed(table, plan.settings, features), predict, plan, buffer)
         except ClarifyError as error:
             raise type(error)(f"block {number} (rows {keys[0]} to {keys[-1]}): {error}") from error
