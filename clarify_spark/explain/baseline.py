@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from clarify_spark.config import Shap
 from clarify_spark.errors import ConfigError, Problem
 from clarify_spark.explain.baseline_rows import Features, Rows, UnfitError, frame_of, rows_of
+from clarify_spark.explain.clustering import CRITERION, Attribute, points, prototypes
 from clarify_spark.udfs.shapley import default_samples
 
 PATH = "methods.shap.baseline"
@@ -69,3 +70,28 @@ def cautions(rows: int, features: int, shap: Shap) -> tuple[str, ...]:
         f"The baseline has {rows:,} rows: explaining one row takes up to {coalitions:,} coalitions × {rows:,} = "
         f"{coalitions * rows:,} model records. Fewer rows cost less.",
     )
+
+
+def computed(attributes: Sequence[Attribute], features: Features, clusters: int | None, seed: int) -> Baseline:
+    """Rows of a sample of the data, weighted by the clusters for which they stand; see ``clustering``."""
+    chosen = prototypes(points(attributes), clusters, seed)
+    values = [[attribute.values[place] for attribute in attributes] for place in chosen.positions]
+    frame, _ = frame_of(Rows(values), features)
+    mixed = any(attribute.categorical for attribute in attributes)
+    facts = {
+        "method": "k-prototypes" if mixed else "k-means",
+        "criterion": CRITERION if clusters is None else "num_clusters",
+        "sampled_rows": len(attributes[0].values),
+        "spread_by_clusters": {str(number): spread for number, spread in chosen.spreads.items()},
+    }
+    return Baseline(frame, chosen.shares, "computed", _computed_notes(len(frame), clusters, facts), facts)
+
+
+def _computed_notes(rows: int, clusters: int | None, facts: Mapping[str, Any]) -> tuple[str, ...]:
+    said = (
+        f"Baseline: {rows} {'row' if rows == 1 else 'rows'} of the data chosen by {facts['method']} from a sample of "
+        f"{facts['sampled_rows']:,}, each weighted by the share of rows nearest to it.",
+    )
+    if clusters is not None and rows < clusters:
+        return (*said, f"num_clusters is {clusters}, but the sample has only {rows} rows that differ.")
+    return said

@@ -85,11 +85,15 @@ def _by_path(document: Any, features: Features) -> list[Row] | None:
         return None
     path = compile_path(features.path)
     found = _search(path, document) if features.whole else [_search(path, record) for record in document]
-    if not _all(list, found) or not found:
+    if not isinstance(found, list) or not any(isinstance(row, list) for row in found):
         return None
+    said = f"the JMESPath features {features.path!r} finds"
     if features.whole and isinstance(document, list) and len(found) != len(document):
-        raise UnfitError(f"the JMESPath features {features.path!r} finds {len(found)} of {len(document)} rows")
-    return list(found)
+        raise UnfitError(f"{said} {len(found)} of {len(document)} rows")
+    for number, row in enumerate(found, start=1):
+        if not isinstance(row, list):
+            raise UnfitError(f"row {number}: {said} {shown(row)}; allowed: a list of values")
+    return found
 
 
 def _search(path: Path, value: Any) -> Any:

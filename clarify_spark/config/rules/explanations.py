@@ -10,6 +10,8 @@ from clarify_spark.config.places import shown
 from clarify_spark.config.rules.findings import Problems, finding, missing
 from clarify_spark.errors import Problem
 
+#: More baseline rows than this are a mistake: each of them multiplies the model records.
+MOST_CLUSTERS = 1_000
 MODEL_TYPES = ("IMAGE_CLASSIFICATION", "OBJECT_DETECTION")
 
 
@@ -26,11 +28,25 @@ def shap(config: AnalysisConfig) -> Problems:
         yield finding("methods.shap.features_to_explain", found, "this key for numbers and categories only")
     if settings.text_config is not None and settings.image_config is not None:
         yield finding("methods.shap", "text_config and image_config", "one of them")
-    for key in ("num_samples", "num_clusters"):
-        value = getattr(settings, key)
-        if value is not None and value < 1:
-            yield finding(f"methods.shap.{key}", str(value), "1 or more")
+    samples, clusters = settings.num_samples, settings.num_clusters
+    if samples is not None and samples < 1:
+        yield finding("methods.shap.num_samples", str(samples), "1 or more")
+    if clusters is not None and not 1 <= clusters <= MOST_CLUSTERS:
+        yield finding("methods.shap.num_clusters", f"{clusters:,}", f"1 to {MOST_CLUSTERS:,}")
+    yield from _explained(settings)
     yield from _baseline_rows(settings)
+
+
+def _explained(settings: Shap) -> Iterator[Problem]:
+    features = settings.features_to_explain
+    if features is None:
+        return
+    if not features:
+        place = "methods.shap.features_to_explain"
+        yield finding(place, "[]", "at least one feature; without this key all are explained")
+    for index, feature in enumerate(features):
+        if feature in features[:index]:
+            yield finding(f"methods.shap.features_to_explain[{index}]", f"{shown(feature)} again", "each feature once")
 
 
 def _baseline_rows(settings: Shap) -> Iterator[Problem]:
