@@ -19,8 +19,8 @@ class Explained:
 
     ``prediction`` v(N) and ``base`` v(∅) (n, D) and ``values`` (n, D, K) are in units of the link; ``errors`` (n, D, K)
     are standard errors, None when nobody asked; ``residual`` (n, D) = prediction - base - sum of values. ``records``
-    is how many records the model was asked for in ``calls`` calls, ``duplicates`` how many more it would have been
-    had no record been asked for once only. ``row_keys`` (n,) count from 0, ``join`` is None, until a batch gives them.
+    is how many records the model was asked for in ``calls`` calls, ``duplicates`` how many were not asked for because
+    they repeat others. ``row_keys`` (n,) count from 0, and ``join`` is None, until a batch gives them.
     """
 
     row_keys: NDArray[np.int64]

@@ -21,6 +21,7 @@ _ALIGNMENT = 64
 _ALL_BITS = ~np.uint64(0)
 #: From so many features on, records lie in memory one after the other; below, features do (measured).
 _WIDE = 64
+#: Bytes that one pass over masked records may write before the next pass reads them again from the cache.
 _TILE = 2**20
 _DTYPES = {"float": np.float64, "integer": np.int64, "boolean": np.int64, "object": np.int64}
 
@@ -137,6 +138,7 @@ def _encoded(rows: pd.Series, background: pd.Series) -> tuple[Column, Words]:
 
 
 def _decoded(words: Words, column: Column) -> Any:
+    """A column of a frame; pandas would make texts of its own kind of an array of objects."""
     if column.values is not None:
         return pd.Series(column.values.take(words.view(np.int64)), dtype=object)
     return words.astype(np.bool_) if column.kind == "boolean" else words.view(_DTYPES[column.kind])
@@ -179,7 +181,6 @@ def mask_pairs(records: Words, rows: Words, changes: Words, lacking: Words) -> N
     ``rows`` (M, n) and ``lacking`` (M, P), the words of ``masks``, are laid out as the records are; ``changes``
     (M, n, B) are x ^ b, 0 where a feature does not play.
     """
-    # Some features at a time, so that the second and third pass find in the cache what the one before wrote.
     together = len(records) if records.strides[0] == records.itemsize else max(1, _TILE // records[0].nbytes)
     for start in range(0, len(records), together):
         some = slice(start, start + together)
