@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clarify_spark.spark.formats.keys import FILE_BITS
@@ -22,18 +22,13 @@ def layout_of(keys, block_rows, cell_keys):
 
 
 @st.composite
-def data_sets(draw):
-    """Row keys of some files with some records left out, the rows of a block, and the layout."""
+def data_sets(draw, most_left_out=9):
+    """Row keys of some files, with up to so many of ten records left out; the rows of a block; the layout."""
     block_rows = draw(st.sampled_from([1, 2, 4, 8]))
-    files = draw(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 9)), min_size=1, max_size=6))
-    keys = [
-        (number << FILE_BITS) + i
-        for number, (rows, every) in enumerate(files)
-        for i in range(rows)
-        if (i + 1) % 10 >= every
-    ]
-    if not keys:
-        keys = [5]
+    files = draw(st.lists(st.tuples(st.integers(0, 40), st.integers(0, most_left_out)), min_size=1, max_size=6))
+    numbered = [(number << FILE_BITS, rows, left_out) for number, (rows, left_out) in enumerate(files)]
+    keys = [start + i for start, rows, left_out in numbered for i in range(rows) if (i + 1) % 10 >= left_out]
+    keys = keys or [0]
     cell = block_rows * draw(st.sampled_from([1, 2, 16]))
     return keys, block_rows, layout_of(keys, block_rows, cell)
 
@@ -65,21 +60,28 @@ def covered(waves, keys):
     return [key for wave in waves for key in keys[bisect_left(keys, wave.lo) : bisect_left(keys, wave.hi)]]
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(data_sets(), st.data())
-def test_blocks_of_a_wave_without_holes_are_numbered_through(made, data):
+def test_the_blocks_of_a_wave_have_numbers_of_their_own(made, data):
+    numbers, blocks = numbered_blocks(made, data)
+    assert len(set(numbers)) == len(numbers)
+    assert all(0 <= number < blocks for number in numbers)
+
+
+@settings(max_examples=200)
+@given(data_sets(most_left_out=0), st.data())
+def test_the_blocks_of_a_wave_are_numbered_through_where_no_record_was_left_out(made, data):
+    numbers, blocks = numbered_blocks(made, data)
+    assert sorted(numbers) == list(range(blocks))
+
+
+def numbered_blocks(made, data):
+    """The numbers of a wave's blocks that have rows, and how many blocks the wave is said to have."""
     keys, block_rows, layout = made
     wave = data.draw(st.sampled_from(all_waves(Remaining(layout, []), data)))
     first, bases = layout.file_bases(wave)
-    own = covered([wave], keys)
-    assume(own)
-    numbers = {key // block_rows: int(bases[(key >> FILE_BITS) - first]) + key // block_rows for key in own}
-    assert len(set(numbers.values())) == len(numbers)
-    assert min(numbers.values()) >= 0
-    assert max(numbers.values()) < layout.blocks(wave)
-    dense = all(key - 1 in set(own) or key % (1 << FILE_BITS) == 0 or key == wave.lo for key in own)
-    if dense:
-        assert sorted(numbers.values()) == list(range(layout.blocks(wave)))
+    found = {key // block_rows: int(bases[(key >> FILE_BITS) - first]) for key in covered([wave], keys)}
+    return [base + block for block, base in found.items()], layout.blocks(wave)
 
 
 def test_rows_before_a_key_are_exact_where_cells_end():
