@@ -2,10 +2,11 @@
 # make check  the checks and tests without a JVM      make venv    only the environment, .venv
 # make bench-bias   counting speed against a bare scan, DuckDB and pandas
 # make bench-shap   Kernel SHAP against the bare model and against shap
+# make bench-pair-games   pair games against the shared design and against shap
 VENV ?= .venv
 CONSTRAINTS ?= conf/constraints/spark4.txt
 BIN := $(VENV)/bin
-.PHONY: help venv java demo test check lint bench-bias bench-shap clean
+.PHONY: help venv java demo test check lint bench-bias bench-shap bench-pair-games clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -39,6 +40,9 @@ bench-bias: venv java
 
 bench-shap: venv
 	$(BIN)/python benchmarks/bench_shap.py
+
+bench-pair-games: venv
+	$(BIN)/python benchmarks/bench_pair_games.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis
