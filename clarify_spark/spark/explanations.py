@@ -65,9 +65,12 @@ def explain(
             progress.note(f"Resuming: {done:,} of {layout.total:,} rows are already done.")
         with progress.rows("Explaining", layout.total, done) as count:
             speed = Speed(pace or Pace(), _cores(rows.sparkSession), layout, _row_bytes(plan))
-            work = _Work(rows, plan, layout, journal)
-            with _Crew(work, speed, count) as crew:
+            crew = _Crew(_Work(rows, plan, layout, journal), speed, count)
+            try:
+                crew.start()
                 yield from crew.results()
+            finally:
+                crew.stop()
         _require_all(journal, layout)
 
 
@@ -151,7 +154,7 @@ class _Work:
 
 
 class _Crew:
-    """Threads that run waves, and the results in the order of row keys; leaving the block ends both at once."""
+    """Threads that run waves, and the results in the order of row keys."""
 
     def __init__(self, work: _Work, speed: Speed, count: RowCount) -> None:
         self._work = work
@@ -163,20 +166,21 @@ class _Crew:
         self._flying: set[Range] = set()
         self._remaining = Remaining(work.layout, work.journal.ranges)
         self._jobs = Jobs(work.rows.sparkSession, "explanations")
+        self._pool = ThreadPoolExecutor(IN_FLIGHT, "wave")
         self._threads: list[Future[None]] = []
         self._stopped = False
 
-    def __enter__(self) -> _Crew:
+    def start(self) -> None:
+        """Begin with the first waves."""
         _hashes(self._work.rows.sparkSession)  # asked while Spark is idle
-        pool = ThreadPoolExecutor(IN_FLIGHT, "wave")
-        self._threads = [pool.submit(self._run_waves) for _ in range(IN_FLIGHT)]
-        for thread in self._threads:
-            thread.add_done_callback(self._tell)
-        pool.shutdown(wait=False)
-        return self
+        for _ in range(IN_FLIGHT):
+            self._threads.append(self._pool.submit(self._run_waves))
+            self._threads[-1].add_done_callback(self._tell)
 
-    def __exit__(self, *_: object) -> None:
+    def stop(self) -> None:
+        """Cancel what runs, and wait for the threads: what they have finished is in the journal then."""
         self._stopped = True
+        self._pool.shutdown(wait=False)
         while not all(thread.done() for thread in self._threads):
             self._jobs.cancel()  # again and again: a thread may be about to start its job
             wait(self._threads, timeout=0.3)
