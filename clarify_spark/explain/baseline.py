@@ -50,8 +50,10 @@ def equally_weighted(rows: Rows, features: Features, source: str) -> Baseline:
 
 
 def _plain(value: Any) -> Any:
-    """A JSON value whose lists are lists, not the tuples of a frozen config."""
-    return [_plain(part) for part in value] if isinstance(value, tuple) else value
+    """A JSON value made of lists and dicts and nothing else, as the JMESPaths of data know it."""
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def cautions(rows: int, features: int, shap: Shap) -> tuple[str, ...]:

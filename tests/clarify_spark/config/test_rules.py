@@ -259,6 +259,10 @@ def test_a_prefix_has_at_most_23_characters():
         ({"shap": {"baseline": [[1], [1, 2]]}}, "methods.shap.baseline"),
         ({"shap": {"num_samples": 0}}, "methods.shap.num_samples"),
         ({"shap": {"num_clusters": 0}}, "methods.shap.num_clusters"),
+        ({"shap": {"num_clusters": 1001}}, "methods.shap.num_clusters"),
+        ({"shap": {"features_to_explain": []}}, "methods.shap.features_to_explain"),
+        ({"shap": {"features_to_explain": ["age", "sex", "age"]}}, "methods.shap.features_to_explain[2]"),
+        ({"shap": {"features_to_explain": [1, 2, 1]}}, "methods.shap.features_to_explain[2]"),
         ({"shap": {"features_to_explain": ["x"]}}, "methods.shap.features_to_explain[0]"),
         ({"shap": {"features_to_explain": ["age", "label"]}}, "methods.shap.features_to_explain[1]"),
         (
