@@ -9,6 +9,7 @@ from clarify_spark.errors import ModelError
 from clarify_spark.udfs.kernel_shap import Background, Engine, Probe, ShapPlan, ShapSettings, link
 from clarify_spark.udfs.pair_games import pair_records
 from clarify_spark.udfs.predictors.spec import PredictorSpec
+from clarify_spark.udfs.predictors.user_code import one_thread
 from clarify_spark.udfs.shapley import default_prior, default_samples, design, fit_prior, game
 
 #: A block of rows is the unit of model calls, sums and commits: about so many model records, in 1 to 4,096 rows.
@@ -41,14 +42,17 @@ def plan_of(shap: Shap, settings: ShapSettings, probe: Probe) -> ShapPlan:
     players = len(settings.players)
     coalitions = design(players, settings.samples, settings.seed)
     sampled = not coalitions.exact and settings.estimator == "blup" and len(probe.totals) > 0
-    prior = fit_prior(coalitions, probe.differences, probe.totals, settings.seed) if sampled else default_prior()
+    # On more threads BLAS rounds otherwise, and the answer would depend on the driver's cores.
+    with one_thread():
+        prior = fit_prior(coalitions, probe.differences, probe.totals, settings.seed) if sampled else default_prior()
+        shared = game(players, settings.samples, settings.estimator, prior, settings.seed, settings.standard_errors)
     engine = _engine(shap, settings, probe)
     return ShapPlan(
         settings=settings,
         engine=engine,
         outputs=probe.outputs,
         expected=_expected(settings, probe),
-        game=game(players, settings.samples, settings.estimator, prior, settings.seed, settings.standard_errors),
+        game=shared,
         prior=prior,
         block_rows=block_rows(records_per_row(settings, engine, probe)),
     )
