@@ -117,6 +117,11 @@ def test_every_estimator_of_scikit_learn_answers_a_matrix_as_it_answers_the_fram
         make_pipeline(StandardScaler(), LogisticRegression()),
         make_pipeline(SimpleImputer(), PolynomialFeatures(), SelectKBest(k=5), StandardScaler(), Ridge()),
         GridSearchCV(RandomForestClassifier(5), {"max_depth": [1, 3]}),
+        lightgbm.LGBMClassifier(n_estimators=5, verbose=-1),
+        lightgbm.LGBMRegressor(n_estimators=5, verbose=-1),
+        xgboost.XGBClassifier(n_estimators=5),
+        xgboost.XGBRegressor(n_estimators=5, booster="dart"),
+        make_pipeline(StandardScaler(), xgboost.XGBRegressor(n_estimators=5, booster="gblinear")),
     ],
     ids=lambda model: type(model).__name__,
 )
@@ -138,6 +143,14 @@ def test_the_usual_models_have_a_way_for_a_matrix(model, named):
 )
 def test_models_that_may_see_more_than_numbers_have_no_such_way(model):
     assert matrix_of(predictor(fitted(model, X), spec())) is None
+
+
+@pytest.mark.parametrize("cls", [lightgbm.LGBMClassifier, xgboost.XGBClassifier])
+def test_boosters_with_categories_have_no_such_way(cls):
+    coded = X[["age", "debt"]].assign(age=pd.Categorical(X["age"] % 5))
+    model = cls(n_estimators=2, **({"enable_categorical": True} if "XGB" in cls.__name__ else {"verbose": -1}))
+    assert matrix_of(predictor(model.fit(coded, Y), spec(X[["age", "debt"]]))) is None
+    assert matrix_of(predictor(model.fit(coded.astype(float), Y), spec(X[["age", "debt"]]))) is not None
 
 
 class Stranger(BaseEstimator):

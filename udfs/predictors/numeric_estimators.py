@@ -1,4 +1,4 @@
-"""Which scikit-learn estimators turn whatever they are given into one matrix of floats before they look at it."""
+"""Which estimators turn whatever they are given into one matrix of floats before they look at it."""
 
 from __future__ import annotations
 
@@ -51,9 +51,16 @@ _CLASSES = {
 def only_sees_numbers(part: Any) -> bool:
     """Whether an estimator, apart from those in it, takes a matrix of floats for what it is in a frame of numbers."""
     library, _, rest = type(part).__module__.partition(".")
+    if library in ("lightgbm", "xgboost"):
+        return not _has_categories(getattr(part, "_Booster", None))
     hands_frames_on = bool(getattr(part, "_sklearn_output_config", None))
     known = rest.partition(".")[0] in _PACKAGES or type(part).__name__ in _CLASSES
     return library == "sklearn" and known and not hands_frames_on
+
+
+def _has_categories(booster: Any) -> bool:
+    """Whether the booster in a LightGBM or XGBoost estimator (None before it is fitted) knows categories by values."""
+    return bool(getattr(booster, "pandas_categorical", None)) or "c" in (getattr(booster, "feature_types", None) or ())
 
 
 def parts_of(estimator: Any) -> list[Any]:
