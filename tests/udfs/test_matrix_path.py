@@ -85,7 +85,7 @@ def made(cls):
 
 def fitted(estimator, frame, named=True):
     target = Y if is_classifier(estimator) else X["age"] * 2.0 + X["debt"].abs() + 0.1
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), threadpoolctl.threadpool_limits(1):
         warnings.simplefilter("ignore")
         return estimator.fit(frame if named else frame.to_numpy(dtype=float), target)
 
@@ -117,11 +117,11 @@ def test_every_estimator_of_scikit_learn_answers_a_matrix_as_it_answers_the_fram
         make_pipeline(StandardScaler(), LogisticRegression()),
         make_pipeline(SimpleImputer(), PolynomialFeatures(), SelectKBest(k=5), StandardScaler(), Ridge()),
         GridSearchCV(RandomForestClassifier(5), {"max_depth": [1, 3]}),
-        lightgbm.LGBMClassifier(n_estimators=5, verbose=-1),
-        lightgbm.LGBMRegressor(n_estimators=5, verbose=-1),
-        xgboost.XGBClassifier(n_estimators=5),
-        xgboost.XGBRegressor(n_estimators=5, booster="dart"),
-        make_pipeline(StandardScaler(), xgboost.XGBRegressor(n_estimators=5, booster="gblinear")),
+        lightgbm.LGBMClassifier(n_estimators=5, n_jobs=1, verbose=-1),
+        lightgbm.LGBMRegressor(n_estimators=5, n_jobs=1, verbose=-1),
+        xgboost.XGBClassifier(n_estimators=5, n_jobs=1),
+        xgboost.XGBRegressor(n_estimators=5, n_jobs=1, booster="dart"),
+        make_pipeline(StandardScaler(), xgboost.XGBRegressor(n_estimators=5, n_jobs=1, booster="gblinear")),
     ],
     ids=lambda model: type(model).__name__,
 )
@@ -148,7 +148,9 @@ def test_models_that_may_see_more_than_numbers_have_no_such_way(model):
 @pytest.mark.parametrize("cls", [lightgbm.LGBMClassifier, xgboost.XGBClassifier])
 def test_boosters_with_categories_have_no_such_way(cls):
     coded = X[["age", "debt"]].assign(age=pd.Categorical(X["age"] % 5))
-    model = cls(n_estimators=2, **({"enable_categorical": True} if "XGB" in cls.__name__ else {"verbose": -1}))
+    model = cls(
+        n_estimators=2, n_jobs=1, **({"enable_categorical": True} if "XGB" in cls.__name__ else {"verbose": -1})
+    )
     assert matrix_of(predictor(model.fit(coded, Y), spec(X[["age", "debt"]]))) is None
     assert matrix_of(predictor(model.fit(coded.astype(float), Y), spec(X[["age", "debt"]]))) is not None
 
