@@ -92,7 +92,7 @@ def computed(attributes: Sequence[Attribute], features: Features, clusters: int 
 def _computed_notes(rows: int, clusters: int | None, facts: Mapping[str, Any]) -> tuple[str, ...]:
     said = (
         f"Baseline: {rows} {'row' if rows == 1 else 'rows'} of the data chosen by {facts['method']} from a sample of "
-        f"{facts['sampled_rows']:,}, each weighted by the share of rows nearest to it.",
+        f"{facts['sampled_rows']:,}; each counts as much as the rows of its cluster.",
     )
     if clusters is not None and rows < clusters:
         return (*said, f"num_clusters is {clusters}, but the sample has only {rows} rows that differ.")

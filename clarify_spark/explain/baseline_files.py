@@ -26,6 +26,9 @@ def rows_of_table(names: Sequence[str], records: Sequence[Sequence[Any]], featur
     missing = [name for name in features.names if name not in names]
     if missing:
         raise UnfitError(f"there is no column {listed(missing)}; the columns are {listed(names)}")
+    twice = [name for name in features.names if list(names).count(name) > 1]
+    if twice:
+        raise UnfitError(f"more than one column is called {listed(twice)}; rename or leave out the others")
     places = [list(names).index(name) for name in features.names]
     dropped = tuple(name for name in names if name not in features.names)
     return Rows([[record[place] for place in places] for record in records], dropped)

@@ -28,6 +28,8 @@ Floats = NDArray[np.float64]
 GAMMA = 0.5
 #: Categories of a column that count singly: the most frequent ones; all others are taken for one.
 MOST_CATEGORIES = 50
+#: Columns that categories take altogether, or two a feature; for that, fewer categories of each count singly.
+MOST_COLUMNS = 500
 #: The number of clusters is chosen from 1 to this.
 MOST_CHOSEN = 12
 #: It is the least that takes away this share of the spread that MOST_CHOSEN clusters take away.
@@ -37,10 +39,10 @@ CRITERION = (
     f"that {MOST_CHOSEN} clusters take away"
 )
 #: Rows that are clustered: at most so many, fewer when they have many features, more when many clusters are wanted.
-SAMPLE_ROWS = 5_000
-SAMPLE_CELLS = 2_000_000
+SAMPLE_ROWS = 3_000
+SAMPLE_CELLS = 1_000_000
 SAMPLE_PER_CLUSTER = 10
-_STARTS = 5
+_STARTS = 3
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,9 @@ def sample_size(features: int, clusters: int | None) -> int:
 
 def points(attributes: Sequence[Attribute]) -> Floats:
     """Points (n, d) with the distances of k-prototypes; features that do not vary have no column."""
-    columns = [_shares(one.values) if one.categorical else _ranks(one.values) for one in attributes]
+    categorical = sum(one.categorical for one in attributes)
+    kept = max(1, min(MOST_CATEGORIES, MOST_COLUMNS // max(1, categorical) - 1))
+    columns = [_shares(one.values, kept) if one.categorical else _ranks(one.values) for one in attributes]
     return np.ascontiguousarray(np.column_stack(columns)) if columns else np.zeros((0, 0))
 
 
@@ -120,11 +124,11 @@ def _ranks(values: Sequence[Any]) -> Floats:
     return np.sqrt(12.0) * ranks[:, np.newaxis] if len(known) > 1 else np.zeros((len(numbers), 0))
 
 
-def _shares(values: Sequence[Any]) -> Floats:
+def _shares(values: Sequence[Any], kept: int) -> Floats:
     """Categories (n, c) as columns that hold sqrt(GAMMA / 2) where a row has the category; missing is one of them."""
     texts = ["" if _missing(value) else f"={value!r}" for value in values]
     frequent = sorted(Counter(texts).items(), key=lambda counted: (-counted[1], counted[0]))
-    place = {text: min(rank, MOST_CATEGORIES) for rank, (text, _) in enumerate(frequent)}
+    place = {text: min(rank, kept) for rank, (text, _) in enumerate(frequent)}
     if len(place) < 2:
         return np.zeros((len(texts), 0))
     cells = np.zeros((len(texts), max(place.values()) + 1))

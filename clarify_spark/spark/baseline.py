@@ -22,6 +22,7 @@ from clarify_spark.explain.baseline_files import (
 )
 from clarify_spark.explain.baseline_rows import Features, Rows, UnfitError
 from clarify_spark.explain.clustering import Attribute, sample_size
+from clarify_spark.redaction import without_secrets
 from clarify_spark.spark.datasets import Dataset, resolve_name
 from clarify_spark.spark.formats import csv, json_records, parquet
 from clarify_spark.spark.formats.failures import reading
@@ -79,7 +80,7 @@ def read_baseline(spark: SparkSession, config: AnalysisConfig, dataset: Dataset,
                 f"there are more than {MOST_ROWS:,} rows, and each multiplies the model records. Give fewer, or leave "
                 "baseline out: then a few rows are chosen from the data"
             )
-        return equally_weighted(rows, features, "uri")
+        return replace(equally_weighted(rows, features, "uri"), facts={"uri": without_secrets(uri)})
 
 
 @contextmanager

@@ -233,6 +233,7 @@ def test_text_in_csv_may_span_lines_and_keeps_its_blanks():
     ("text", "message"),
     [
         ("age,rate,job\n1,2,x\n", "there is no column own; the columns are age, rate, job"),
+        ("age,rate,job,own,age\n1,2,x,True,2\n", "more than one column is called age"),
         ("1,2,x\n", "row 1: found 3 values; allowed: 4"),
         ("1,2,x,True,0\n", "leave out 'approved' (the label)"),
         ("a,b,c,d\n1,2,x,True\n", "looks like a header row with other names"),

@@ -17,6 +17,7 @@ from clarify_spark.explain.clustering import (
     GAMMA,
     MOST_CATEGORIES,
     MOST_CHOSEN,
+    MOST_COLUMNS,
     Attribute,
     points,
     prototypes,
@@ -81,6 +82,11 @@ def test_features_that_do_not_vary_have_no_column():
 def test_rare_categories_of_a_column_share_one_place():
     ids = [f"id{number}" for number in range(500)]
     assert points([words([*ids, *["often"] * 9])]).shape == (509, MOST_CATEGORIES + 1)
+
+
+def test_the_columns_of_many_wide_categories_are_bounded():
+    columns = [words([f"{(row * step) % 40}" for row in range(400)]) for step in range(1, 101)]
+    assert points(columns).shape[1] <= MOST_COLUMNS
 
 
 # --- choice ---------------------------------------------------------------------------------------------------------
@@ -154,8 +160,8 @@ def test_any_columns_give_rows_and_shares_that_sum_to_one_and_the_same_ones_agai
 
 
 def test_the_sample_is_bounded_in_cells_and_large_enough_for_the_clusters():
-    assert sample_size(10, None) == 5_000
-    assert sample_size(2_000, None) == 1_000
+    assert sample_size(10, None) == 3_000
+    assert sample_size(2_000, None) == 500
     assert sample_size(10, 1_000) == 10_000
     assert sample_size(10**7, None) == 10 * MOST_CHOSEN
 
