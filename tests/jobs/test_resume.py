@@ -21,7 +21,7 @@ MODEL = """
 import time
 
 def predict(frame):
-    time.sleep(0.05)
+    time.sleep(0.03)
     return 1 / (1 + (frame["obrat"] / 40) ** 2 + 0.3 * frame["black"] * frame["loanprc"])
 """
 #: The command with waves of half a second instead of half a minute.

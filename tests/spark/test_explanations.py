@@ -23,6 +23,7 @@ from clarify_spark.spark.formats.keys import FILE_BITS
 from clarify_spark.spark.journal import Journal, Range
 from clarify_spark.spark.progress import Progress
 from clarify_spark.spark.storage import Output
+from clarify_spark.spark.waves import MOST_TASKS
 from clarify_spark.udfs.explained import from_bytes, to_bytes
 from clarify_spark.udfs.kernel_shap import Background, ShapPlan, ShapSettings, explain_batches
 from clarify_spark.udfs.predictors import load_predictor
@@ -215,6 +216,12 @@ def test_tasks_of_a_wave_get_the_same_number_of_blocks_but_for_one(spark, datase
     counts = Counter(row[0] for row in spread.collect())
     assert sorted(counts) == list(range(tasks))
     assert max(counts.values()) - min(counts.values()) <= 1
+
+
+def test_every_task_of_any_number_of_tasks_has_an_integer_that_spark_sends_there(spark):
+    hashes = explanations._hashes(spark)
+    for tasks in range(1, MOST_TASKS + 1):
+        assert np.array_equal(hashes[explanations.partition_keys(hashes, tasks)] % tasks, np.arange(tasks))
 
 
 def test_the_probe_sees_the_same_rows_for_any_partitions(dataset, plan, progress):
