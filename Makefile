@@ -38,8 +38,9 @@ test: lint java
 bench-bias: venv java
 	$(BIN)/python benchmarks/bench_bias.py
 
-bench-shap: venv
+bench-shap: venv java
 	$(BIN)/python benchmarks/bench_shap.py
+	$(BIN)/python benchmarks/bench_shap_spark.py
 
 bench-pair-games: venv
 	$(BIN)/python benchmarks/bench_pair_games.py

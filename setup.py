@@ -13,7 +13,8 @@ PACKAGES = sorted(
 UDFS = sorted(".".join(path.parent.relative_to(HERE).parts) for path in HERE.glob("udfs/**/__init__.py"))
 
 CLUSTER = ["numpy>=1.23", "pandas>=1.5,<4", "pyarrow>=14", "jmespath>=1.0"]
-DRIVER = ["pydantic>=2.5,<3"]
+# threadpoolctl: matrix products of the driver on one thread, so that results do not depend on its cores.
+DRIVER = ["pydantic>=2.5,<3", "threadpoolctl>=3.0"]
 MODELS = {
     "sklearn": ["scikit-learn>=1.2", "joblib>=1.2", "skops>=0.10"],
     "xgboost": ["xgboost>=2.0"],
@@ -32,6 +33,8 @@ TEST = [
     "pytest-timeout>=2.2",
     "jsonschema>=4.20",
     "duckdb>=1.0",
+    # The plot of a benchmark.
+    "matplotlib>=3.7",
     # The usual Kernel SHAP, which tests and benchmarks are held against.
     "shap>=0.46",
     # What a Spark Connect client needs; pyspark[connect] 3.5 would pin numpy below 2.

@@ -1,0 +1,115 @@
+"""How much of two cores Spark gives to Kernel SHAP: the blocks of a job through Spark against the same blocks in one
+process, in turns. Only the explaining is timed, not Spark's start, reading and probing, which are told beside it.
+
+    python benchmarks/bench_shap_spark.py --rows 1000 --repeat 3
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+import pandas as pd
+
+from clarify_spark import kernel_shap
+from clarify_spark.config import load
+from clarify_spark.explain.baseline import Baseline
+from clarify_spark.kernel_shap import Job, Prepared, ShapOptions
+from clarify_spark.spark import explanations
+from clarify_spark.spark.datasets import Dataset, read
+from clarify_spark.spark.journal import Journal
+from clarify_spark.spark.progress import Progress
+from clarify_spark.spark.scoring import predictor_spec
+from clarify_spark.spark.session import session
+from clarify_spark.spark.storage import Output
+from clarify_spark.udfs.kernel_shap import explain_block
+from clarify_spark.udfs.predictors import load_predictor
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A job ready to be explained, and the same rows in memory."""
+
+    dataset: Dataset
+    prepared: Prepared
+    rows: pd.DataFrame
+
+
+def files(folder: Path, rows: int, features: int) -> str:
+    """Data and a LightGBM model of 100 trees in ``folder``; the config that explains it."""
+    random = np.random.default_rng(0)
+    names = [f"x{place}" for place in range(features)]
+    frame = pd.DataFrame(random.normal(size=(max(rows, 4000), features)), columns=names)
+    raw = (
+        frame.to_numpy() @ random.normal(size=features) + frame["x0"] * frame["x1"] - (frame["x2"] > 0.5) * frame["x3"]
+    )
+    fitted = lightgbm.LGBMClassifier(n_estimators=100, n_jobs=1, verbose=-1).fit(frame, raw > 0)
+    fitted.booster_.save_model(folder / "model.txt")
+    frame.head(rows).to_parquet(folder / "data.parquet", index=False)
+    baseline = frame.iloc[-10:].to_numpy().tolist()
+    methods = {"shap": {"baseline": baseline, "engine": "shared"}}
+    model = {"model_uri": str(folder / "model.txt")}
+    return json.dumps({"dataset_type": "application/x-parquet", "methods": methods, "predictor": model})
+
+
+def alone(case: Case) -> float:
+    """Seconds that one process takes for all blocks."""
+    plan = case.prepared.plan
+    predict = load_predictor(plan.settings.spec)
+    start = time.perf_counter()
+    for first in range(0, len(case.rows), plan.block_rows):
+        explain_block(case.rows.iloc[first : first + plan.block_rows], predict, plan)
+    return time.perf_counter() - start
+
+
+def through_spark(case: Case, output: Output, progress: Progress) -> float:
+    """Seconds that Spark takes for all blocks, journal included."""
+    journal = Journal(output, {"run": str(time.time())})
+    start = time.perf_counter()
+    deque(explanations.explain(case.dataset, case.prepared.plan, journal, progress), maxlen=0)
+    taken = time.perf_counter() - start
+    journal.remove()
+    return taken
+
+
+def main() -> None:
+    """Time one job both ways and print the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--rows", type=int, default=1000)
+    parser.add_argument("--features", type=int, default=30)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--master", default="local[2]")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name, session(options.master) as started:
+        folder = Path(name)
+        config = load(files(folder, options.rows, options.features)).config
+        shap, predictor = config.methods.shap, config.predictor
+        assert shap is not None
+        assert predictor is not None
+        progress = Progress(started.spark)
+        dataset = read(started.spark, config, str(folder / "data.parquet"))
+        job = Job(config, shap, dataset, predictor_spec(config, predictor, dataset), 0, ShapOptions(), progress)
+        baseline: Baseline = kernel_shap.baseline_of(started.spark, config, dataset, 0)
+        case = Case(dataset, kernel_shap.prepare(job, baseline, None), pd.read_parquet(folder / "data.parquet"))
+        output = Output(str(folder / "output"), started.spark)
+        through_spark(case, output, progress)  # starts the Python workers and loads the model
+        times = [(alone(case), through_spark(case, output, progress)) for _ in range(options.repeat)]
+    ratios = [one / two for one, two in times]
+    records = case.prepared.records
+    print(f"{options.rows:,} rows, {options.features} features, {records:,} model records, {options.master}")
+    print("| one process, s | through Spark, s | times faster |\n|---|---|---|")
+    for (one, two), ratio in zip(times, ratios, strict=True):
+        print(f"| {one:.1f} | {two:.1f} | {ratio:.2f} |")
+    print(f"median: {statistics.median(ratios):.2f} times faster")
+
+
+if __name__ == "__main__":
+    main()
