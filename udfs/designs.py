@@ -18,7 +18,8 @@ Generators = NDArray[np.int64]
 
 #: Primitive polynomials of GF(2^m), for the generators (x, x³) of BCH codes.
 _POLYNOMIALS = {2: 0b111, 3: 0b1011, 4: 0b10011, 5: 0b100101, 6: 0b1000011, 7: 0b10001001, 8: 0b100011101}
-_MOST_BITS = 14
+#: With more pairs the covariance between them is too large to solve with.
+MOST_PAIRS = 4000
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,21 +38,24 @@ class Design:
 
 def default_samples(players: int) -> int:
     """The number of coalitions when none is asked for: min(2 K + 2048, 2^K - 2)."""
-    return min(2 * players + 2048, 2**players - 2)
+    return int(min(2 * players + 2048, 2**players - 2))
 
 
-def design(players: int, samples: int, seed: int) -> Design:
-    """At most ``samples`` coalitions (at least one pair): those of one player first, then an array, then by leverage."""
+def design(players: int, samples: int, seed: int, estimator: str = "blup") -> Design:
+    """At most ``samples`` coalitions (at least one pair): those of one player, then an array, the rest by leverage.
+
+    The array is the smallest of strength 5 that fits, else the one nearest to it. Least squares (``wls``) do without it.
+    """
     pairs = max(1, samples // 2)
     if 2 * pairs >= 2**players - 2:
         return Design(_everything(players), True, "enumerated", 0)
-    random = np.random.default_rng([seed, players, pairs])
+    random = np.random.default_rng([seed % 2**63, players, pairs])
     chosen = _Chosen(players)
     if pairs > players:
         chosen.add(np.eye(players, dtype=bool))
     strength = 0
-    bits = min(_MOST_BITS, (pairs - len(chosen)).bit_length() - 1)
-    if players <= 2**bits:
+    bits = min(_bose_bits(players), (pairs - len(chosen)).bit_length() - 1)
+    if estimator == "blup" and pairs <= MOST_PAIRS and players <= 2**bits:
         generators, strength = _generators(players, bits, random)
         chosen.add(_array(generators, random))
     for size, count in _quotas(chosen.sizes, players, pairs - len(chosen)):
@@ -61,10 +65,14 @@ def design(players: int, samples: int, seed: int) -> Design:
 
 
 class _Chosen:
-    """Pairs that were chosen, each once, whichever of its two coalitions came."""
+    """Pairs that were chosen, each once, whichever of its two coalitions came.
+
+    ``sizes`` (K // 2 + 1,) counts them by the size of the smaller coalition.
+    """
 
     def __init__(self, players: int) -> None:
         self.players = players
+        self.sizes: NDArray[np.int64] = np.zeros(players // 2 + 1, dtype=np.int64)
         self._rows: dict[bytes, Members] = {}
 
     def __len__(self) -> int:
@@ -72,23 +80,19 @@ class _Chosen:
 
     def add(self, members: Members) -> None:
         """Keep those of the coalitions (n, K) that are new, as the smaller of the pair; nobody and all are no pair."""
-        sizes = members.sum(axis=1)
-        twice = 2 * sizes
+        twice = 2 * members.sum(axis=1)
         flip = (twice > self.players) | ((twice == self.players) & ~members[:, 0])
-        members = members ^ flip[:, np.newaxis]
-        for row, packed in zip(members, np.packbits(members, axis=1), strict=True):
-            if row.any():
-                self._rows.setdefault(packed.tobytes(), row)
+        smaller = members ^ flip[:, np.newaxis]
+        sizes = smaller.sum(axis=1)
+        for row, size, packed in zip(smaller, sizes, np.packbits(smaller, axis=1), strict=True):
+            if size and packed.tobytes() not in self._rows:
+                self._rows[packed.tobytes()] = row
+                self.sizes[size] += 1
 
     @property
     def members(self) -> Members:
         """The first coalition of each pair (P, K)."""
         return np.array(list(self._rows.values()), dtype=bool).reshape(-1, self.players)
-
-    @property
-    def sizes(self) -> NDArray[np.int64]:
-        """How many pairs there are by size of the smaller coalition (K // 2 + 1,)."""
-        return np.bincount(self.members.sum(axis=1), minlength=self.players // 2 + 1)
 
 
 def population(players: int, size: int) -> int:
@@ -150,32 +154,26 @@ def _array(generators: Generators, random: np.random.Generator) -> Members:
     return ((common & 1) ^ random.integers(0, 2, len(generators))).astype(bool)
 
 
+def _bose_bits(players: int) -> int:
+    """The bits of generators (x, x³) for so many columns; beyond the listed fields there are only grown ones."""
+    return 2 * max(2, (players - 1).bit_length())
+
+
 def _generators(players: int, bits: int, random: np.random.Generator) -> tuple[Generators, int]:
     """Distinct k-bit generators of an array's columns in random order, and its strength together with complements.
 
-    No four of Reed and Muller's (1, x_i, x_i x_j), and of those by Bose, Chaudhuri and Hocquenghem (x, x³), sum to 0.
+    No four of those by Bose, Chaudhuri and Hocquenghem, (x, x³) over GF(2^(k/2)), sum to 0.
     """
-    if players <= 16 and bits >= 10:
-        return random.permutation(_reed_muller())[:players], 7
-    if players <= 2 ** (bits // 2):
+    if bits == _bose_bits(players) and bits // 2 in _POLYNOMIALS:
         return random.permutation(_bose(bits // 2))[:players], 5
     return _grown(players, bits, random)
 
 
-def _reed_muller() -> Generators:
-    points = np.arange(16)
-    coordinates = (points[:, np.newaxis] >> np.arange(4)) & 1
-    products = [coordinates[:, i] * coordinates[:, j] for i, j in combinations(range(4), 2)]
-    found = points.copy()
-    for place, product in enumerate(products):
-        found |= product << (4 + place)
-    return found
-
-
 def _bose(degree: int) -> Generators:
     field = np.arange(2**degree)
-    cubes = [_product(_product(x, x, degree), x, degree) for x in field.tolist()]
-    return field | (np.array(cubes) << degree)
+    cubes = np.array([_product(_product(x, x, degree), x, degree) for x in field.tolist()])
+    found: Generators = field | (cubes << degree)
+    return found
 
 
 def _product(a: int, b: int, degree: int) -> int:

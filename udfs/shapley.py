@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import comb
 from typing import Literal
@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from clarify_spark.udfs.designs import Design, default_samples, design
-from clarify_spark.udfs.priors import Prior, default_prior, fit_prior, moments
+from clarify_spark.udfs.designs import MOST_PAIRS, Design, default_samples, design, population
+from clarify_spark.udfs.priors import Prior, default_prior, likeliest, moments
 
 __all__ = [
     "Design",
@@ -32,6 +32,12 @@ Estimator = Literal["blup", "wls"]
 #: Main effects' share of the variance where the pairs are too few to tell them apart (third order: 1).
 _MAIN = 10.0
 _CONTRASTS = 96
+#: With fewer differences than players plus so many, a pilot cannot tell interactions from main effects.
+_LEAST_FREE = 20
+#: Intervals that must be widened more than this cannot be trusted.
+_MOST_MISFIT = 2.0
+#: Residuals of an additive game, relative to its differences.
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +75,7 @@ class Game:
 @lru_cache(maxsize=64)
 def game(players: int, samples: int, estimator: Estimator, prior: Prior, seed: int, standard_errors: bool) -> Game:
     """The design of so many players and samples, and the solver for it."""
-    coalitions = design(players, samples, seed)
+    coalitions = design(players, samples, seed, estimator)
     return Game(coalitions, solver(coalitions, estimator, prior, standard_errors))
 
 
@@ -78,8 +84,51 @@ def solver(design: Design, estimator: Estimator, prior: Prior, standard_errors: 
     if design.exact:
         return _exact(design)
     if estimator == "wls":
-        return _wls(design)
+        return _wls(design, standard_errors)
+    if len(design.members) > MOST_PAIRS:
+        found = _wls(design, standard_errors)
+        return replace(found, kind=f"wls (blup takes up to {2 * MOST_PAIRS:,} coalitions)")
     return _blup(design, prior, standard_errors)
+
+
+def fit_prior(design: Design, differences: Floats, totals: Floats, seed: int) -> Prior:
+    """The prior that pilot rows' differences (n, P, D) and totals (n, D) speak for.
+
+    Where there are too few of them to tell, the default, and intervals cannot be trusted.
+    """
+    rows, pairs, outputs = differences.shape
+    columns = differences.transpose(1, 0, 2).reshape(pairs, rows * outputs)
+    seen = np.vstack([columns, totals.reshape(1, rows * outputs)])
+    if design.exact or pairs > MOST_PAIRS:
+        return default_prior()
+    signs = _signs(design)
+    if not seen.size or len(signs) < signs.shape[1] + _LEAST_FREE or not _identified(signs):
+        return replace(default_prior(), trusted=False)
+    largest = np.abs(seen).max()
+    mains = np.linalg.lstsq(signs, seen / (largest or 1.0), rcond=None)[0]
+    if not largest or np.abs(seen / largest - signs @ mains).max() < _ROUNDING:
+        return default_prior()
+    prior = likeliest(signs, seen / largest, seed)
+    misfit = _misfit(design, prior, seen / largest, seed)
+    return replace(prior, misfit=max(1.0, misfit), trusted=misfit <= _MOST_MISFIT)
+
+
+def _misfit(design: Design, prior: Prior, seen: Floats, seed: int) -> float:
+    """How much wider intervals must be to hold 95 % of the changes from half the pairs to all, in pilot rows.
+
+    Changes have the variance of the half's error less that of the whole's, if the prior is right.
+    """
+    whole = _blup(design, prior, standard_errors=True)
+    values, errors = whole.solve(seen[:-1], seen[-1])
+    scales = errors.sum(axis=0) / whole.spread.sum()
+    order = np.random.default_rng([seed % 2**63, len(seen)]).permutation(len(design.members))
+    ratios = []
+    for half in (np.sort(order[: len(order) // 2]), np.sort(order[len(order) // 2 :])):
+        part = _blup(replace(design, members=design.members[half]), prior, standard_errors=False)
+        found, _ = part.solve(seen[half], seen[-1])
+        expected = np.sqrt(np.maximum(part.spread**2 - whole.spread**2, 1e-24))
+        ratios.append(np.abs(found - values) / np.maximum(expected[:, np.newaxis] * scales, 1e-300))
+    return float(np.quantile(np.concatenate(ratios), 0.95)) / 1.96
 
 
 def _exact(design: Design) -> Solver:
@@ -99,19 +148,35 @@ def _signs(design: Design) -> Floats:
     return np.vstack([signs, np.ones(signs.shape[1])])
 
 
-def _wls(design: Design) -> Solver:
-    """min Σ_S k(S) (d(S) - Σ_i s_i φ_i)² with Σ φ_i = d(N): the kernel's mass of a size is shared by its pairs."""
+def _wls(design: Design, standard_errors: bool) -> Solver:
+    """min Σ_S k(S) (d(S) - Σ_i s_i φ_i)² with Σ φ_i = d(N): the kernel's mass of a size is shared by its pairs.
+
+    Errors take pairs as drawn at random, with the same variance, except of sizes of which none is left out.
+    """
     signs = _signs(design)[:-1]
     players = signs.shape[1]
     sizes = design.members.sum(axis=1)
     sizes = np.minimum(sizes, players - sizes)
-    mass = np.where(2 * sizes == players, 0.5, 1.0) / (sizes * (players - sizes))
-    kernel = mass / np.bincount(sizes)[sizes]
+    counts = np.bincount(sizes)
+    kernel = np.where(2 * sizes == players, 0.5, 1.0) / (sizes * (players - sizes)) / counts[sizes]
     centred = signs - signs.mean(axis=1, keepdims=True)
     matrix = np.linalg.pinv((centred.T * kernel) @ centred, rcond=1e-12, hermitian=True) @ (centred.T * kernel)
     matrix -= matrix.mean(axis=0)
     shares = (1.0 - matrix @ signs.sum(axis=1)) / players
-    return Solver(matrix, shares, np.zeros(players), "wls")
+    if not standard_errors:
+        return Solver(matrix, shares, np.zeros(players), "wls")
+    drawn = np.array([counts[size] < population(players, size) for size in range(len(counts))])[sizes]
+    spread = np.sqrt((matrix[:, drawn] ** 2).sum(axis=1))
+    contrasts = np.zeros((len(signs), 0))
+    if drawn.sum():
+        some = np.vstack([signs[drawn], np.ones(players)])
+        contrasts = np.zeros((len(signs) + 1, min(_CONTRASTS, len(some))))
+        free = _contrasts(some, _identified(some))
+        contrasts = np.zeros((len(signs) + 1, free.shape[1]))
+        contrasts[np.append(drawn, True)] = free
+        matrix = np.vstack([matrix, contrasts[:-1].T])
+        shares = np.append(shares, contrasts[-1])
+    return Solver(matrix, shares, spread, "wls")
 
 
 def _blup(design: Design, prior: Prior, standard_errors: bool) -> Solver:
@@ -146,8 +211,9 @@ def _identified(signs: Floats) -> bool:
 
 
 def _contrasts(mains: Floats, identified: bool) -> Floats:
-    """Orthonormal contrasts (P + 1, R) of whitened differences, at random and free of main effects if that leaves any."""
+    """Orthonormal contrasts (P + 1, R) of whitened differences at random, free of main effects where that leaves any."""
     rows, players = mains.shape
+    identified = identified and rows > players
     free = rows - players if identified else rows
     drawn = np.random.default_rng(players).normal(size=(rows, min(_CONTRASTS, free)))
     basis = np.linalg.qr(mains)[0] if identified else np.zeros((rows, 0))
