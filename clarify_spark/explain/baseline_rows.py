@@ -197,8 +197,8 @@ def _remarks(name: str, kind: Kind, given: Sequence[Any], found: Sequence[Any]) 
 #: What stands for a value that does not fit its column.
 _UNFIT = object()
 _EXPECTED: dict[Kind, str] = {
-    "integer": "a number, or null for a missing value, as in the data",
-    "float": "a number, or null for a missing value, as in the data",
+    "integer": "a number as in the data, or null for a missing value",
+    "float": "a number as in the data, or null for a missing value",
     "boolean": '"True", "False", 1, 0, or null for a missing value',
     "string": "a single value, or null for a missing one",
     "other": "a single value, or null for a missing one",

@@ -13,6 +13,7 @@ from clarify_spark.explain.baseline import Baseline, cautions, computed, equally
 from clarify_spark.explain.baseline_files import rows_of_csv, rows_of_json_documents, rows_of_json_lines, rows_of_table
 from clarify_spark.explain.baseline_rows import Features, Rows, UnfitError
 from clarify_spark.explain.clustering import Attribute
+from clarify_spark.report.local_values import baseline_csv
 from clarify_spark.udfs.predictors.features import typed
 
 NAMES = ("age", "rate", "job", "own")
@@ -168,9 +169,9 @@ def test_large_integers_keep_every_digit():
 @pytest.mark.parametrize(
     ("place", "value", "allowed"),
     [
-        (0, "39", "a number, or null for a missing value"),
-        (1, "high", "a number, or null for a missing value"),
-        (1, "", "a number, or null for a missing value"),
+        (0, "39", "a number as in the data, or null for a missing value"),
+        (1, "high", "a number as in the data, or null for a missing value"),
+        (1, "", "a number as in the data, or null for a missing value"),
         (3, "yes", '"True", "False", 1, 0, or null'),
         (3, 2, '"True", "False", 1, 0, or null'),
     ],
@@ -245,6 +246,11 @@ def test_csv_that_does_not_fit_is_told(text, message):
     with pytest.raises(UnfitError) as caught:
         from_csv(text)
     assert message in str(caught.value)
+
+
+def test_the_file_that_a_run_writes_gives_the_same_rows_again():
+    rows = given([[None, 0.1 + 0.2, "a, b", "True"], [7, 1e-300, None, "False"], [-(2**53), 3, "01", 1]]).rows
+    pd.testing.assert_frame_equal(from_csv(baseline_csv(rows).decode()).rows, rows)
 
 
 def test_json_lines_and_documents_have_the_shapes_of_the_data():
