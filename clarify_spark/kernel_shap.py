@@ -6,7 +6,7 @@ import hashlib
 import sys
 from collections import deque
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -106,11 +106,12 @@ def explain(job: Job, output: Output) -> Done:
     output.write_bytes(BASELINE, local_values.baseline_csv(baseline.rows))
     totals = Totals(job.shap.agg_method, exact=prepared.plan.game.design.exact)
     pace = Pace(seconds_per_row=prepared.seconds_of_one_core / max(1, prepared.rows))
-    blocks = _added(totals, explanations.explain(job.dataset, prepared.plan, journal, job.progress, pace))
-    if not job.shap.save_local_shap_values:
-        deque(blocks, maxlen=0)
-    else:
-        _save(blocks, names, output, prepared.rows, single_file=job.options.single_file)
+    with closing(explanations.explain(job.dataset, prepared.plan, journal, job.progress, pace)) as explained:
+        blocks = _added(totals, explained)
+        if not job.shap.save_local_shap_values:
+            deque(blocks, maxlen=0)
+        else:
+            _save(blocks, names, output, prepared.rows, single_file=job.options.single_file)
     summary = totals.summary(_Again(journal))
     return Done(ShapResult(names.labels, names.features, prepared.plan, baseline, summary), journal)
 

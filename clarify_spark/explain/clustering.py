@@ -153,7 +153,7 @@ def _clustered(rows: Floats, clusters: int, seed: int) -> _Clusters:
     try:
         from sklearn.cluster import KMeans
         from sklearn.exceptions import ConvergenceWarning
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+        from threadpoolctl import threadpool_limits
     except ModuleNotFoundError as error:
         raise CommandError(
             "A baseline computed from the data needs scikit-learn, which is not installed: "

@@ -7,7 +7,7 @@ Executors hand back one row per block; nothing that is computed depends on waves
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ def probe(dataset: Dataset, settings: ShapSettings, pilot_rows: int, progress: P
 
 def explain(
     dataset: Dataset, plan: ShapPlan, journal: Journal, progress: Progress, pace: Pace | None = None
-) -> Iterator[Explained]:
+) -> Generator[Explained, None, None]:
     """Every block in the order of row keys; those that the journal has are not computed again."""
     with user_errors(), _persisted(dataset, plan) as rows:
         layout = _layout(rows, plan.block_rows)

@@ -34,6 +34,9 @@ def shap(config: AnalysisConfig) -> Problems:
     if clusters is not None and not 1 <= clusters <= MOST_CLUSTERS:
         yield finding("methods.shap.num_clusters", f"{clusters:,}", f"1 to {MOST_CLUSTERS:,}")
     yield from _explained(settings)
+    if settings.engine == "pairwise" and settings.use_logit:
+        allowed = "shared or auto: log-odds of a mean are not the mean of one game per baseline row"
+        yield finding("methods.shap.engine", "pairwise with use_logit", allowed)
     yield from _baseline_rows(settings)
 
 

@@ -259,6 +259,7 @@ def test_a_prefix_has_at_most_23_characters():
         ({"shap": {"baseline": [[1], [1, 2]]}}, "methods.shap.baseline"),
         ({"shap": {"num_samples": 0}}, "methods.shap.num_samples"),
         ({"shap": {"num_clusters": 0}}, "methods.shap.num_clusters"),
+        ({"shap": {"engine": "pairwise", "use_logit": True}}, "methods.shap.engine"),
         ({"shap": {"num_clusters": 1001}}, "methods.shap.num_clusters"),
         ({"shap": {"features_to_explain": []}}, "methods.shap.features_to_explain"),
         ({"shap": {"features_to_explain": ["age", "sex", "age"]}}, "methods.shap.features_to_explain[2]"),
