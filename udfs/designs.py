@@ -42,9 +42,9 @@ def default_samples(players: int) -> int:
 
 
 def design(players: int, samples: int, seed: int, estimator: str = "blup") -> Design:
-    """At most ``samples`` coalitions (at least one pair): those of one player, then an array, the rest by leverage.
+    """At most ``samples`` coalitions (one pair at least): single players, then an array, the rest by leverage.
 
-    The array is the smallest of strength 5 that fits, else the one nearest to it. Least squares (``wls``) do without it.
+    The array is the smallest of strength 5 that fits, else the one nearest to it; least squares (wls) do without.
     """
     pairs = max(1, samples // 2)
     if 2 * pairs >= 2**players - 2:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clarify_spark.udfs.designs import MOST_PAIRS, Design, default_samples, design, population
-from clarify_spark.udfs.priors import Prior, default_prior, likeliest, moments
+from clarify_spark.udfs.priors import MARGIN, Prior, default_prior, likeliest, moments
 
 __all__ = [
     "Design",
@@ -31,7 +31,9 @@ Estimator = Literal["blup", "wls"]
 
 #: Main effects' share of the variance where the pairs are too few to tell them apart (third order: 1).
 _MAIN = 10.0
+#: Mean squares of so many contrasts scale the errors of a row; with fewer than the least they say too little.
 _CONTRASTS = 96
+_LEAST_CONTRASTS = 8
 #: With fewer differences than players plus so many, a pilot cannot tell interactions from main effects.
 _LEAST_FREE = 20
 #: Intervals that must be widened more than this cannot be trusted.
@@ -110,7 +112,7 @@ def fit_prior(design: Design, differences: Floats, totals: Floats, seed: int) ->
         return default_prior()
     prior = likeliest(signs, seen / largest, seed)
     misfit = _misfit(design, prior, seen / largest, seed)
-    return replace(prior, misfit=max(1.0, misfit), trusted=misfit <= _MOST_MISFIT)
+    return replace(prior, misfit=MARGIN * max(1.0, misfit), trusted=misfit <= _MOST_MISFIT)
 
 
 def _misfit(design: Design, prior: Prior, seen: Floats, seed: int) -> float:
@@ -118,6 +120,7 @@ def _misfit(design: Design, prior: Prior, seen: Floats, seed: int) -> float:
 
     Changes have the variance of the half's error less that of the whole's, if the prior is right.
     """
+    prior = replace(prior, misfit=1.0)
     whole = _blup(design, prior, standard_errors=True)
     values, errors = whole.solve(seen[:-1], seen[-1])
     scales = errors.sum(axis=0) / whole.spread.sum()
@@ -151,7 +154,8 @@ def _signs(design: Design) -> Floats:
 def _wls(design: Design, standard_errors: bool) -> Solver:
     """min Σ_S k(S) (d(S) - Σ_i s_i φ_i)² with Σ φ_i = d(N): the kernel's mass of a size is shared by its pairs.
 
-    Errors take pairs as drawn at random, with the same variance, except of sizes of which none is left out.
+    Errors take pairs as drawn at random, with the same variance, except of sizes of which none is left out; main
+    effects that the pairs do not tell apart add what is supposed of their variance.
     """
     signs = _signs(design)[:-1]
     players = signs.shape[1]
@@ -166,17 +170,13 @@ def _wls(design: Design, standard_errors: bool) -> Solver:
     if not standard_errors:
         return Solver(matrix, shares, np.zeros(players), "wls")
     drawn = np.array([counts[size] < population(players, size) for size in range(len(counts))])[sizes]
-    spread = np.sqrt((matrix[:, drawn] ** 2).sum(axis=1))
-    contrasts = np.zeros((len(signs), 0))
-    if drawn.sum():
-        some = np.vstack([signs[drawn], np.ones(players)])
-        contrasts = np.zeros((len(signs) + 1, min(_CONTRASTS, len(some))))
-        free = _contrasts(some, _identified(some))
-        contrasts = np.zeros((len(signs) + 1, free.shape[1]))
-        contrasts[np.append(drawn, True)] = free
-        matrix = np.vstack([matrix, contrasts[:-1].T])
-        shares = np.append(shares, contrasts[-1])
-    return Solver(matrix, shares, spread, "wls")
+    biases = np.eye(players) - matrix @ signs - shares[:, np.newaxis]
+    spread = MARGIN * np.sqrt((matrix[:, drawn] ** 2).sum(axis=1) + _MAIN / players * (biases**2).sum(axis=1))
+    some = np.vstack([signs[drawn], np.ones(players)])
+    found = _whitened(some, np.eye(len(some)))
+    contrasts = np.zeros((len(signs) + 1, found.shape[1]))
+    contrasts[np.append(drawn, True)] = found
+    return Solver(np.vstack([matrix, contrasts[:-1].T]), np.append(shares, contrasts[-1]), spread, "wls")
 
 
 def _blup(design: Design, prior: Prior, standard_errors: bool) -> Solver:
@@ -188,18 +188,18 @@ def _blup(design: Design, prior: Prior, standard_errors: bool) -> Solver:
     white = np.linalg.solve(root, np.hstack([signs, given.cross.T]))
     mains, cross = white[:, :players], white[:, players:]
     precision = mains.T @ mains
-    identified = _identified(signs)
-    if not identified:
+    if not _identified(signs):
         precision += players / _MAIN * np.eye(players)
-    left = np.linalg.solve(precision, np.eye(players) - mains.T @ cross)
-    weights = cross + mains @ left
-    spread = given.values - (cross**2).sum(axis=0) + ((np.eye(players) - mains.T @ cross) * left).sum(axis=0)
-    contrasts = _contrasts(mains, identified) if standard_errors else np.zeros((len(signs), 0))
-    matrix = np.linalg.solve(root.T, np.hstack([weights, contrasts])).T
-    matrix[:players] -= matrix[:players].mean(axis=0)
-    matrix[:players, -1] += 1.0 / players
+    missing = np.eye(players) - mains.T @ cross
+    left = np.linalg.solve(precision, missing)
+    weights = np.linalg.solve(root.T, cross + mains @ left).T
+    weights -= weights.mean(axis=0)
+    weights[:, -1] += 1.0 / players
+    spread = given.values - (cross**2).sum(axis=0) + (missing * left).sum(axis=0)
+    if standard_errors:
+        weights = np.vstack([weights, _whitened(signs, given.differences).T])
     errors = prior.misfit * np.sqrt(np.maximum(spread, 0.0))
-    return Solver(np.ascontiguousarray(matrix[:, :-1]), matrix[:, -1].copy(), errors, "blup")
+    return Solver(np.ascontiguousarray(weights[:, :-1]), weights[:, -1].copy(), errors, "blup")
 
 
 def _identified(signs: Floats) -> bool:
@@ -210,12 +210,21 @@ def _identified(signs: Floats) -> bool:
     return bool(eigenvalues[0] > 1e-9 * eigenvalues[-1])
 
 
-def _contrasts(mains: Floats, identified: bool) -> Floats:
-    """Orthonormal contrasts (P + 1, R) of whitened differences at random, free of main effects where that leaves any."""
-    rows, players = mains.shape
-    identified = identified and rows > players
-    free = rows - players if identified else rows
+def _whitened(signs: Floats, covariance: Floats) -> Floats:
+    """Contrasts (P + 1, R) of differences at random, orthonormal once these are whitened, and free of main effects.
+
+    Where too few differences are left for that, main effects count as drawn with the variance that is supposed of them.
+    """
+    rows, players = signs.shape
+    free = rows - players
+    basis = np.zeros((rows, 0))
+    if free < _LEAST_CONTRASTS or not _identified(signs):
+        covariance = covariance + _MAIN / players * signs @ signs.T
+        free = rows
+    root = np.linalg.cholesky(covariance)
+    if free < rows:
+        basis = np.linalg.qr(np.linalg.solve(root, signs))[0]
     drawn = np.random.default_rng(players).normal(size=(rows, min(_CONTRASTS, free)))
-    basis = np.linalg.qr(mains)[0] if identified else np.zeros((rows, 0))
-    drawn -= basis @ (basis.T @ drawn)
-    return np.linalg.qr(drawn - basis @ (basis.T @ drawn))[0]
+    for _ in range(2):
+        drawn -= basis @ (basis.T @ drawn)
+    return np.linalg.solve(root.T, np.linalg.qr(drawn)[0])

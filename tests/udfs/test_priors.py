@@ -1,0 +1,96 @@
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from clarify_spark.udfs.priors import MARGIN, symmetric
+from clarify_spark.udfs.shapley import default_prior, design, fit_prior, solver
+
+
+def products(members, orders, seed, active):
+    """Differences (P, n) of 24 games of products of members' signs of the given orders among the active players."""
+    random = np.random.default_rng(seed)
+    signs = np.where(members, 1.0, -1.0)
+    found = signs[:, active] @ random.normal(size=(len(active), 24))
+    for order in orders:
+        for chosen in list(combinations(active, order))[:60]:
+            found += np.prod(signs[:, chosen], axis=1)[:, np.newaxis] * random.normal(size=24) / 3
+    return found
+
+
+def fitted(coalitions, differences, totals):
+    return fit_prior(coalitions, differences.T[:, :, np.newaxis], totals[:, np.newaxis], 0)
+
+
+def pilot(orders, players=14, samples=600, active=None, seed=1):
+    coalitions = design(players, samples, 0)
+    active = list(range(players)) if active is None else active
+    everyone = np.ones((1, players), dtype=bool)
+    seen = products(np.vstack([coalitions.members, everyone]), orders, seed, active)
+    return coalitions, seen[:-1], seen[-1]
+
+
+def test_elementary_polynomials_are_sums_of_products():
+    values = np.random.default_rng(0).normal(size=9)
+    found = symmetric(lambda k: np.asarray((values**k).sum()), [0, 1, 4, 7])
+    for order, polynomial in found.items():
+        wanted = sum(np.prod(values[list(chosen)]) for chosen in combinations(range(9), order))
+        assert float(polynomial) == pytest.approx(wanted)
+
+
+def test_smooth_games_get_a_small_share_of_high_orders_and_rough_ones_a_large():
+    smooth = fitted(*pilot([3]))
+    rough = fitted(*pilot([3, 5, 7]))
+    assert smooth.share5 <= 0.03 < 0.3 <= rough.share5
+    assert smooth.source == rough.source == "pilot"
+    assert smooth.trusted
+    assert rough.trusted
+
+
+def test_players_that_interact_are_found_relevant():
+    prior = fitted(*pilot([3, 5], active=[0, 1, 2, 3, 4, 5]))
+    relevance = np.array(prior.relevance)
+    assert relevance[:6].min() > 3 * relevance[6:].max()
+    assert relevance.mean() == pytest.approx(1)
+
+
+def test_relevance_helps_where_few_players_interact():
+    coalitions, seen, totals = pilot([3], players=30, samples=300, active=[0, 1, 2, 3, 4, 5], seed=2)
+    values, _ = solver(coalitions, "blup", fitted(coalitions, seen, totals), False).solve(seen, totals)
+    plain, _ = solver(coalitions, "blup", default_prior(), False).solve(seen, totals)
+    assert (values[6:] ** 2).sum() < (plain[6:] ** 2).sum() / 2
+
+
+def test_several_outputs_and_scales_are_one_pilot():
+    coalitions, seen, totals = pilot([3, 5])
+    both = np.stack([seen.T, 1e6 * seen.T], axis=2)
+    scaled = fit_prior(coalitions, both, np.stack([totals, 1e6 * totals], axis=1), 0)
+    assert scaled.source == "pilot"
+    assert fitted(coalitions, 1e-9 * seen, 1e-9 * totals).share5 == fitted(coalitions, seen, totals).share5
+
+
+def test_the_pilot_alone_decides():
+    given = pilot([3])
+    assert fitted(*given) == fitted(*given)
+
+
+@pytest.mark.parametrize("size", [0.0, 1.0])
+def test_additive_and_constant_games_keep_the_default(size):
+    coalitions, seen, totals = pilot([])
+    assert fitted(coalitions, size * seen, size * totals) == default_prior()
+
+
+def test_a_pilot_of_too_few_coalitions_or_no_rows_is_not_trusted():
+    for coalitions, seen, totals in (pilot([3], samples=15), tuple(part for part in pilot([3]))):
+        few = slice(0, 0) if len(seen) > 50 else slice(None)
+        prior = fitted(coalitions, seen[:, few], totals[few])
+        assert (prior.source, prior.trusted) == ("default", False)
+
+
+def test_a_game_that_no_prior_fits_widens_the_intervals_or_is_not_trusted():
+    coalitions, seen, totals = pilot([3], samples=800)
+    spoilt = seen.copy()
+    spoilt[:40] += 30 * np.random.default_rng(0).standard_t(1.2, size=(40, seen.shape[1]))
+    assert fitted(coalitions, seen, totals).misfit < 1.5 * MARGIN
+    found = fitted(coalitions, spoilt, totals)
+    assert found.misfit > MARGIN or not found.trusted
