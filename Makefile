@@ -2,11 +2,12 @@
 # make check  the checks and tests without a JVM      make venv    only the environment, .venv
 # make bench-bias   counting speed against a bare scan, DuckDB and pandas
 # make bench-shap   Kernel SHAP against the bare model and against shap
+# make bench-shap-accuracy   errors of Kernel SHAP against shap, and coverage of intervals
 # make bench-pair-games   pair games against the shared design and against shap
 VENV ?= .venv
 CONSTRAINTS ?= conf/constraints/spark4.txt
 BIN := $(VENV)/bin
-.PHONY: help venv java demo test check lint bench-bias bench-shap bench-pair-games clean
+.PHONY: help venv java demo test check lint bench-bias bench-shap bench-shap-accuracy bench-pair-games clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -41,6 +42,9 @@ bench-bias: venv java
 bench-shap: venv java
 	$(BIN)/python benchmarks/bench_shap.py
 	$(BIN)/python benchmarks/bench_shap_spark.py
+
+bench-shap-accuracy: venv
+	$(BIN)/python benchmarks/bench_shap_accuracy.py --seeds 2
 
 bench-pair-games: venv
 	$(BIN)/python benchmarks/bench_pair_games.py

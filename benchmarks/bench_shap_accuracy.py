@@ -1,6 +1,6 @@
-"""How near sampled Shapley values come to the true ones, beside shap.KernelExplainer at the same coalitions and background.
+"""How near sampled Shapley values come to the true ones, beside shap.KernelExplainer at the same budget.
 
-    python benchmarks/bench_shap_accuracy.py                    # the table of benchmarks/README.md
+    python benchmarks/bench_shap_accuracy.py --seeds 2          # the table of benchmarks/README.md
     python benchmarks/bench_shap_accuracy.py --only kNN --seeds 3
 
 The truth: interventional TreeSHAP of shap.TreeExplainer for tree models, all 2^M coalitions by definition for others.
@@ -262,7 +262,7 @@ def ours(case: Case, samples: int, seed: int, true: np.ndarray) -> Found:
         error(values.T, true),
         float(inside.mean()),
         prior.trusted,
-        f"{prior.source} share5={prior.share5:g} nugget={prior.nugget:g} wmin={min(prior.relevance or (1,)):.2g} misfit={prior.misfit:.2f} {coalitions.kind}",
+        f"{prior.source}, share5 {prior.share5:g}, misfit {prior.misfit:.2f}, {coalitions.kind}",
     )
 
 

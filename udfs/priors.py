@@ -21,6 +21,8 @@ _SHARES = (0.01, 0.03, 0.1, 0.3, 0.6, 0.9)
 #: As measured, a larger nugget is worth less than larger shares of high orders, and a smaller one the same.
 _NUGGET = 1e-4
 _PILOT_PAIRS = 1200
+#: Likelihoods that differ by less than this per row and degree of freedom count as the same.
+_SLACK = 0.005
 #: What intervals lack though the prior fits as well as it can, as measured (benchmarks/README.md).
 MARGIN = 1.25
 
@@ -113,9 +115,11 @@ def default_prior() -> Prior:
 
 
 def likeliest(signs: Floats, seen: Floats, seed: int) -> Prior:
-    """The prior under which a pilot's differences (P + 1, n) have the largest restricted likelihood.
+    """The prior that a pilot's differences (P + 1, n) speak for by restricted likelihood.
 
-    Relevance is a power of the main effects' mean square. Of very many pairs some are taken at random.
+    Relevance is a power of the main effects' mean square. Of priors with nearly the largest likelihood the one with the
+    least share of high orders is taken: a large share also makes up for a relevance that is not quite right, and then
+    costs an orthogonal array most of its worth. Of very many pairs some are taken at random.
     """
     scaled, strengths = _scaled(signs, seen)
     random = np.random.default_rng([seed % 2**63, len(signs)])
@@ -130,7 +134,9 @@ def likeliest(signs: Floats, seen: Floats, seed: int) -> Prior:
                 covariance += share ** ((order - 3) // 2) * part
             prior = Prior(share, _NUGGET, tuple(weights.tolist()), "pilot", True, MARGIN)
             found.append((_likelihood(covariance, signs[kept], scaled[kept]), prior))
-    return max(found, key=lambda one: one[0])[1]
+    enough = max(likelihood for likelihood, _ in found) - _SLACK * (len(kept) - signs.shape[1])
+    close = [one for one in found if one[0] >= enough]
+    return min(close, key=lambda one: (one[1].share5, -one[0]))[1]
 
 
 def _scaled(signs: Floats, seen: Floats) -> tuple[Floats, Floats]:
