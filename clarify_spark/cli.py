@@ -214,10 +214,9 @@ def _add_shap_options(analyze: _Parser) -> None:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"found {text!r}; allowed: a whole number, 1 or more")
+    return int(text)
 
 
 def _add_validate(commands: argparse._SubParsersAction[_Parser]) -> None:

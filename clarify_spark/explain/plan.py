@@ -63,7 +63,8 @@ def records_per_row(settings: ShapSettings, engine: str, probe: Probe) -> float:
     if engine == "pairwise":
         return float(pair_records(probe.pair_sizes, settings.samples)) / max(1, len(probe.pair_sizes)) + 1.0
     own_base = len(settings.players) < len(settings.spec.feature_names)
-    return float(settings.samples + own_base) * len(settings.background.weights) + 1.0
+    coalitions = 2 * max(1, settings.samples // 2) if settings.samples else 0  # they come in pairs
+    return float(coalitions + own_base) * len(settings.background.weights) + 1.0
 
 
 def block_rows(records: float) -> int:

@@ -38,7 +38,8 @@ def _bias(roles: Roles, counts: CountTable) -> list[str]:
 def _explained(shap: ShapResult) -> Iterator[str]:
     """Per output the features with the largest global values, with the errors over coalitions and over rows."""
     summary, plan = shap.summary, shap.plan
-    how = "exact" if exact(shap) else f"coalitions: {coalitions(shap):,}"
+    per = " at most for each baseline row" if plan.engine == "pairwise" else ""
+    how = "exact" if exact(shap) else f"coalitions: {coalitions(shap):,}{per}"
     yield (
         f"Kernel SHAP: rows: {summary.rows:,}, features: {len(shap.features)}, "
         f"baseline rows: {len(shap.baseline.rows):,}, engine: {plan.engine}, {how}, "

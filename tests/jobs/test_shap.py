@@ -290,6 +290,12 @@ def test_more_model_records_than_allowed_are_refused_before_the_start(analyze, m
     assert not (ran.output / "explanations_shap" / "out.csv").exists()
 
 
+def test_an_option_that_is_no_number_is_refused_in_words(analyze, modelled, data, few):
+    ran = analyze(modelled(LogisticRegression(max_iter=500), baseline=baseline(few)), data, "--max-model-calls", "lots")
+    assert ran.code == 2
+    assert "--max-model-calls: found 'lots'; allowed: a whole number, 1 or more" in ran.last_line
+
+
 def test_a_baseline_row_of_the_wrong_length_names_the_features(analyze, modelled, data):
     ran = analyze(modelled(LogisticRegression(max_iter=500), baseline=[[1, 2, 3]]), data, *PICKLE)
     assert ran.code == 2

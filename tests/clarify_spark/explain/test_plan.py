@@ -1,9 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import threadpoolctl
+from hypothesis import given
+from hypothesis import strategies as st
 
 from clarify_spark.config import Shap
-from clarify_spark.explain.plan import plan_of
+from clarify_spark.explain.plan import BLOCK_RECORDS, MOST_BLOCK_ROWS, block_rows, plan_of, records_per_row
 from clarify_spark.udfs.kernel_shap import Background, Probe, ShapSettings
 from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.shapley import design, game
@@ -37,6 +41,24 @@ def settings_and_probe():
         calls=1,
     )
     return settings, probe
+
+
+def test_pair_games_are_chosen_where_rows_and_baseline_agree_on_most_features():
+    settings, probe = settings_and_probe()
+    assert plan_of(Shap(), settings, probe).engine == "shared"
+    alike = replace(probe, pair_sizes=np.full((16, 2), 5))
+    assert plan_of(Shap(), settings, alike).engine == "pairwise"
+    assert plan_of(Shap(), replace(settings, link="logit"), alike).engine == "shared"
+    assert records_per_row(settings, "pairwise", alike) == 2 * (2**5 - 2) + 1
+    assert records_per_row(settings, "shared", alike) == 2 * SAMPLES + 1
+
+
+@given(st.floats(1, 1e9))
+def test_a_block_is_a_power_of_two_of_rows_and_bounded_in_records(records):
+    rows = block_rows(records)
+    assert rows.bit_count() == 1
+    assert rows <= MOST_BLOCK_ROWS
+    assert rows == 1 or rows * records <= BLOCK_RECORDS
 
 
 def test_the_plan_does_not_depend_on_the_cores_of_the_driver():
