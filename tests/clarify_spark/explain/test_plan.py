@@ -46,7 +46,7 @@ def settings_and_probe():
 def test_pair_games_are_chosen_where_rows_and_baseline_agree_on_most_features():
     settings, probe = settings_and_probe()
     assert plan_of(Shap(), settings, probe).engine == "shared"
-    alike = replace(probe, pair_sizes=np.full((16, 2), 5))
+    alike = replace(probe, pair_sizes=np.full((16, 2), 5), background=np.full((2, 1), 0.5))
     assert plan_of(Shap(), settings, alike).engine == "pairwise"
     assert plan_of(Shap(), replace(settings, link="logit"), alike).engine == "shared"
     assert records_per_row(settings, "pairwise", alike) == 2 * (2**5 - 2) + 1
