@@ -172,10 +172,14 @@ def _wls(design: Design, standard_errors: bool) -> Solver:
     drawn = np.array([counts[size] < population(players, size) for size in range(len(counts))])[sizes]
     biases = np.eye(players) - matrix @ signs - shares[:, np.newaxis]
     spread = MARGIN * np.sqrt((matrix[:, drawn] ** 2).sum(axis=1) + _MAIN / players * (biases**2).sum(axis=1))
-    some = np.vstack([signs[drawn], np.ones(players)])
-    found = _whitened(some, np.eye(len(some)))
-    contrasts = np.zeros((len(signs) + 1, found.shape[1]))
-    contrasts[np.append(drawn, True)] = found
+    # The scale is that of sizes with pairs left out, if enough were drawn to tell it apart from main effects.
+    told = np.append(drawn, True)
+    rows = np.vstack([signs, np.ones(players)])
+    if told.sum() - players < _LEAST_CONTRASTS or not _identified(rows[told]):
+        told[:] = True
+    found = _whitened(rows[told], np.eye(int(told.sum())))
+    contrasts = np.zeros((len(rows), found.shape[1]))
+    contrasts[told] = found
     return Solver(np.vstack([matrix, contrasts[:-1].T]), np.append(shares, contrasts[-1]), spread, "wls")
 
 

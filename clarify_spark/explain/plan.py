@@ -32,8 +32,7 @@ def settings_of(
         samples=int(min(most, 2 ** len(players) - 2)),
         seed=seed,
         estimator=shap.estimator,
-        # Weighted least squares has no model of its errors; 0 would pass for exact.
-        standard_errors=shap.standard_errors and shap.estimator == "blup",
+        standard_errors=shap.standard_errors,
     )
 
 
