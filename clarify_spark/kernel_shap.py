@@ -95,11 +95,12 @@ class Done:
 def explain(job: Job, output: Output) -> Done:
     """Explain every row, write the files of explanations_shap, and give the global values."""
     baseline = _baseline(job)
+    if job.options.max_model_calls is not None:  # before a journal of other facts is given up
+        _refuse_too_many(prepare(job, baseline, None), job.options.max_model_calls)
     journal = Journal(output, _facts(job, baseline), force_resume=job.options.force_resume)
     if journal.note is not None:
         job.progress.note(journal.note)
     prepared = prepare(job, baseline, journal)
-    _refuse_too_many(prepared, job.options.max_model_calls)
     names = _names(job, prepared.plan)
     for name in (CSV, PARQUET, BASELINE):  # of an earlier run; the finished blocks of this one are in the journal
         output.delete(name)
@@ -190,8 +191,8 @@ def _players(job: Job) -> tuple[int, ...]:
     return tuple(position for position, name in enumerate(features) if name in names)
 
 
-def _refuse_too_many(prepared: Prepared, most: int | None) -> None:
-    if most is not None and prepared.records > most:
+def _refuse_too_many(prepared: Prepared, most: int) -> None:
+    if prepared.records > most:
         raise CommandError(
             f"--max-model-calls {most:,}: this run would take about {prepared.records:,} model records; lower "
             "methods.shap.num_samples or use fewer baseline rows (--dry-run tells the cost)"

@@ -10,6 +10,9 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neural_network import MLPClassifier
 
+from clarify_spark.spark.journal import Journal
+from clarify_spark.spark.storage import Output
+
 FEATURES = ["black", "male", "obrat", "loanprc", "unem", "chist"]
 KINDS = {"black": int, "male": int, "chist": int}
 PICKLE = ("--allow-pickle",)
@@ -282,9 +285,13 @@ def test_a_dry_run_tells_the_model_records_and_an_estimate_of_time(analyze, mode
     assert not (ran.output / "analysis.json").exists()
 
 
-def test_more_model_records_than_allowed_are_refused_before_the_start(analyze, modelled, data, few):
+def test_more_model_records_than_allowed_are_refused_before_the_start(analyze, modelled, data, few, spark, tmp_path):
+    Journal(Output(str(tmp_path / "output"), spark), {"seed": "of a run that was killed"})
+    manifest = tmp_path / "output" / "explanations_shap" / "_journal" / "manifest.json"
+    before = manifest.read_bytes()
     config = modelled(LogisticRegression(max_iter=500), baseline=baseline(few), engine="shared")
     ran = analyze(config, data, *PICKLE, "--max-model-calls", "1000")
+    assert manifest.read_bytes() == before
     assert ran.code == 2
     assert "--max-model-calls 1,000" in ran.err
     assert not (ran.output / "explanations_shap" / "out.csv").exists()
