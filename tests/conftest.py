@@ -37,3 +37,15 @@ def spark():
     session.sparkContext.setLogLevel("ERROR")
     yield session
     session.stop()
+
+
+@pytest.fixture
+def shipped(spark, tmp_path):
+    """Give executors a module, as spark-submit --py-files does."""
+
+    def ship(name, text):
+        path = tmp_path / f"{name}.py"
+        path.write_text(text)
+        spark.sparkContext.addPyFile(str(path))
+
+    return ship

@@ -76,18 +76,6 @@ def csv(tmp_path, loans):
 
 
 @pytest.fixture
-def shipped(spark, tmp_path):
-    """Give executors a module, as spark-submit --py-files does."""
-
-    def ship(name, text):
-        path = tmp_path / f"{name}.py"
-        path.write_text(text)
-        spark.sparkContext.addPyFile(str(path))
-
-    return ship
-
-
-@pytest.fixture
 def partitioned(spark):
     """A context in which files are cut into splits of so many bytes and shuffles make so many partitions."""
 

@@ -81,18 +81,6 @@ def dataset(spark, frame):
 
 
 @pytest.fixture
-def shipped(spark, tmp_path):
-    """Give executors a module."""
-
-    def ship(name, text):
-        path = tmp_path / f"{name}.py"
-        path.write_text(text)
-        spark.sparkContext.addPyFile(str(path))
-
-    return ship
-
-
-@pytest.fixture
 def journal(spark, tmp_path):
     return lambda: Journal(Output(str(tmp_path / "output"), spark), {"seed": 0})
 
