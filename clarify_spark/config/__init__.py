@@ -3,7 +3,7 @@
 from clarify_spark.config.loading import Loaded, load
 from clarify_spark.config.methods import Methods, Shap
 from clarify_spark.config.models import AnalysisConfig, Facet, Segmentation, TimeSeriesData
-from clarify_spark.config.predictor import Predictor, model_format
+from clarify_spark.config.predictor import Predictor, is_endpoint, model_format
 from clarify_spark.config.releases import later, unsupported
 from clarify_spark.config.rules import check_runnable
 from clarify_spark.config.schema import json_schema
@@ -18,6 +18,7 @@ __all__ = [
     "Shap",
     "TimeSeriesData",
     "check_runnable",
+    "is_endpoint",
     "json_schema",
     "later",
     "load",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, Tag, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -19,13 +19,15 @@ from clarify_spark.config.values import (
     TextBranch,
 )
 from clarify_spark.udfs.errors import ModelError
-from clarify_spark.udfs.predictors import format_of
+from clarify_spark.udfs.predictors import PREDICTORS, format_of
 
 ContentType = Literal[
     "text/csv", "application/jsonlines", "application/json", "image/jpeg", "image/png", "application/x-npy"
 ]
 AcceptType = Literal["text/csv", "application/jsonlines", "application/json"]
-ModelFormat = Literal["sklearn", "skops", "xgboost", "lightgbm", "python", "sagemaker"]
+#: The formats that model_uri can have; ``endpoint`` has a key of its own.
+MODEL_FORMATS = tuple(name for name in PREDICTORS if name != "endpoint")
+DOTTED_PATTERN = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
 
 PREFIX_PATTERN = "^[a-zA-Z0-9](-*[a-zA-Z0-9])"
 
@@ -36,6 +38,18 @@ def _matching_prefix(prefix: str) -> str:
     return prefix
 
 
+def _known_format(name: str) -> str:
+    if name.lower() in MODEL_FORMATS:
+        return name.lower()
+    if not re.search(DOTTED_PATTERN, name):
+        raise PydanticCustomError("format", "unknown format")
+    return name
+
+
+FORMAT_SCHEMA: dict[str, Any] = {
+    "anyOf": [{"type": "string", "enum": list(MODEL_FORMATS)}, {"type": "string", "pattern": DOTTED_PATTERN}]
+}
+ModelFormat = Annotated[Text, AfterValidator(_known_format), WithJsonSchema(FORMAT_SCHEMA)]
 EndpointPrefix = Annotated[
     Text, AfterValidator(_matching_prefix), WithJsonSchema({"type": "string", "pattern": PREFIX_PATTERN})
 ]
@@ -79,16 +93,36 @@ class Predictor(Section):
     )
     model_uri: Text | None = Field(
         None,
-        description="File or folder of a model that Spark executors load, or python:package.module:function",
+        description="File, folder or archive of a model that Spark executors load, python:package.module:function, or "
+        "the URL of an HTTP service",
         json_schema_extra=EXTENSION,
     )
-    model_format: Annotated[ModelFormat, LOWERED] | None = Field(
-        None, description="Format of model_uri; by default told by its ending", json_schema_extra=EXTENSION
+    model_format: ModelFormat | None = Field(
+        None,
+        description="Format of model_uri, by default told by its ending; or the dotted name of a module with load",
+        json_schema_extra=EXTENSION,
     )
+    entry_script: Text | None = Field(
+        None,
+        description="The script of a model folder, relative to it; by default code/inference.py and its like",
+        json_schema_extra=EXTENSION,
+    )
+    http_headers: dict[str, Text] | None = Field(
+        None,
+        description="For a URL: names of headers, and for each the environment variable that holds its value",
+        json_schema_extra=EXTENSION,
+    )
+
+
+def is_endpoint(predictor: Predictor) -> bool:
+    """Whether the model is a SageMaker endpoint, an existing one or a temporary one."""
+    return predictor.endpoint_name is not None or predictor.model_name is not None
 
 
 def model_format(predictor: Predictor) -> str | None:
     """The format given, else the one that ``model_uri`` speaks for; None when it speaks for none."""
+    if is_endpoint(predictor):
+        return "endpoint"
     if predictor.model_format is not None or predictor.model_uri is None:
         return predictor.model_format
     try:

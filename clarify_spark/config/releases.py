@@ -42,20 +42,6 @@ def _unsupported(config: AnalysisConfig) -> Iterator[Problem]:
     for key in LATER_KEYS:
         if getattr(config, key) is not None:
             yield _later(key, "a key", "leave it out")
-    if {"post_training_bias", "shap"} & set(needs_model(config)):
-        yield from _models(config)
-
-
-def _models(config: AnalysisConfig) -> Iterator[Problem]:
-    predictor = config.predictor
-    if predictor is None:
-        return
-    instead = "predictor.model_uri, predicted_label or predicted_label_dataset_uri"
-    for key in ("endpoint_name", "model_name"):
-        if getattr(predictor, key) is not None and predictor.model_uri is None:
-            yield _later(f"predictor.{key}", "an endpoint", instead)
-    if predictor.content_template is not None and not isinstance(predictor.content_template, str):
-        yield _later("predictor.content_template", "an object", "a string")
 
 
 def _later(path: str, what: str, instead: str) -> Problem:

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clarify_spark.udfs.errors import ModelError
-from clarify_spark.udfs.payloads import Request, encoder
-from clarify_spark.udfs.predictors import PredictorSpec
+from clarify_spark.udfs.payloads import Payload, encoder
+from clarify_spark.udfs.predictors import Calling, PredictorSpec
 from clarify_spark.udfs.predictors.features import typed
 
 TWO = {"A": [0, 3], "B": [1, 4]}
@@ -24,7 +24,8 @@ def spec(names=("A", "B"), kinds=None, **changes):
 def bodies(columns, kinds=None, **changes):
     of = spec(columns, kinds, **changes)
     features = typed(pd.DataFrame(columns), of.feature_names, of.feature_kinds)
-    return [request.body.decode() for request in encoder(of)(features)]
+    payload = encoder(of)(features)
+    return [payload.body(some).decode() for some in payload.requests(of.calling)]
 
 
 # The rows of the guide's table of requests.
@@ -150,11 +151,49 @@ def test_a_template_on_several_lines_makes_one_json_line_per_record():
     assert [json.loads(line)["features"] for line in body.split("\n")] == [[0, 1], [3, 4]]
 
 
-def test_requests_hold_at_most_the_configured_number_of_records():
-    of = spec(("A",), max_batch_rows=2)
-    got = list(encoder(of)(pd.DataFrame({"A": [1, 2, 3]})))
-    assert got == [Request(b"1\n2", 2), Request(b"3", 1)]
-    assert list(encoder(of)(pd.DataFrame({"A": []}).astype("int64"))) == []
+@pytest.mark.parametrize(
+    ("calling", "expected"),
+    [
+        (Calling(batch_records=2), ["1\n22", "333\n4"]),
+        (Calling(payload_bytes=4), ["1\n22", "333", "4"]),
+        (Calling(payload_bytes=5), ["1\n22", "333\n4"]),
+        (Calling(payload_bytes=2), ["1", "22", "333", "4"]),
+        (Calling(), ["1\n22\n333\n4"]),
+    ],
+)
+def test_requests_are_filled_up_to_the_limits(calling, expected):
+    assert bodies({"A": [1, 22, 333, 4]}, calling=calling) == expected
+
+
+def test_no_records_make_no_request():
+    assert bodies({"A": pd.Series([], dtype="int64")}) == []
+
+
+@given(
+    sizes=st.lists(st.integers(0, 9), max_size=30),
+    most=st.integers(1, 7),
+    room=st.integers(1, 40),
+    around=st.sampled_from([b"", b"[]"]),
+)
+def test_requests_hold_all_records_in_order_within_the_limits_and_are_full(sizes, most, room, around):
+    payload = Payload([b"x" * size for size in sizes], before=around, between=b",", after=around)
+    calling = Calling(payload_bytes=room, batch_records=most)
+    requests = payload.requests(calling)
+    assert [place for some in requests for place in range(some.start, some.stop)] == list(range(len(sizes)))
+    for some in requests:
+        count = some.stop - some.start
+        assert 1 <= count <= most
+        assert count == 1 or len(payload.body(some)) <= room
+        one_more = slice(some.start, some.stop + 1)
+        assert some.stop == len(sizes) or count == most or len(payload.body(one_more)) > room
+
+
+def test_the_object_form_of_a_template_is_the_object_of_its_keys():
+    template = (("instances", "$records"), ("signature", 'serving "x"'))
+    (body,) = bodies(TWO, content_type=JSON, content_template=template, record_template="$features")
+    assert json.loads(body) == {"instances": [[0, 1], [3, 4]], "signature": 'serving "x"'}
+    (line,) = bodies(ONE, content_type=LINES, content_template=(("features", "$features"),))
+    assert json.loads(line) == {"features": [0, 1]}
 
 
 @pytest.mark.parametrize(

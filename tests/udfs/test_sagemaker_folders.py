@@ -12,7 +12,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from clarify_spark.udfs.errors import ModelError
-from clarify_spark.udfs.predictors import PredictorSpec, container_defaults, load_predictor
+from clarify_spark.udfs.predictors import Calling, PredictorSpec, container_defaults, load_predictor
 from clarify_spark.udfs.scoring import score_batches
 
 MODELS = Path(__file__).parent / "models"
@@ -56,7 +56,7 @@ def folder_with(tmp_path, script, name="inference.py"):
         },
         {"content_type": CSV, "accept_type": JSON, "probability": "predictions[*].score"},
         {"content_type": CSV, "accept_type": JSON, "label": "predictions[*].label"},
-        {"content_type": CSV, "max_batch_rows": 2},
+        {"content_type": CSV, "calling": Calling(batch_records=2)},
         {
             "content_type": JSON,
             "content_template": '{"instances":[$record]}',

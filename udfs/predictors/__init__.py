@@ -1,30 +1,43 @@
 """Models that executors call: one module per kind, each with ``load(spec) -> Predict``.
 
-To add a kind: write the module and its row in PREDICTORS. HTTP and SageMaker endpoints (``http``, ``endpoint``) will
-stand in the same table.
+To add a kind: write the module and its row in PREDICTORS. A kind that is not in the table is the dotted name of a
+module of the user's own, with the same ``load``.
 """
 
 from __future__ import annotations
 
 import importlib
+import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from clarify_spark.udfs.errors import ModelError
-from clarify_spark.udfs.predictors.answer import Answer, Predict
-from clarify_spark.udfs.predictors.spec import PredictorSpec
+import pandas as pd
 
-__all__ = ["FORMATS", "PREDICTORS", "Answer", "Predict", "PredictorSpec", "format_of", "load_predictor"]
+from clarify_spark.udfs.errors import ModelError
+from clarify_spark.udfs.predictors.answer import Answer, Predict, expect_records
+from clarify_spark.udfs.predictors.python import answer_of
+from clarify_spark.udfs.predictors.spec import REMOTE, Calling, PredictorSpec
+from clarify_spark.udfs.predictors.user_code import calling_user_code, model_threads
+
+__all__ = [
+    "ARCHIVES", "FORMATS", "PREDICTORS", "REMOTE", "Answer", "Calling", "Predict", "PredictorSpec", "format_of",
+    "load_predictor",
+]  # fmt: skip
 
 PREDICTORS = {
     "sklearn": "clarify_spark.udfs.predictors.sklearn",
     "skops": "clarify_spark.udfs.predictors.skops",
     "xgboost": "clarify_spark.udfs.predictors.xgboost",
     "lightgbm": "clarify_spark.udfs.predictors.lightgbm",
+    "onnx": "clarify_spark.udfs.predictors.onnx",
+    "mlflow": "clarify_spark.udfs.predictors.mlflow",
+    "sparkml": "clarify_spark.udfs.predictors.sparkml",
     "python": "clarify_spark.udfs.predictors.python",
     "sagemaker": "clarify_spark.udfs.predictors.sagemaker",
+    "http": "clarify_spark.udfs.predictors.http",
+    "endpoint": "clarify_spark.udfs.predictors.endpoint",
 }
 #: The format of a model file by its suffix.
 FORMATS = {
@@ -37,7 +50,13 @@ FORMATS = {
     ".xgb": "xgboost",
     ".txt": "lightgbm",
     ".lgb": "lightgbm",
+    ".onnx": "onnx",
 }
+#: Packed model folders.
+ARCHIVES = (".tar.gz", ".tgz", ".tar")
+#: A file or folder that tells what a model folder is; any other folder is one of SageMaker's.
+_SIGNS = {"MLmodel": "mlflow", "stages": "sparkml", "metadata": "sparkml"}
+_DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 
 
 @dataclass(frozen=True)
@@ -51,14 +70,22 @@ _lock = threading.RLock()
 
 
 def format_of(model_uri: str) -> str:
-    """The format that a model's address speaks for: its scheme, its suffix, or a folder."""
+    """The format that a model's address speaks for: its scheme, its suffix, or what is in a folder.
+
+    A folder that cannot be read from here, or that is packed, counts as one of SageMaker's.
+    """
     if model_uri.startswith("python:"):
         return "python"
-    suffix = Path(model_uri.rstrip("/")).suffix.lower()
-    if suffix in FORMATS and not Path(model_uri).is_dir():
-        return FORMATS[suffix]
-    if not suffix or model_uri.endswith("/") or Path(model_uri.removeprefix("file://")).is_dir():
+    if re.match("https?://", model_uri, re.IGNORECASE):
+        return "http"
+    if model_uri.lower().endswith(ARCHIVES):
         return "sagemaker"
+    path = Path(model_uri.removeprefix("file://").removeprefix("file:"))
+    suffix = path.suffix.lower()
+    if suffix in FORMATS and not path.is_dir():
+        return FORMATS[suffix]
+    if not suffix or model_uri.endswith("/") or path.is_dir():
+        return next((found for sign, found in _SIGNS.items() if (path / sign).exists()), "sagemaker")
     raise ModelError(
         f"predictor.model_uri {model_uri!r}: the suffix {suffix!r} tells no format; "
         f"set predictor.model_format to one of {', '.join(PREDICTORS)}"
@@ -67,15 +94,44 @@ def format_of(model_uri: str) -> str:
 
 def load_predictor(spec: PredictorSpec) -> Predict:
     """The model as a callable; loaded once per Python worker, and again only when its files change."""
-    if spec.format not in PREDICTORS:
-        raise ModelError(f"predictor.model_format {spec.format!r} is unknown; allowed: {', '.join(PREDICTORS)}")
+    own = spec.format in PREDICTORS
+    if not own and not _DOTTED.fullmatch(spec.format):
+        raise ModelError(
+            f"predictor.model_format {spec.format!r} is unknown; allowed: {', '.join(PREDICTORS)}, "
+            "or the dotted name of a module with load(spec)"
+        )
     with _lock:
-        fingerprint = () if spec.format == "python" else tuple(_fingerprint(spec.path))
+        in_files = own and not spec.remote and spec.format != "python"
+        fingerprint = tuple(_fingerprint(spec.path)) if in_files else ()
         loaded = _cache.get(spec)
         if loaded is None or loaded.fingerprint != fingerprint:
-            module = importlib.import_module(PREDICTORS[spec.format])
-            loaded = _cache[spec] = _Loaded(fingerprint, module.load(spec))
+            load = importlib.import_module(PREDICTORS[spec.format]).load if own else _loader(spec.format)
+            loaded = _cache[spec] = _Loaded(fingerprint, load(spec))
         return loaded.predict
+
+
+def _loader(module: str) -> Callable[[PredictorSpec], Predict]:
+    """The ``load`` of a user's module, with failures of loading and of predicting told as the module's own."""
+    with calling_user_code(f"predictor.model_format {module!r}: the executors cannot import it"):
+        found = importlib.import_module(module)
+    if not callable(getattr(found, "load", None)):
+        raise ModelError(f"predictor.model_format {module!r}: the module has no load(spec)")
+
+    def load(spec: PredictorSpec) -> Predict:
+        with calling_user_code(f"{module}.load failed"):
+            predict = found.load(spec)
+        if not callable(predict):
+            raise ModelError(f"{module}.load returned a {type(predict).__name__}; a function of a frame is due")
+
+        def asked(features: pd.DataFrame) -> Answer:
+            with calling_user_code(f"the model of {module}.load failed"), model_threads(spec):
+                returned = predict(features)
+            answer = returned if isinstance(returned, Answer) else answer_of(returned, spec, module)
+            return expect_records(answer, len(features), module)
+
+        return asked
+
+    return load
 
 
 def _fingerprint(model: str) -> Iterator[tuple[str, int, int]]:

@@ -24,7 +24,7 @@ from clarify_spark.udfs.predictors.answer import (
 from clarify_spark.udfs.predictors.features import columns_in_order
 from clarify_spark.udfs.predictors.numeric_estimators import only_sees_numbers, parts_of
 from clarify_spark.udfs.predictors.spec import PredictorSpec
-from clarify_spark.udfs.predictors.user_code import calling_user_code, library, one_thread
+from clarify_spark.udfs.predictors.user_code import calling_user_code, library, model_threads
 
 
 def predictor(estimator: Any, spec: PredictorSpec) -> Predict:
@@ -74,8 +74,8 @@ def _matrix(estimator: Any, spec: PredictorSpec) -> MatrixPredict | None:
 
 @contextmanager
 def _asking(spec: PredictorSpec) -> Iterator[None]:
-    """A context for a call: one thread, no warnings, failures told as the model's own."""
-    with calling_user_code(f"the model {spec.path} failed"), one_thread(), warnings.catch_warnings():
+    """A context for a call: the threads of a task, no warnings, failures told as the model's own."""
+    with calling_user_code(f"the model {spec.path} failed"), model_threads(spec), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
@@ -151,7 +151,7 @@ def _as_fitted(features: pd.DataFrame, estimator: Any) -> Any:
 
 
 def _use_one_process(estimator: Any) -> None:
-    """Sets n_jobs to 1 wherever the estimator and its parts have it."""
+    """Sets n_jobs to 1 wherever the estimator and its parts have it: jobs of a forest add up in any order."""
     if hasattr(estimator, "get_params") and hasattr(estimator, "set_params"):
         parameters = estimator.get_params(deep=True)
         jobs = {name: 1 for name in parameters if name == "n_jobs" or name.endswith("__n_jobs")}

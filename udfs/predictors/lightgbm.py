@@ -13,14 +13,14 @@ from clarify_spark.udfs.predictors.answer import Answer, Matrix, NumericPredict,
 from clarify_spark.udfs.predictors.boosters import Meaning, answer_of, expect_indices, scores_in
 from clarify_spark.udfs.predictors.features import aligned, as_category, columns_in_order, only_numbers
 from clarify_spark.udfs.predictors.spec import PredictorSpec
-from clarify_spark.udfs.predictors.user_code import calling_user_code, library, one_thread
+from clarify_spark.udfs.predictors.user_code import calling_user_code, library, model_threads
 
 #: Objectives whose outputs are scores between 0 and 1; outputs of others are values on the label's own scale.
 _SCORES = {"binary", "multiclass", "multiclassova", "cross_entropy", "none", "custom", ""}
 
 
 def load(spec: PredictorSpec) -> Predict:
-    """The booster in a LightGBM text file, on one thread."""
+    """The booster in a LightGBM text file."""
     expect_indices(spec)
     lightgbm = library("lightgbm", "lightgbm")
     with calling_user_code(f"{spec.path} cannot be loaded by lightgbm"):
@@ -35,8 +35,8 @@ def load(spec: PredictorSpec) -> Predict:
         table = _table(
             aligned(features, booster.feature_name(), spec.path), booster.pandas_categorical, categories, spec
         )
-        with calling_user_code(f"the model {spec.path} failed"), one_thread():
-            raw = booster.predict(table, num_threads=1)
+        with calling_user_code(f"the model {spec.path} failed"), model_threads(spec):
+            raw = booster.predict(table, num_threads=spec.threads)
         return expect_records(answer_of(np.asarray(raw), meaning, spec), len(features), spec.path)
 
     ordered = None if booster.pandas_categorical else columns_in_order(spec, booster.feature_name())
@@ -44,8 +44,8 @@ def load(spec: PredictorSpec) -> Predict:
         return predict
 
     def matrix(cells: Matrix) -> Answer:
-        with calling_user_code(f"the model {spec.path} failed"), one_thread():
-            raw = booster.predict(ordered(cells), num_threads=1)
+        with calling_user_code(f"the model {spec.path} failed"), model_threads(spec):
+            raw = booster.predict(ordered(cells), num_threads=spec.threads)
         return expect_records(scores_in(np.asarray(raw), meaning, spec), len(cells), spec.path)
 
     return NumericPredict(predict, matrix)

@@ -12,7 +12,7 @@ import pandas as pd
 from clarify_spark.udfs.errors import ModelError
 from clarify_spark.udfs.predictors.answer import Answer, Predict, expect_records, labels_of, scores_of
 from clarify_spark.udfs.predictors.spec import PredictorSpec
-from clarify_spark.udfs.predictors.user_code import calling_user_code, one_thread
+from clarify_spark.udfs.predictors.user_code import calling_user_code, model_threads
 
 
 def load(spec: PredictorSpec) -> Predict:
@@ -21,7 +21,7 @@ def load(spec: PredictorSpec) -> Predict:
     function = _function(name)
 
     def predict(features: pd.DataFrame) -> Answer:
-        with calling_user_code(f"python:{name} failed"), one_thread():
+        with calling_user_code(f"python:{name} failed"), model_threads(spec):
             returned = function(features)
         return expect_records(answer_of(returned, spec, f"python:{name}"), len(features), f"python:{name}")
 

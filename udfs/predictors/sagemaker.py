@@ -20,11 +20,11 @@ from typing import Any
 import pandas as pd
 
 from clarify_spark.udfs.errors import ModelError
-from clarify_spark.udfs.payloads import Request, content_type, encoder
+from clarify_spark.udfs.payloads import content_type, encoder
 from clarify_spark.udfs.predictors import container_defaults
 from clarify_spark.udfs.predictors.answer import Answer, Predict, joined
 from clarify_spark.udfs.predictors.spec import PredictorSpec
-from clarify_spark.udfs.predictors.user_code import calling_user_code, one_thread
+from clarify_spark.udfs.predictors.user_code import calling_user_code, model_threads
 from clarify_spark.udfs.responses import Decode, accept_type, decoder
 
 #: Where the script may be, in order.
@@ -80,7 +80,7 @@ def load(spec: PredictorSpec) -> Predict:
     encode, decode = encoder(spec), decoder(spec)
     path = _script(Path(spec.path).resolve())
     script = _Script(path, _importable(path.parent))
-    with calling_user_code(f"{script.path} failed while loading the model"), script.at_home(), one_thread():
+    with calling_user_code(f"{script.path} failed while loading the model"), script.at_home(), model_threads(spec):
         module = _imported(script.path)
         if not hasattr(module, "model_fn"):
             raise ModelError(f"{script.path} has no model_fn(model_dir), which must load the model and has no default")
@@ -89,10 +89,11 @@ def load(spec: PredictorSpec) -> Predict:
 
     def predict(features: pd.DataFrame) -> Answer:
         answers = []
-        for request in encode(features):
-            with calling_user_code(f"{script.path} failed"), script.at_home(), one_thread():
-                returned = transform(model, _body(request, spec), content_type(spec), accept_type(spec))
-            answers.append(_read(returned, request, decode, spec))
+        payload = encode(features)
+        for some in payload.requests(spec.calling):
+            with calling_user_code(f"{script.path} failed"), script.at_home(), model_threads(spec):
+                returned = transform(model, _body(payload.body(some), spec), content_type(spec), accept_type(spec))
+            answers.append(_read(returned, some.stop - some.start, decode, spec))
         return joined(answers)
 
     return predict
@@ -140,11 +141,11 @@ def _call(function: Callable[..., Any], *arguments: Any) -> Any:
     return function(*arguments, None) if len(due) == len(arguments) + 1 else function(*arguments)
 
 
-def _body(request: Request, spec: PredictorSpec) -> bytes | str:
-    return request.body.decode("utf-8") if content_type(spec) in _TEXT else request.body
+def _body(body: bytes, spec: PredictorSpec) -> bytes | str:
+    return body.decode("utf-8") if content_type(spec) in _TEXT else body
 
 
-def _read(returned: Any, request: Request, decode: Decode, spec: PredictorSpec) -> Answer:
+def _read(returned: Any, sent: int, decode: Decode, spec: PredictorSpec) -> Answer:
     """The answer in what output_fn returned: a body, or a pair of a body and its type, or a web response."""
     if isinstance(returned, tuple) and len(returned) == 2:
         returned, kind = returned
@@ -158,4 +159,4 @@ def _read(returned: Any, request: Request, decode: Decode, spec: PredictorSpec) 
             f"output_fn of {spec.path} returned a {type(returned).__name__}; it must return text or bytes "
             f"of type {accept_type(spec)}"
         )
-    return decode(returned, request.records)
+    return decode(returned, sent)

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from clarify_spark.udfs.errors import ModelError
+from clarify_spark.udfs.predictors.spec import PredictorSpec
 
 _OURS = str(Path(__file__).resolve().parent.parent) + os.sep
 _LIBRARIES = tuple(
@@ -64,24 +65,38 @@ def _place(trace: TracebackType | None) -> str:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """A context in which BLAS and OpenMP use one thread (any number without threadpoolctl): a task owns one core.
+    """A context in which BLAS and OpenMP use one thread: our own sums must not round by the cores of a machine."""
+    with _threads(1):
+        yield
 
-    Entering costs some 40 microseconds, and nothing inside of another such context.
+
+@contextmanager
+def model_threads(spec: PredictorSpec) -> Iterator[None]:
+    """A context in which BLAS and OpenMP use as many threads as a task has cores, which is what a model may use."""
+    with _threads(spec.threads):
+        yield
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """A limit on the threads of BLAS and OpenMP (none without threadpoolctl).
+
+    Entering costs some 40 microseconds, and nothing inside of another context with the same limit.
     """
-    loaded, outer = len(sys.modules), getattr(_limited, "modules", None)
-    pools = None if outer == loaded else _pools(loaded)
+    wanted, outer = (len(sys.modules), count), getattr(_limited, "state", None)
+    pools = None if outer == wanted else _pools(wanted[0])
     if pools is None:
         yield
         return
-    _limited.modules = loaded
+    _limited.state = wanted
     try:
-        with pools.limit(limits=1):
+        with pools.limit(limits=count):
             yield
     finally:
-        _limited.modules = outer
+        _limited.state = outer
 
 
-#: How many modules were loaded when this thread entered the limit that holds now.
+#: How many modules were loaded when this thread entered the limit that holds now, and the limit.
 _limited = threading.local()
 
 

@@ -13,18 +13,18 @@ from clarify_spark.udfs.predictors.answer import Answer, Matrix, NumericPredict,
 from clarify_spark.udfs.predictors.boosters import Meaning, answer_of, expect_indices, scores_in
 from clarify_spark.udfs.predictors.features import aligned, as_category, columns_in_order, only_numbers
 from clarify_spark.udfs.predictors.spec import PredictorSpec
-from clarify_spark.udfs.predictors.user_code import calling_user_code, library, one_thread
+from clarify_spark.udfs.predictors.user_code import calling_user_code, library, model_threads
 
 #: Objectives whose outputs are values on the label's own scale, not scores.
 _VALUES = ("reg:", "count:", "survival:", "rank:")
 
 
 def load(spec: PredictorSpec) -> Predict:
-    """The booster in a file of XGBoost's own, on one thread; trees after the best iteration are left out."""
+    """The booster in a file of XGBoost's own; trees after the best iteration are left out."""
     expect_indices(spec)
     xgboost = library("xgboost", "xgboost")
     with calling_user_code(f"{spec.path} cannot be loaded by xgboost"):
-        booster = xgboost.Booster({"nthread": 1})
+        booster = xgboost.Booster({"nthread": spec.threads})
         booster.load_model(spec.path)
         learner = json.loads(booster.save_config())["learner"]
     rounds = (0, int(booster.attr("best_iteration")) + 1) if booster.attr("best_iteration") is not None else (0, 0)
@@ -32,8 +32,8 @@ def load(spec: PredictorSpec) -> Predict:
 
     def predict(features: pd.DataFrame) -> Answer:
         table = _table(aligned(features, booster.feature_names, spec.path), booster, xgboost, spec)
-        with calling_user_code(f"the model {spec.path} failed"), one_thread():
-            matrix = xgboost.DMatrix(table, nthread=1, enable_categorical=True)
+        with calling_user_code(f"the model {spec.path} failed"), model_threads(spec):
+            matrix = xgboost.DMatrix(table, nthread=spec.threads, enable_categorical=True)
             raw = booster.predict(matrix, iteration_range=rounds, validate_features=False)
         return expect_records(answer_of(np.asarray(raw), meaning, spec), len(features), spec.path)
 
@@ -44,19 +44,19 @@ def load(spec: PredictorSpec) -> Predict:
         return predict
 
     def matrix(cells: Matrix) -> Answer:
-        with calling_user_code(f"the model {spec.path} failed"), one_thread():
-            raw = _predicted(booster, ordered(cells), rounds, xgboost)
+        with calling_user_code(f"the model {spec.path} failed"), model_threads(spec):
+            raw = _predicted(booster, ordered(cells), rounds, xgboost, spec.threads)
         return expect_records(scores_in(np.asarray(raw), meaning, spec), len(cells), spec.path)
 
     return NumericPredict(predict, matrix)
 
 
-def _predicted(booster: Any, cells: Matrix, rounds: tuple[int, int], xgboost: Any) -> Any:
+def _predicted(booster: Any, cells: Matrix, rounds: tuple[int, int], xgboost: Any, threads: int) -> Any:
     """What the trees say of a matrix, without a DMatrix (a quarter of the time) unless it has something to refuse."""
     with np.errstate(over="ignore"):
         narrow = cells.astype(np.float32)
     if np.isinf(narrow).any():
-        return booster.predict(xgboost.DMatrix(cells, nthread=1), iteration_range=rounds, validate_features=False)
+        return booster.predict(xgboost.DMatrix(cells, nthread=threads), iteration_range=rounds, validate_features=False)
     return booster.inplace_predict(narrow, iteration_range=rounds, validate_features=False)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 from clarify_spark.config.models import AnalysisConfig
 from clarify_spark.config.places import shown
@@ -18,6 +19,10 @@ KINDS = ("model_uri", "endpoint_name", "model_name")
 INSTANCE_KEYS = ("instance_type", "initial_instance_count")
 IMAGE_TYPES = ("image/jpeg", "image/png", "application/x-npy")
 LONGEST_PREFIX = 23
+#: Formats that take request bodies.
+SPEAKING_BYTES = ("sagemaker", "http", "endpoint")
+#: A header's name by RFC 9110, and the name of an environment variable.
+HEADER, VARIABLE = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", r"[A-Za-z_][A-Za-z0-9_]*"
 CALLABLE = r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*"
 
 
@@ -76,9 +81,9 @@ def _temporary_endpoint(predictor: Predictor) -> Iterator[Problem]:
 def _model_file(predictor: Predictor) -> Iterator[Problem]:
     uri, place = predictor.model_uri, "predictor.model_uri"
     if uri is None:
-        if predictor.model_format is not None:
-            allowed = "model_format together with model_uri"
-            yield finding("predictor.model_format", "this key without model_uri", allowed)
+        for key in ("model_format", "entry_script", "http_headers"):
+            if getattr(predictor, key) is not None:
+                yield finding(f"predictor.{key}", "this key without model_uri", f"{key} together with model_uri")
         return
     found_format = model_format(predictor)
     if not uri:
@@ -90,6 +95,39 @@ def _model_file(predictor: Predictor) -> Iterator[Problem]:
         yield finding(place, shown(uri), '"python:package.module:function"')
     elif found_format != "python" and uri.startswith("python:"):
         yield finding("predictor.model_format", f'"{found_format}" for a python: model_uri', '"python"')
+    elif found_format == "http":
+        yield from _service(uri)
+    if predictor.entry_script is not None and found_format != "sagemaker":
+        allowed = "this key with the folder or archive of a model (model_format sagemaker)"
+        yield finding("predictor.entry_script", "this key with another kind of model", allowed)
+    yield from _headers(predictor, found_format)
+
+
+def _service(uri: str) -> Iterator[Problem]:
+    """Problems of the URL of an HTTP service."""
+    place = "predictor.model_uri"
+    try:
+        parts = urlsplit(uri)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        parts, host = None, None
+    if parts is None or parts.scheme.lower() not in ("http", "https") or not host:
+        yield finding(place, shown(without_secrets(uri)), "a URL such as https://host/invocations")
+    elif parts.username is not None or parts.password is not None:
+        yield finding(place, "a URL with a user or password in it", "secrets in environment variables: http_headers")
+
+
+def _headers(predictor: Predictor, found_format: str | None) -> Iterator[Problem]:
+    if predictor.http_headers is None:
+        return
+    if found_format != "http":
+        yield finding("predictor.http_headers", "this key without a URL in model_uri", "http_headers with a URL")
+    for name, variable in predictor.http_headers.items():
+        if not re.fullmatch(HEADER, name):
+            yield finding("predictor.http_headers", f"the header {shown(name)}", "names such as Authorization")
+        if not re.fullmatch(VARIABLE, variable):  # it may be the secret itself, so it is not shown
+            allowed = "the name of an environment variable, such as MODEL_TOKEN"
+            yield finding(f"predictor.http_headers.{name}", "something that is no such name", allowed)
 
 
 def content_type(config: AnalysisConfig) -> Problems:
@@ -110,8 +148,7 @@ def content_type(config: AnalysisConfig) -> Problems:
 
 def is_sent(predictor: Predictor) -> bool:
     """Whether rows are turned into request bodies: for endpoints and for model folders with SageMaker's functions."""
-    endpoint = predictor.endpoint_name is not None or predictor.model_name is not None
-    return endpoint or model_format(predictor) == "sagemaker"
+    return model_format(predictor) in SPEAKING_BYTES
 
 
 def request_type(config: AnalysisConfig) -> str:
@@ -140,7 +177,7 @@ def _content_template(predictor: Predictor, kind: str, pattern: str, placeholder
     place, template = "predictor.content_template", predictor.content_template
     if template is None:
         yield missing(place, f"the content_type {kind}", f"a text with {placeholder}")
-    elif isinstance(template, str) and len(re.findall(pattern, template)) != 1:
+    elif len(re.findall(pattern, template if isinstance(template, str) else " ".join(template.values()))) != 1:
         yield finding(place, shown(template), f"a text with {placeholder}, once")
 
 
