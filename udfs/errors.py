@@ -4,6 +4,7 @@
     ├── ConfigError, CommandError   exit code 2   (clarify_spark.errors)
     ├── DataError                   exit code 3
     ├── ModelError                  exit code 4
+    │   └── RecordError             one record is the reason
     └── OutputError                 exit code 5   (clarify_spark.errors)
 
 An executor's error reaches the driver as text inside a Spark exception; ``clarify_spark.spark.batches`` turns it back
@@ -27,3 +28,11 @@ class ModelError(ClarifyError):
     """The model could not be loaded or called, or its answer could not be read."""
 
     exit_code = 4
+
+
+class RecordError(ModelError):
+    """The model fails for one record: that at ``position`` (from 0) of those it was asked about."""
+
+    def __init__(self, text: str, position: int) -> None:
+        super().__init__(text)
+        self.position = position

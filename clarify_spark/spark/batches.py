@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from clarify_spark.errors import ClarifyError, CommandError, DataError, ModelError, OutputError
 
 _OWN_ERROR = re.compile(
-    r"clarify_spark\.udfs\.errors\.(?P<kind>DataError|ModelError): (?P<text>.*?)"
+    r"clarify_spark\.udfs\.errors\.(?P<kind>DataError|ModelError|RecordError): (?P<text>.*?)"
     r"(?=\n\s*\n|\n\s*SQLSTATE|\n\s*at |\n\s*JVM stack|\Z)",
     re.DOTALL,
 )
-_KINDS: dict[str, type[ClarifyError]] = {"DataError": DataError, "ModelError": ModelError}
+_KINDS: dict[str, type[ClarifyError]] = {"DataError": DataError, "ModelError": ModelError, "RecordError": ModelError}
 
 #: Goes before the broken files: a worker that died leaves an EOFException too.
 WORKER_DIED = r"Python worker exited unexpectedly|worker crashed|Python worker .* killed"

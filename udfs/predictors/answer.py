@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clarify_spark.udfs.errors import ModelError
+from clarify_spark.udfs.traffic import Traffic, together
 
 Labels = NDArray[np.object_]
 Scores = NDArray[np.float64]
@@ -22,12 +23,14 @@ class Answer:
 
     ``classes`` names the columns of the scores when the model knows the names; a single score is about the second of
     two classes. ``label_is`` tells a class (kept as it is) from a number, which a configured threshold turns into 0/1.
+    ``traffic`` is what it took to ask over the network, None for models that are asked in process.
     """
 
     labels: Labels | None
     scores: Scores | None
     classes: tuple[Any, ...] | None = None
     label_is: Literal["class", "number"] = "number"
+    traffic: Traffic | None = None
 
     @property
     def records(self) -> int:
@@ -106,4 +109,5 @@ def joined(answers: Sequence[Answer]) -> Answer:
         scores=np.concatenate(scores) if scores else None,
         classes=answers[0].classes,
         label_is=answers[0].label_is,
+        traffic=together(answer.traffic for answer in answers),
     )
