@@ -227,6 +227,9 @@ def test_broken_and_missing_files_are_plain_messages(tmp_path):
         ("m.xgb", "xgboost"),
         ("m.txt", "lightgbm"),
         ("m.lgb", "lightgbm"),
+        ("m.onnx", "onnx"),
+        ("model.tar.gz", "sagemaker"),
+        ("HTTPS://host/invocations", "http"),
         ("models/loan", "sagemaker"),
         ("models/v1.2/", "sagemaker"),
         ("python:a.b:c", "python"),
@@ -237,8 +240,8 @@ def test_the_address_of_a_model_tells_its_format(uri, expected):
 
 
 def test_an_unknown_suffix_asks_for_the_format(tmp_path):
-    with pytest.raises(ModelError, match=r"the suffix '.onnx' tells no format; set predictor.model_format"):
-        format_of("model.onnx")
+    with pytest.raises(ModelError, match=r"the suffix '.h5' tells no format; set predictor.model_format"):
+        format_of("model.h5")
     (tmp_path / "v1.2").mkdir()
     assert format_of(str(tmp_path / "v1.2")) == "sagemaker"
 

@@ -1,5 +1,6 @@
 import io
 import json
+import pickle
 import shutil
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+import xgboost
 from sklearn.linear_model import LogisticRegression
 
 from clarify_spark.udfs.errors import ModelError
@@ -200,13 +202,111 @@ def test_a_script_that_answers_badly_is_quoted(tmp_path, body, message):
         scored(of_numbers(folder_with(tmp_path, script)), NUMBERS)
 
 
-def test_a_folder_without_a_script_and_an_unpacked_archive_are_told_apart(tmp_path):
-    (tmp_path / "model.joblib").write_text("")
-    with pytest.raises(ModelError, match=r"no inference script; one of code/inference.py, code/predictor.py"):
+SCALED = (
+    "import json, os\n"
+    "import pandas as pd\n"
+    "def model_fn(model_dir):\n"
+    "    with open(os.path.join(model_dir, 'config.json')) as file:\n"
+    "        config = json.load(file)\n"
+    "    return {'weights': config['weights']}, config\n"
+    "def input_fn(body, content_type):\n"
+    "    import io\n"
+    "    return pd.read_csv(io.StringIO(body), header=None)\n"
+    "def predict_fn(data, loaded):\n"
+    "    model, config = loaded\n"
+    "    data.columns = config['columns']\n"
+    "    return sum(data[name] * weight for name, weight in model['weights'].items())\n"
+    "def output_fn(scores, accept):\n"
+    "    return '\\n'.join(map(str, scores))\n"
+)
+CONFIG = {"columns": ["a", "b"], "weights": {"a": 0.25, "b": 0.125}}
+FULL = NUMBERS.fillna(1.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "entry"),
+    [("predictor.py", None), ("serve/own.py", "serve/own.py"), ("code/inference.py", "code/../code/inference.py")],
+)
+def test_a_script_that_loads_a_model_and_its_config_and_names_columns_runs_unchanged(tmp_path, name, entry):
+    folder = folder_with(tmp_path, SCALED, name)
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    got = scored(of_numbers(folder, entry_script=entry), FULL)
+    assert got["score"].tolist() == (0.25 * FULL["a"] + 0.125 * FULL["b"]).tolist()
+
+
+def test_the_script_that_the_config_names_wins_over_the_usual_places(tmp_path):
+    folder_with(tmp_path, "raise RuntimeError('the wrong script')\n", "code/inference.py")
+    folder = folder_with(tmp_path, SCALED, "code/own.py")
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    assert len(scored(of_numbers(folder, entry_script="code/own.py"), FULL)) == 3
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("inference.py", r"'inference.py': no such file in .*, which has code/other.py, predictor.py$"),
+        ("../outside.py", r"'../outside.py' leads out of the model folder"),
+        ("/outside.py", r"'/outside.py' leads out of the model folder"),
+        ("code", r"'code': no such file"),
+    ],
+)
+def test_a_script_that_is_not_in_the_folder_is_refused_with_those_that_are(tmp_path, entry, message):
+    (tmp_path / "outside.py").write_text("")
+    folder = folder_with(tmp_path / "model", SCALED, "predictor.py")
+    folder_with(folder, "", "code/other.py")
+    with pytest.raises(ModelError, match=message):
+        load_predictor(of_numbers(folder, entry_script=entry))
+
+
+def boosted(path):
+    parameters = {"objective": "binary:logistic", "nthread": 1, "max_depth": 2}
+    cells = np.random.default_rng(3).normal(size=(80, 2))
+    model = xgboost.train(parameters, xgboost.DMatrix(cells, cells.sum(axis=1) > 0), 4)
+    model.save_model(path)
+    return model, model.predict(xgboost.DMatrix(FULL.to_numpy(dtype=float))).astype(float)
+
+
+@pytest.mark.parametrize("name", ["model.ubj", "model.json", "xgboost-model"])
+def test_a_folder_without_a_script_is_the_one_model_in_it(tmp_path, name):
+    model, expected = boosted(tmp_path / "saved.ubj")
+    (tmp_path / "saved.ubj").unlink()
+    (tmp_path / name).write_bytes(model.save_raw("json" if name.endswith("json") else "ubj"))
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    (tmp_path / "requirements.txt").write_text("xgboost\n")
+    np.testing.assert_array_equal(scored(of_numbers(tmp_path), FULL)["score"], expected)
+
+
+def test_the_model_file_of_sagemakers_xgboost_may_be_named_itself(tmp_path):
+    model, expected = boosted(tmp_path / "saved.ubj")
+    (tmp_path / "xgboost-model").write_bytes(model.save_raw("ubj"))
+    np.testing.assert_array_equal(scored(of_numbers(tmp_path / "xgboost-model"), FULL)["score"], expected)
+
+
+def test_a_pickled_booster_of_sagemakers_xgboost_needs_permission(tmp_path):
+    model, expected = boosted(tmp_path / "saved.ubj")
+    (tmp_path / "saved.ubj").unlink()
+    (tmp_path / "xgboost-model").write_bytes(pickle.dumps(model))
+    with pytest.raises(ModelError, match=r"xgboost-model is a pickle: .*--allow-pickle.*save_model"):
         load_predictor(of_numbers(tmp_path))
-    (tmp_path / "model.tar.gz").write_text("")
-    with pytest.raises(ModelError, match=r"is a folder \(unpack model.tar.gz first\)"):
-        load_predictor(of_numbers(tmp_path / "model.tar.gz"))
+    np.testing.assert_array_equal(scored(of_numbers(tmp_path, allow_pickle=True), FULL)["score"], expected)
+    (tmp_path / "xgboost-model").write_bytes(pickle.dumps({"model": 1}))
+    with pytest.raises(ModelError, match="holds a dict, which is no model of XGBoost"):
+        load_predictor(of_numbers(tmp_path, allow_pickle=True))
+
+
+def test_a_folder_without_a_script_and_without_one_model_says_what_it_lacks(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(
+        ModelError, match=r"no inference script \(code/inference.py.* and no model file of a known kind"
+    ):
+        load_predictor(of_numbers(tmp_path))
+    for name in ("b.joblib", "a.skops"):
+        (tmp_path / name).write_text("")
+    with pytest.raises(ModelError, match=r"and 2 model files: a.skops, b.joblib; set predictor.model_uri to one"):
+        load_predictor(of_numbers(tmp_path))
+    (tmp_path / "model.bin").write_text("")
+    with pytest.raises(ModelError, match=r"model.bin is a file; a model of format sagemaker is a folder"):
+        load_predictor(of_numbers(tmp_path / "model.bin"))
 
 
 def test_templates_are_checked_before_the_model_is_loaded(tmp_path):

@@ -105,9 +105,14 @@ def load_predictor(spec: PredictorSpec) -> Predict:
         fingerprint = tuple(_fingerprint(spec.path)) if in_files else ()
         loaded = _cache.get(spec)
         if loaded is None or loaded.fingerprint != fingerprint:
-            load = importlib.import_module(PREDICTORS[spec.format]).load if own else _loader(spec.format)
-            loaded = _cache[spec] = _Loaded(fingerprint, load(spec))
+            loaded = _cache[spec] = _Loaded(fingerprint, load_as(spec) if own else _loader(spec.format)(spec))
         return loaded.predict
+
+
+def load_as(spec: PredictorSpec) -> Predict:
+    """The model as a callable by the module of its format in PREDICTORS, loaded anew."""
+    predict: Predict = importlib.import_module(PREDICTORS[spec.format]).load(spec)
+    return predict
 
 
 def _loader(module: str) -> Callable[[PredictorSpec], Predict]:

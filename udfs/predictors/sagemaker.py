@@ -2,7 +2,8 @@
 
 ``model_fn(model_dir)`` has no default, as in the scikit-learn container; ``input_fn``, ``predict_fn`` and ``output_fn``
 have that container's (``container_defaults``). ``transform_fn(model, body, content_type, accept)`` replaces the three.
-Running the script is the user's choice in naming the folder; nothing else in the folder is read here.
+Running the script is the user's choice in naming the folder; nothing else in the folder is read here. A folder without a
+script that holds one model of a format we know is loaded as that format.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import pandas as pd
 
 from clarify_spark.udfs.errors import ModelError
 from clarify_spark.udfs.payloads import content_type, encoder
-from clarify_spark.udfs.predictors import container_defaults
+from clarify_spark.udfs.predictors import FORMATS, container_defaults, format_of, load_as
 from clarify_spark.udfs.predictors.answer import Answer, Predict, joined
 from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.predictors.user_code import calling_user_code, model_threads
@@ -29,6 +30,10 @@ from clarify_spark.udfs.responses import Decode, accept_type, decoder
 
 #: Where the script may be, in order.
 SCRIPTS = ("code/inference.py", "code/predictor.py", "inference.py", "predictor.py")
+#: What SageMaker's own XGBoost algorithm calls its model.
+BUILT_IN_XGBOOST = "xgboost-model"
+#: How files begin whose suffix alone tells little.
+_BEGINNINGS = {".json": b'{"learner"', ".txt": b"tree\n"}
 #: Bodies of these types reach ``input_fn`` as text, as in the containers; others as bytes.
 _TEXT = ("text/csv", "application/json")
 
@@ -77,14 +82,17 @@ def _importable(folder: Path) -> frozenset[str]:
 
 def load(spec: PredictorSpec) -> Predict:
     """The folder's model behind its own script; requests and responses as the config says."""
+    folder = Path(spec.path).resolve()
+    path = _script(folder, spec.entry_script)
+    if path is None:
+        return load_as(_without_script(folder, spec))
     encode, decode = encoder(spec), decoder(spec)
-    path = _script(Path(spec.path).resolve())
     script = _Script(path, _importable(path.parent))
     with calling_user_code(f"{script.path} failed while loading the model"), script.at_home(), model_threads(spec):
         module = _imported(script.path)
         if not hasattr(module, "model_fn"):
             raise ModelError(f"{script.path} has no model_fn(model_dir), which must load the model and has no default")
-        model = _call(module.model_fn, str(Path(spec.path).resolve()))
+        model = _call(module.model_fn, str(folder))
     transform = _transform(module, script.path)
 
     def predict(features: pd.DataFrame) -> Answer:
@@ -99,13 +107,52 @@ def load(spec: PredictorSpec) -> Predict:
     return predict
 
 
-def _script(folder: Path) -> Path:
-    if not folder.is_dir():
-        raise ModelError(f"{folder} is a file; a model of format sagemaker is a folder (unpack model.tar.gz first)")
-    for name in SCRIPTS:
-        if (folder / name).is_file():
-            return folder / name
-    raise ModelError(f"{folder} has no inference script; one of {', '.join(SCRIPTS)} must be in it")
+def _script(folder: Path, entry: str | None) -> Path | None:
+    """The script of the folder: the one that the user names, else one in a usual place, else None."""
+    if entry is None:
+        return next((folder / name for name in SCRIPTS if (folder / name).is_file()), None)
+    path = (folder / entry).resolve()
+    if not path.is_relative_to(folder):
+        raise ModelError(f"predictor.entry_script {entry!r} leads out of the model folder {folder}")
+    if not path.is_file():
+        scripts = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*.py"))
+        there = f"has {_listed(scripts)}" if scripts else "has no script at all"
+        raise ModelError(f"predictor.entry_script {entry!r}: no such file in {folder}, which {there}")
+    return path
+
+
+def _listed(names: list[str], most: int = 10) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _without_script(path: Path, spec: PredictorSpec) -> PredictorSpec:
+    """The spec of the one model in a folder without a script, or of a file that its name does not give away."""
+    if path.is_dir() and format_of(str(path)) != "sagemaker":
+        return replace(spec, format=format_of(str(path)))
+    files = [path] if path.is_file() else sorted(file for file in path.iterdir() if file.is_file())
+    models = {file: found for file in files if (found := _model_format(file))}
+    if len(models) == 1:
+        ((file, found),) = models.items()
+        return replace(spec, format=found, uri=str(file))
+    if path.is_file():
+        raise ModelError(f"{path} is a file; a model of format sagemaker is a folder or its packed .tar.gz")
+    scripts = f"no inference script ({', '.join(SCRIPTS)}, or the one that predictor.entry_script names)"
+    if not models:
+        raise ModelError(f"{path} has {scripts} and no model file of a known kind ({', '.join(FORMATS)})")
+    names = _listed([file.name for file in models])
+    raise ModelError(f"{path} has {scripts} and {len(models)} model files: {names}; set predictor.model_uri to one")
+
+
+def _model_format(file: Path) -> str | None:
+    """The format of a model file, None for any other file."""
+    if file.name == BUILT_IN_XGBOOST:
+        return "xgboost"
+    suffix = file.suffix.lower()
+    if suffix in _BEGINNINGS:
+        with file.open("rb") as opened:
+            if not opened.read(64).replace(b" ", b"").startswith(_BEGINNINGS[suffix]):
+                return None
+    return FORMATS.get(suffix)
 
 
 def _imported(path: Path) -> ModuleType:

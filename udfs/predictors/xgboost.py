@@ -1,8 +1,10 @@
-"""XGBoost models in its own formats (.json, .ubj, .model), which hold trees and no code."""
+"""XGBoost models in its own formats (.json, .ubj, older .model), which hold trees and no code; pickles if allowed."""
 
 from __future__ import annotations
 
 import json
+import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,8 @@ from clarify_spark.udfs.predictors.user_code import calling_user_code, library, 
 
 #: Objectives whose outputs are values on the label's own scale, not scores.
 _VALUES = ("reg:", "count:", "survival:", "rank:")
+#: How pickles of protocols 2 to 5 begin; none of XGBoost's own formats begins so.
+_PICKLES = tuple(bytes((0x80, protocol)) for protocol in range(2, 6))
 
 
 def load(spec: PredictorSpec) -> Predict:
@@ -24,8 +28,14 @@ def load(spec: PredictorSpec) -> Predict:
     expect_indices(spec)
     xgboost = library("xgboost", "xgboost")
     with calling_user_code(f"{spec.path} cannot be loaded by xgboost"):
-        booster = xgboost.Booster({"nthread": spec.threads})
-        booster.load_model(spec.path)
+        content = Path(spec.path).read_bytes()
+        if content.startswith(_PICKLES):
+            booster = _unpickled(content, xgboost, spec)
+        else:
+            # From memory, since XGBoost reads a file by its suffix and SageMaker's have none.
+            booster = xgboost.Booster()
+            booster.load_model(bytearray(content))
+        booster.set_param({"nthread": spec.threads})
         learner = json.loads(booster.save_config())["learner"]
     rounds = (0, int(booster.attr("best_iteration")) + 1) if booster.attr("best_iteration") is not None else (0, 0)
     meaning = _meaning(learner["objective"]["name"])
@@ -49,6 +59,20 @@ def load(spec: PredictorSpec) -> Predict:
         return expect_records(scores_in(np.asarray(raw), meaning, spec), len(cells), spec.path)
 
     return NumericPredict(predict, matrix)
+
+
+def _unpickled(content: bytes, xgboost: Any, spec: PredictorSpec) -> Any:
+    """The booster in a pickle, as older versions of SageMaker's own algorithm wrote it."""
+    if not spec.allow_pickle:
+        raise ModelError(
+            f"{spec.path} is a pickle: reading it runs whatever code its author put in, on every executor. "
+            "If you trust its author, pass --allow-pickle; else save the booster with save_model as .ubj or .json"
+        )
+    found = pickle.loads(content)  # noqa: S301
+    booster = found.get_booster() if hasattr(found, "get_booster") else found
+    if not isinstance(booster, xgboost.Booster):
+        raise ModelError(f"{spec.path}: holds a {type(found).__name__}, which is no model of XGBoost")
+    return booster
 
 
 def _predicted(booster: Any, cells: Matrix, rounds: tuple[int, int], xgboost: Any, threads: int) -> Any:
