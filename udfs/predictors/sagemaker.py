@@ -2,8 +2,8 @@
 
 ``model_fn(model_dir)`` has no default, as in the scikit-learn container; ``input_fn``, ``predict_fn`` and ``output_fn``
 have that container's (``container_defaults``). ``transform_fn(model, body, content_type, accept)`` replaces the three.
-Running the script is the user's choice in naming the folder; nothing else in the folder is read here. A folder without a
-script that holds one model of a format we know is loaded as that format.
+Running the script is the user's choice in naming the folder; nothing else in the folder is read here. A folder without
+a script that holds one model of a format we know is loaded as that format.
 """
 
 from __future__ import annotations
