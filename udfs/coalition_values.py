@@ -7,22 +7,36 @@ the model in the same calls, so that its last bits do not depend on partitions.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clarify_spark.udfs.errors import ModelError, RecordError
 from clarify_spark.udfs.masking import Buffer, Encoded, Words, mask_pairs, masks, playing
 from clarify_spark.udfs.outputs import ModelCalls, Outputs, link
 from clarify_spark.udfs.repeats import Distinct, Fingerprints, fingerprints
 from clarify_spark.udfs.shap_plan import ShapSettings
 
+#: From the position of a record in a model call to that of its row in the block.
+RowOf = Callable[[int], int]
 #: A chunk of masked records: large enough that the cost of a call is spread, small enough for a processor's cache.
 CHUNK_BYTES = 8 * 2**20
 #: Fewer records are not worth a call, however wide they are.
 CHUNK_RECORDS = 2048
 _FEW_PAIRS = 64
+
+
+@contextmanager
+def blaming(row_of: RowOf) -> Iterator[None]:
+    """A context in which an error about a record becomes one about the row that the record was made of."""
+    try:
+        yield
+    except RecordError as error:
+        raise RecordError(str(error), row_of(error.position)) from error
 
 
 @dataclass(frozen=True)
@@ -69,7 +83,10 @@ class CoalitionValues:
 
     def background(self) -> Outputs:
         """The model's raw outputs (B, D) for the background rows."""
-        return self.ask(self.block.features(self.block.background.copy(order="K")))
+        try:
+            return self.ask(self.block.features(self.block.background.copy(order="K")))
+        except RecordError as error:
+            raise ModelError(f"baseline row {error.position + 1}: {error}") from error
 
     def everything(self) -> Outputs:
         """v(N) (n, D): what the model says of the rows themselves."""
@@ -97,7 +114,9 @@ class CoalitionValues:
     @property
     def limit(self) -> int:
         """How many masked records one model call gets at most."""
-        wished = max(CHUNK_BYTES // self.block.record_bytes, CHUNK_RECORDS)
+        spec = self.settings.spec
+        flight = spec.calling.in_flight * spec.calling.batch_records if spec.remote else CHUNK_RECORDS
+        wished = max(CHUNK_BYTES // self.block.record_bytes, flight)
         return max(2, min(wished, self.settings.buffer_bytes // self.block.record_bytes))
 
     @cached_property
@@ -105,12 +124,17 @@ class CoalitionValues:
         """The fingerprints of the cells of rows and background."""
         return fingerprints(self.block.rows, self.block.background, self.settings.players)
 
-    def asked(self, words: Words, distinct: Distinct | None) -> Outputs:
-        """The model's outputs (m, D) for m records, each of the distinct ones asked for once if these are known."""
+    def asked(self, words: Words, distinct: Distinct | None, row_of: RowOf) -> Outputs:
+        """The model's outputs (m, D) for m records, each of the distinct ones asked for once if these are known.
+
+        A RecordError is about a row of the block then: that which ``row_of`` gives for a record.
+        """
         if distinct is None:
-            return self.ask(self.block.features(words))
+            with blaming(row_of):
+                return self.ask(self.block.features(words))
         self.ask.duplicates += words.shape[1] - len(distinct.positions)
-        return self.ask(self.block.features(words[:, distinct.positions]))[distinct.places]
+        with blaming(lambda position: row_of(int(distinct.positions[position]))):
+            return self.ask(self.block.features(words[:, distinct.positions]))[distinct.places]
 
     @property
     def _rows(self) -> int:
@@ -136,7 +160,8 @@ class CoalitionValues:
         for backs in _slices(self._backs, together):
             records = self._changes(rows, backs)
             records ^= self.block.rows[:, rows, np.newaxis]
-            outputs = self.ask(self.block.features(records.reshape(len(records), -1)))
+            with blaming(partial(_divided, rows.start, records.shape[2])):
+                outputs = self.ask(self.block.features(records.reshape(len(records), -1)))
             means.append(self._mean(outputs.reshape(records.shape[1], records.shape[2], -1), backs))
         total: Outputs = np.sum(means, axis=0)
         return total
@@ -159,7 +184,9 @@ class CoalitionValues:
         words = self.buffer.words(len(changes), math.prod(shape), self.block.by_record)
         mask_pairs(_unfolded(words, shape), self.block.rows[:, rows], changes, some.lacking)
         distinct = self.prints.distinct(some.members, rows, backs) if _may_repeat(changes, shape[3]) else None
-        return self.asked(words, distinct).reshape(2 * shape[1], shape[2], -1)
+        each = shape[2] * shape[3]
+        outputs = self.asked(words, distinct, lambda position: rows.start + position // each % shape[1])
+        return outputs.reshape(2 * shape[1], shape[2], -1)
 
     def _coalitions(self, members: NDArray[np.bool_]) -> Coalitions:
         lacking = masks(members, self.settings.players, len(self.block.columns))
@@ -169,6 +196,11 @@ class CoalitionValues:
         """The sum (m, d) over the background rows, with their weights, of outputs (m, B, d)."""
         means: Outputs = np.matmul(self.settings.background.weights[backs], outputs)
         return means
+
+
+def _divided(start: int, each: int, position: int) -> int:
+    """The row of a record, of which there are so many of each row from ``start`` on."""
+    return start + position // each
 
 
 def _may_repeat(changes: Words, pairs: int) -> bool:

@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from clarify_spark.udfs.traffic import Traffic
+
 Floats = NDArray[np.float64]
 
 
@@ -20,7 +22,8 @@ class Explained:
     ``prediction`` v(N) and ``base`` v(∅) (n, D) and ``values`` (n, D, K) are in units of the link; ``errors`` (n, D, K)
     are standard errors, None when nobody asked; ``residual`` (n, D) = prediction - base - sum of values. ``records``
     is how many records the model was asked for in ``calls`` calls, ``duplicates`` how many were not asked for because
-    they repeat others. ``row_keys`` (n,) count from 0, and ``join`` is None, until a batch gives them.
+    they repeat others; ``traffic`` is what that took over the network. ``row_keys`` (n,) count from 0, and ``join`` is
+    None, until a batch gives them.
     """
 
     row_keys: NDArray[np.int64]
@@ -33,6 +36,7 @@ class Explained:
     records: int
     calls: int
     duplicates: int
+    traffic: Traffic | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,14 +56,18 @@ class Probe:
     seconds: float
     records: int
     calls: int
+    traffic: Traffic | None = None
 
 
 def to_bytes(result: Explained | Probe) -> bytes:
     """The result as an Arrow IPC stream: one row, each array a list column with its shape in the schema."""
-    fields, columns, numbers = [], [], {}
+    fields, columns = [], []
+    numbers: dict[str, Any] = {}
     for name, value in vars(result).items():
         if isinstance(value, int | float):
             numbers[name] = value
+        elif isinstance(value, Traffic):
+            numbers[name] = vars(value)
         elif value is not None:
             column, shape = _column(value)
             fields.append(pa.field(name, column.type, metadata={"shape": json.dumps(shape)}))
@@ -93,6 +101,8 @@ def _unpacked(data: bytes) -> dict[str, Any]:
     with pa.ipc.open_stream(data) as reader:
         table = reader.read_all()
     found: dict[str, Any] = json.loads(table.schema.metadata[b"numbers"])
+    if "traffic" in found:
+        found["traffic"] = Traffic(**found["traffic"])
     for field in table.schema:
         cells = table.column(field.name).chunk(0).flatten()
         shape = json.loads(field.metadata[b"shape"])

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache, partial
+from queue import SimpleQueue
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from clarify_spark.udfs.ahead import in_order
 from clarify_spark.udfs.coalition_values import CoalitionValues
-from clarify_spark.udfs.errors import ClarifyError
+from clarify_spark.udfs.errors import ClarifyError, ModelError, RecordError
 from clarify_spark.udfs.explained import Explained, Probe, to_bytes
 from clarify_spark.udfs.masking import Buffer, encoded
 from clarify_spark.udfs.outputs import ModelCalls, Outputs, link, outputs_of
@@ -24,6 +27,7 @@ from clarify_spark.udfs.predictors import load_predictor
 from clarify_spark.udfs.predictors.answer import Predict
 from clarify_spark.udfs.predictors.features import typed
 from clarify_spark.udfs.predictors.user_code import one_thread
+from clarify_spark.udfs.row_keys import told
 from clarify_spark.udfs.scoring import blocks
 from clarify_spark.udfs.shap_plan import Background, Engine, Link, ShapPlan, ShapSettings
 from clarify_spark.udfs.shapley import design
@@ -32,6 +36,10 @@ __all__ = [
     "Background", "Engine", "Explained", "Link", "Probe", "ShapPlan", "ShapSettings",
     "explain_batches", "explain_block", "link", "outputs_of", "probe", "probe_batches",
 ]  # fmt: skip
+
+
+#: Blocks of an endpoint's rows that a task has under way at once, so that requests go on while values are computed.
+AT_ONCE = 2
 
 
 def explain_block(frame: pd.DataFrame, predict: Predict, plan: ShapPlan, buffer: Buffer | None = None) -> Explained:
@@ -63,6 +71,7 @@ def _explained(values: CoalitionValues, plan: ShapPlan) -> Explained:
         records=values.ask.records,
         calls=values.ask.calls,
         duplicates=values.ask.duplicates,
+        traffic=values.ask.traffic,
     )
 
 
@@ -82,19 +91,40 @@ def explain_batches(
     Batches come with ``row_key`` (int64), sorted by it, the columns ``features`` in the order of
     ``spec.feature_names`` and maybe the column ``join``; a block is never split over tasks.
     """
-    predict: Predict | None = None
-    buffer = Buffer()
-    for table in blocks(batches, plan.block_rows):
-        keys = table.column("row_key").to_numpy()
-        number = int(keys[0]) // plan.block_rows
-        predict = predict or load_predictor(plan.settings.spec)
+    at_once = AT_ONCE if plan.settings.spec.remote else 1
+    buffers: SimpleQueue[Buffer] = SimpleQueue()
+    for _ in range(at_once):
+        buffers.put(Buffer())
+    predictor = cache(partial(load_predictor, plan.settings.spec))
+
+    def explained(table: pa.Table) -> pa.RecordBatch:
+        buffer = buffers.get()
         try:
-            explained = explain_block(_typed(table, plan.settings, features), predict, plan, buffer)
-        except ClarifyError as error:
-            raise type(error)(f"block {number} (rows {keys[0]} to {keys[-1]}): {error}") from error
-        joined = None if join is None else tuple(table.column(join).cast(pa.string()).to_pylist())
-        result = to_bytes(replace(explained, row_keys=keys, join=joined))
-        yield _row(block=pa.array([number]), rows=pa.array([len(keys)]), result=pa.array([result], pa.binary()))
+            return _explained_table(table, predictor(), plan, features, join, buffer)
+        finally:
+            buffers.put(buffer)
+
+    # Threads that limit BLAS each would undo each other's limits; within this one theirs change nothing.
+    with one_thread():
+        yield from in_order(explained, blocks(batches, plan.block_rows), at_once)
+
+
+def _explained_table(
+    table: pa.Table, predict: Predict, plan: ShapPlan, features: Sequence[str], join: str | None, buffer: Buffer
+) -> pa.RecordBatch:
+    """The row of one block."""
+    keys = table.column("row_key").to_numpy()
+    number = int(keys[0]) // plan.block_rows
+    place = f"block {number} (rows {keys[0]} to {keys[-1]})"
+    try:
+        explained = explain_block(_typed(table, plan.settings, features), predict, plan, buffer)
+    except RecordError as error:
+        raise ModelError(f"{place}: a record made of {told(int(keys[error.position]))}: {error}") from error
+    except ClarifyError as error:
+        raise type(error)(f"{place}: {error}") from error
+    joined = None if join is None else tuple(table.column(join).cast(pa.string()).to_pylist())
+    result = to_bytes(replace(explained, row_keys=keys, join=joined))
+    return _row(block=pa.array([number]), rows=pa.array([len(keys)]), result=pa.array([result], pa.binary()))
 
 
 def probe_batches(
@@ -103,8 +133,13 @@ def probe_batches(
     """One row with the Probe of all pilot rows as bytes (``explained.probe_from_bytes``); none without pilot rows."""
     received = [batch for batch in batches if batch.num_rows]
     if received:
-        frame = _typed(pa.Table.from_batches(received), settings, features)
-        result = to_bytes(probe(frame, load_predictor(settings.spec), settings))
+        table = pa.Table.from_batches(received)
+        keys = table.column("row_key").to_numpy()
+        try:
+            found = probe(_typed(table, settings, features), load_predictor(settings.spec), settings)
+        except RecordError as error:
+            raise ModelError(f"a record made of {told(int(keys[error.position]))}: {error}") from error
+        result = to_bytes(found)
         yield _row(result=pa.array([result], pa.binary()))
 
 
@@ -130,6 +165,7 @@ def probe(frame: pd.DataFrame, predict: Predict, settings: ShapSettings) -> Prob
         seconds=ask.seconds,
         records=ask.records,
         calls=ask.calls,
+        traffic=ask.traffic,
     )
 
 

@@ -14,6 +14,7 @@ from clarify_spark.udfs.errors import ModelError
 from clarify_spark.udfs.predictors.answer import Answer, Predict, matrix_of
 from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.shap_plan import Link, ShapSettings
+from clarify_spark.udfs.traffic import Traffic, together
 
 Outputs = NDArray[np.float64]
 #: A mean probability is kept this far from 0 and 1 before its logit is taken, which bounds log-odds by about 27.6.
@@ -60,6 +61,7 @@ class ModelCalls:
     def __init__(self, predict: Predict, settings: ShapSettings, outputs: int | None = None) -> None:
         self._matrix = matrix_of(predict)
         self.records = self.calls = self.duplicates = 0
+        self.traffic: Traffic | None = None
         self.seconds = 0.0
         self._predict = predict
         self._spec = settings.spec
@@ -77,7 +79,9 @@ class ModelCalls:
         ask: Callable[[Any], Answer] = self._predict
         if self._matrix is not None and isinstance(features, np.ndarray):
             ask = self._matrix
-        outputs = outputs_of(ask(features), self._spec)
+        answer = ask(features)
+        outputs = outputs_of(answer, self._spec)
+        self.traffic = together([self.traffic, answer.traffic])
         self.seconds += time.perf_counter() - started
         self.records += len(features)
         self.calls += 1

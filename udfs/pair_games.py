@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from clarify_spark.udfs.coalition_values import CoalitionValues
+from clarify_spark.udfs.coalition_values import CoalitionValues, blaming
 from clarify_spark.udfs.explained import Explained
 from clarify_spark.udfs.masking import Buffer, Encoded, Words, encoded, masks
 from clarify_spark.udfs.outputs import ModelCalls, Outputs
@@ -96,6 +96,7 @@ def explain_pairs(frame: pd.DataFrame, predict: Predict, plan: ShapPlan, buffer:
         records=ask.records,
         calls=ask.calls,
         duplicates=ask.duplicates,
+        traffic=ask.traffic,
     )
 
 
@@ -111,7 +112,8 @@ def _nothing(values: CoalitionValues) -> Outputs:
         row, back = np.divmod(np.arange(start, min(start + values.limit, rows * backs)), backs)
         records = block.rows[:, row]
         records[players] = block.background[players][:, back]
-        found.append(values.ask(block.features(records)))
+        with blaming(row.item):
+            found.append(values.ask(block.features(records)))
     return np.concatenate(found).reshape(rows, backs, -1)
 
 
@@ -207,10 +209,18 @@ def _ask(values: CoalitionValues, chunk: list[Part]) -> None:
     for part, place in zip(chunk, places, strict=True):
         _mask(words[:, place].reshape(-1, *part.shape), values, part)
     repeats = distinct(lambda which: np.concatenate([_prints(values, part, which) for part in chunk]))
-    outputs = values.asked(words, repeats)
+    outputs = values.asked(words, repeats, lambda position: _row(chunk, edges, position))
     for part, place in zip(chunk, places, strict=True):
         both = outputs[place].reshape(*part.shape, -1)
         part.games.differences[part.pairs, part.some] = (both[0] - both[1]).transpose(1, 0, 2)
+
+
+def _row(chunk: list[Part], edges: Integers, position: int) -> int:
+    """The row of the block that a record of a chunk is made of."""
+    place = int(np.searchsorted(edges, position, side="right")) - 1
+    part = chunk[place]
+    _, games, pairs = part.shape
+    return int(part.games.rows[part.some][(position - int(edges[place])) // pairs % games])
 
 
 def _prints(values: CoalitionValues, part: Part, which: int) -> Outputs:

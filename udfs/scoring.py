@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from clarify_spark.udfs.errors import ModelError
+from clarify_spark.udfs.ahead import in_order
+from clarify_spark.udfs.errors import ModelError, RecordError
 from clarify_spark.udfs.predictors import load_predictor
 from clarify_spark.udfs.predictors.answer import Answer, Labels, Predict, Scores, labels_of
 from clarify_spark.udfs.predictors.features import typed
 from clarify_spark.udfs.predictors.spec import PredictorSpec
+from clarify_spark.udfs.row_keys import told
+from clarify_spark.udfs.traffic import Traffic
 
 #: Rows whose keys share ``row_key // BLOCK_ROWS`` go to the model in one call: many models change the last bits of
 #: their scores with the batch size, so the batch must not depend on partitions.
@@ -28,6 +33,35 @@ class Predictions:
 
     labels: Labels
     scores: Scores
+    traffic: Traffic | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """The predictions of one block as they travel and are kept: row_key, label_text, label_kind, score."""
+
+    table: pa.Table
+    traffic: Traffic
+
+    @property
+    def records(self) -> int:
+        """How many records the model was asked about."""
+        return int(self.table.num_rows)
+
+    def to_bytes(self) -> bytes:
+        """An Arrow IPC stream, compressed, with the traffic in its schema."""
+        table = self.table.replace_schema_metadata({"traffic": json.dumps(vars(self.traffic))})
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+            writer.write_table(table)
+        return bytes(sink.getvalue())
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Scored:
+        """What ``to_bytes`` wrote."""
+        with pa.ipc.open_stream(data) as reader:
+            table = reader.read_all()
+        return cls(table, Traffic(**json.loads(table.schema.metadata[b"traffic"])))
 
 
 def predicted_labels(features: pd.DataFrame, predict: Predict, spec: PredictorSpec) -> Labels:
@@ -43,15 +77,17 @@ def settle(answer: Answer, spec: PredictorSpec) -> Predictions:
     the header of the largest, of equal ones the first. The score told is that one, or the largest.
     """
     scores = answer.scores
-    told = scores.max(axis=1) if scores is not None else np.full(answer.records, np.nan)
+    highest = scores.max(axis=1) if scores is not None else np.full(answer.records, np.nan)
     if answer.labels is not None:
-        return Predictions(_settled_labels(answer, answer.labels, spec), told)
-    if scores is None:
+        labels = _settled_labels(answer, answer.labels, spec)
+    elif scores is None:
         raise ModelError("the model gave neither labels nor scores")
-    if scores.shape[1] == 1:
+    elif scores.shape[1] == 1:
         threshold = 0.5 if spec.probability_threshold is None else spec.probability_threshold
-        return Predictions(_above(told, threshold, answer.classes or (0, 1)), told)
-    return Predictions(_largest(scores, _headers(answer, scores.shape[1], spec)), told)
+        labels = _above(highest, threshold, answer.classes or (0, 1))
+    else:
+        labels = _largest(scores, _headers(answer, scores.shape[1], spec))
+    return Predictions(labels, highest, answer.traffic)
 
 
 def _settled_labels(answer: Answer, labels: Labels, spec: PredictorSpec) -> Labels:
@@ -97,15 +133,47 @@ def score_batches(
     Batches come with ``row_key`` (int64), sorted by it, and the columns ``features`` in the order of
     ``spec.feature_names``; a block is never split over tasks.
     """
-    predict: Predict | None = None
-    for block in blocks(batches):
-        predict = predict or load_predictor(spec)
-        values = block.select(list(features)).to_pandas()
-        frame = typed(values, spec.feature_names, spec.feature_kinds)
-        predictions = settle(predict(frame), spec)
-        for name, told in _told(predictions).items():
-            block = block.append_column(name, told)
+    for block, predictions in _predicted_blocks(batches, spec, features):
+        for name, column in _told(predictions).items():
+            block = block.append_column(name, column)
         yield from block.combine_chunks().to_batches()
+
+
+def scored_blocks(
+    batches: Iterator[pa.RecordBatch], spec: PredictorSpec, features: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    """One row per block: its number, how many rows it has, and its Scored as bytes; batches as in ``score_batches``."""
+    for block, predictions in _predicted_blocks(batches, spec, features):
+        keys = block.column("row_key")
+        number = int(keys[0].as_py()) // BLOCK_ROWS
+        table = pa.table({"row_key": keys, **_told(predictions)})
+        result = Scored(table, predictions.traffic or Traffic()).to_bytes()
+        columns = [pa.array([number]), pa.array([len(keys)]), pa.array([result], pa.binary())]
+        yield pa.RecordBatch.from_arrays(columns, names=["block", "rows", "result"])
+
+
+def unpacked(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The rows (row_key, label_text, label_kind, score) of Scored blocks in a column ``result``."""
+    for batch in batches:
+        for result in batch.column("result").to_pylist():
+            yield from Scored.from_bytes(result).table.combine_chunks().to_batches()
+
+
+def _predicted_blocks(
+    batches: Iterator[pa.RecordBatch], spec: PredictorSpec, features: Sequence[str]
+) -> Iterator[tuple[pa.Table, Predictions]]:
+    """Each block with its predictions; of an endpoint as many blocks at once as requests may be under way."""
+    predictor = cache(partial(load_predictor, spec))
+
+    def predicted(block: pa.Table) -> tuple[pa.Table, Predictions]:
+        frame = typed(block.select(list(features)).to_pandas(), spec.feature_names, spec.feature_kinds)
+        try:
+            return block, settle(predictor()(frame), spec)
+        except RecordError as error:
+            key = block.column("row_key")[error.position].as_py()
+            raise ModelError(f"{told(key)}: {error}") from error
+
+    yield from in_order(predicted, blocks(batches), spec.calling.in_flight if spec.remote else 1)
 
 
 def blocks(batches: Iterator[pa.RecordBatch], rows: int = BLOCK_ROWS) -> Iterator[pa.Table]:

@@ -21,7 +21,6 @@ from pyspark.sql import functions as sf
 from clarify_spark.errors import DataError
 from clarify_spark.spark.batches import user_errors
 from clarify_spark.spark.datasets import Dataset
-from clarify_spark.spark.formats.keys import FILE_BITS
 from clarify_spark.spark.jobs import Jobs
 from clarify_spark.spark.journal import Block, Journal, Range
 from clarify_spark.spark.keys import columns_of
@@ -29,6 +28,7 @@ from clarify_spark.spark.progress import Progress, RowCount
 from clarify_spark.spark.waves import CELL_KEYS, MOST_TASKS, Keys, Layout, Pace, Remaining, Speed
 from clarify_spark.udfs.explained import Explained, Probe, from_bytes, probe_from_bytes
 from clarify_spark.udfs.kernel_shap import ShapPlan, ShapSettings, explain_batches, probe_batches
+from clarify_spark.udfs.row_keys import FILE_BITS
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as Expression

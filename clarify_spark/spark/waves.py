@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clarify_spark.spark.formats.keys import FILE_BITS
 from clarify_spark.spark.journal import Range, without
+from clarify_spark.udfs.row_keys import FILE_BITS
 
 #: Keys that are counted together; blocks are no larger.
 CELL_KEYS = 2**12

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clarify_spark.spark.formats.keys import FILE_BITS
 from clarify_spark.spark.journal import Range
 from clarify_spark.spark.waves import FIRST_SECONDS, WAVE_BYTES, WAVE_SECONDS, Layout, Pace, Remaining, Speed
+from clarify_spark.udfs.row_keys import FILE_BITS
 
 
 def layout_of(keys, block_rows, cell_keys):

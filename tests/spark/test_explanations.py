@@ -19,7 +19,6 @@ from clarify_spark.errors import DataError, ModelError
 from clarify_spark.spark import explanations
 from clarify_spark.spark.datasets import Column
 from clarify_spark.spark.explanations import Pace, explain, probe
-from clarify_spark.spark.formats.keys import FILE_BITS
 from clarify_spark.spark.journal import Journal, Range
 from clarify_spark.spark.progress import Progress
 from clarify_spark.spark.storage import Output
@@ -28,6 +27,7 @@ from clarify_spark.udfs.explained import from_bytes, to_bytes
 from clarify_spark.udfs.kernel_shap import Background, ShapPlan, ShapSettings, explain_batches
 from clarify_spark.udfs.predictors import load_predictor
 from clarify_spark.udfs.predictors.spec import PredictorSpec
+from clarify_spark.udfs.row_keys import FILE_BITS
 from clarify_spark.udfs.shapley import default_prior, game
 
 FEATURES = ("age", "debt", "income", "rate", "term")

@@ -15,11 +15,11 @@ from pyspark.sql import functions as F
 
 from clarify_spark.errors import DataError
 from clarify_spark.spark.formats.listing import Listing
+from clarify_spark.udfs.row_keys import FILE_BITS
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
-FILE_BITS = 40
 #: Where a record stands: the number of its file, the first byte of its split, and Spark's growing id.
 PLACE = ("_file", "_block", "_mid")
 

@@ -12,10 +12,11 @@ from pyspark.sql import types as T
 from clarify_spark.columns import Kind
 from clarify_spark.errors import DataError
 from clarify_spark.spark.formats.failures import reading
-from clarify_spark.spark.formats.keys import FILE_BITS, with_file_number
+from clarify_spark.spark.formats.keys import with_file_number
 from clarify_spark.spark.formats.listing import Listing, list_files, unread_folders
 from clarify_spark.spark.formats.quoting import near
 from clarify_spark.spark.formats.table import Column, Table
+from clarify_spark.udfs.row_keys import FILE_BITS
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn

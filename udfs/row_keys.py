@@ -1,0 +1,10 @@
+"""Row keys in words: file number << FILE_BITS | position in the file."""
+
+from __future__ import annotations
+
+FILE_BITS = 40
+
+
+def told(key: int) -> str:
+    """A row by its key, and by its place in the data."""
+    return f"row key {key} (record {key % 2**FILE_BITS + 1:,} of file {(key >> FILE_BITS) + 1:,})"
