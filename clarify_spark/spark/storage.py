@@ -67,15 +67,11 @@ class Output:
     A name may lead into sub-folders (``explanations_shap/out.csv/part-00000.csv``); they are made as needed.
     """
 
-    def __init__(self, uri: str, spark: SparkSession) -> None:
+    def __init__(self, uri: str, spark: SparkSession | None) -> None:
+        """Open the folder; a local one needs no ``spark``."""
         self.uri = uri.rstrip("/") or "/"
         self._folder = local_path(uri)
-        if self._folder is None and is_connect(spark):
-            raise OutputError(
-                f"{uri}: writing to a remote folder through Spark Connect is not supported yet; "
-                "give a path that this machine sees (a mounted volume, for instance)."
-            )
-        self._files: _Local | _Hadoop = _Hadoop(self.uri, spark) if self._folder is None else _Local(self._folder)
+        self._files: _Local | _Hadoop = _remote(self.uri, spark) if self._folder is None else _Local(self._folder)
 
     def prepare(self) -> None:
         """Make the folder and prove that a file can be written there, before hours are spent on the results."""
@@ -201,6 +197,17 @@ class _Local:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+
+
+def _remote(uri: str, spark: SparkSession | None) -> _Hadoop:
+    if spark is None:
+        raise OutputError(f"{uri} is not a local folder, and this command starts no Spark.")
+    if is_connect(spark):
+        raise OutputError(
+            f"{uri}: writing to a remote folder through Spark Connect is not supported yet; "
+            "give a path that this machine sees (a mounted volume, for instance)."
+        )
+    return _Hadoop(uri, spark)
 
 
 class _Hadoop:
