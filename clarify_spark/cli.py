@@ -20,6 +20,7 @@ from clarify_spark.redaction import without_secrets
 
 if TYPE_CHECKING:
     from clarify_spark.analysis import Result
+    from clarify_spark.spark.storage import Output
 
 #: Where SageMaker Processing mounts a job's input and expects its output.
 PROCESSING = Path("/opt/ml/processing")
@@ -141,6 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_analyze(commands)
     _add_validate(commands)
+    _add_cleanup(commands)
     schema = commands.add_parser("schema", help="print the JSON Schema of analysis_config.json, for editors")
     schema.set_defaults(run=_schema)
     demo = commands.add_parser("demo", help="train a small model on real mortgage data and analyse it by race and sex")
@@ -226,6 +228,20 @@ def _add_validate(commands: argparse._SubParsersAction[_Parser]) -> None:
     validate.set_defaults(run=_validate)
 
 
+def _add_cleanup(commands: argparse._SubParsersAction[_Parser]) -> None:
+    cleanup = commands.add_parser(
+        "cleanup",
+        help="delete temporary endpoints that a killed run has left",
+        description="Delete the temporary SageMaker endpoints of which an output has records: those of runs that were "
+        "killed, and those of a run that is still going on. Without --output the output folder of a SageMaker "
+        f"processing job under {PROCESSING} is used where it exists.",
+    )
+    cleanup.add_argument("--output", metavar="URI", help="the output of the run that has left them")
+    cleanup.add_argument("--dry-run", action="store_true", help="list them and stop")
+    cleanup.add_argument("--master", metavar="MASTER", help="Spark master, which only a remote output needs")
+    cleanup.set_defaults(run=_cleanup)
+
+
 def _analyze(arguments: argparse.Namespace) -> int:
     from clarify_spark.spark.session import require_pyspark, session
 
@@ -273,6 +289,35 @@ def _show(result: Result) -> None:
     for warning in result.warnings:
         print(without_secrets(f"warning: {warning}"), file=sys.stderr)
     _say("\n".join(result.lines))
+
+
+def _cleanup(arguments: argparse.Namespace) -> int:
+    from clarify_spark.spark.session import require_pyspark, session
+
+    require_pyspark()
+    from clarify_spark.spark.storage import Output, local_path
+
+    place = _place(arguments.output, "--output", PROCESSING / "output")
+    folder = local_path(place)
+    if folder is not None:
+        if not folder.is_dir():
+            raise CommandError(f"--output {place}: there is no such folder.")
+        return _clean(Output(place, None), dry_run=arguments.dry_run)
+    with session(arguments.master) as started:
+        return _clean(Output(place, started.spark), dry_run=arguments.dry_run)
+
+
+def _clean(output: Output, *, dry_run: bool) -> int:
+    from clarify_spark.shadow_endpoint import cleanup, leftovers
+
+    lines = leftovers(output) if dry_run else cleanup(output, _note)
+    for line in lines:
+        _say(line)
+    return 0
+
+
+def _note(text: str) -> None:
+    print(without_secrets(f"note: {text}"), file=sys.stderr, flush=True)
 
 
 def _validate(arguments: argparse.Namespace) -> int:
