@@ -18,6 +18,7 @@ import pandas as pd
 from clarify_spark.udfs.errors import ModelError
 from clarify_spark.udfs.predictors.answer import Answer, Predict, expect_records
 from clarify_spark.udfs.predictors.python import answer_of
+from clarify_spark.udfs.predictors.shipped import by_name, resolved, told_by_name
 from clarify_spark.udfs.predictors.spec import REMOTE, Calling, PredictorSpec
 from clarify_spark.udfs.predictors.user_code import calling_user_code, model_threads
 
@@ -101,12 +102,15 @@ def load_predictor(spec: PredictorSpec) -> Predict:
             "or the dotted name of a module with load(spec)"
         )
     with _lock:
-        in_files = own and not spec.remote and spec.format != "python"
-        fingerprint = tuple(_fingerprint(spec.path)) if in_files else ()
-        loaded = _cache.get(spec)
-        if loaded is None or loaded.fingerprint != fingerprint:
-            loaded = _cache[spec] = _Loaded(fingerprint, load_as(spec) if own else _loader(spec.format)(spec))
-        return loaded.predict
+        found = resolved(spec)
+        with told_by_name(found):
+            in_files = own and not spec.remote and spec.format != "python"
+            fingerprint = tuple(_fingerprint(found.path)) if in_files else ()
+            loaded = _cache.get(spec)
+            if loaded is None or loaded.fingerprint != fingerprint:
+                predict = load_as(found) if own else _loader(spec.format)(found)
+                loaded = _cache[spec] = _Loaded(fingerprint, by_name(predict, found))
+            return loaded.predict
 
 
 def load_as(spec: PredictorSpec) -> Predict:

@@ -35,7 +35,8 @@ class PredictorSpec:
     ones); the pairs of ``content_template`` are the keys and texts of its object form. ``probability_threshold`` None
     means that none was configured: 0.5 for scores, and labels are left alone. ``trusted_types`` are type names that the
     user allows in a skops file. ``entry_script`` is the script of a model folder. ``threads`` is how many cores a task
-    has. ``headers`` of HTTP requests may be secrets: they are in no text of a spec.
+    has. ``headers`` of HTTP requests may be secrets: they are in no text of a spec. ``name`` is what messages call a
+    model that ``uri`` does not name as the user did.
     """
 
     format: str
@@ -59,6 +60,7 @@ class PredictorSpec:
     target_model: str | None = None
     custom_attributes: str | None = None
     region: str | None = None
+    name: str | None = None
 
     @property
     def path(self) -> str:
