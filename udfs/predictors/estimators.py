@@ -23,6 +23,7 @@ from clarify_spark.udfs.predictors.answer import (
 )
 from clarify_spark.udfs.predictors.features import columns_in_order
 from clarify_spark.udfs.predictors.numeric_estimators import only_sees_numbers, parts_of
+from clarify_spark.udfs.predictors.probabilities import class_names, used
 from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.predictors.user_code import calling_user_code, library, model_threads
 
@@ -101,7 +102,9 @@ def _scores(estimator: Any, features: Any, spec: PredictorSpec) -> Answer:
 
 def _probabilities(estimator: Any, features: Any, spec: PredictorSpec) -> tuple[Scores, tuple[Any, ...] | None]:
     probabilities = scores_of(estimator.predict_proba(features), spec.path)
-    return _named(probabilities, _classes(estimator, probabilities.shape[1], spec), spec)
+    own = getattr(estimator, "classes_", None)
+    names = class_names(None if own is None else tuple(labels_of(own)), probabilities.shape[1], spec)
+    return used(probabilities, names, spec.probability, spec)
 
 
 def _names_classes(estimator: Any) -> bool:
@@ -112,33 +115,6 @@ def _names_classes(estimator: Any) -> bool:
 def _trained(estimator: Any, spec: PredictorSpec) -> list[str]:
     """The names of the training's features; those of the data for an estimator that takes them by position."""
     return list(getattr(estimator, "feature_names_in_", spec.feature_names))
-
-
-def _classes(estimator: Any, columns: int, spec: PredictorSpec) -> tuple[Any, ...]:
-    """The names of the probability columns: the user's label_headers, else the estimator's own classes."""
-    if spec.label_headers is not None and columns > 1:
-        names: tuple[Any, ...] = tuple(spec.label_headers)
-    else:
-        own = getattr(estimator, "classes_", None)
-        names = tuple(labels_of(own)) if own is not None else tuple(range(columns))
-    if len(names) != columns:
-        raise ModelError(
-            f"predictor.label_headers names {len(names)} classes, but {spec.path} gives {columns} probabilities"
-        )
-    return names
-
-
-def _named(scores: Scores, names: tuple[Any, ...], spec: PredictorSpec) -> tuple[Scores, tuple[Any, ...] | None]:
-    """The scores to use and the classes they speak of; a single class leaves its only name twice."""
-    columns = scores.shape[1]
-    if columns == 1:
-        return scores, (names[0], names[0])
-    chosen = 1 if columns == 2 and spec.probability is None else spec.probability
-    if chosen is None:
-        return scores, names
-    if not isinstance(chosen, int) or not 0 <= chosen < columns:
-        raise ModelError(f"predictor.probability {chosen!r}: {spec.path} gives {columns} probabilities per record")
-    return scores[:, chosen : chosen + 1], (names[1 - chosen], names[chosen]) if columns == 2 else None
 
 
 def _as_fitted(features: pd.DataFrame, estimator: Any) -> Any:
