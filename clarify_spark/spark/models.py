@@ -1,0 +1,251 @@
+"""Models on their way to executors: fetched, unpacked and shipped once by the driver, or left where they are."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from clarify_spark.errors import DataError, ModelError
+from clarify_spark.spark.formats.failures import explain
+from clarify_spark.spark.session import Session, is_connect
+from clarify_spark.spark.storage import local_path
+from clarify_spark.udfs.archives import files_of, pack, unpack
+from clarify_spark.udfs.predictors import ARCHIVES, PREDICTORS, format_of
+from clarify_spark.udfs.predictors.shipped import fingerprint_in, packed_name, shipped_uri
+from clarify_spark.udfs.predictors.spec import PredictorSpec
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+#: Formats whose models may be folders; a packed model of another format is the one file in its archive.
+FOLDERS = frozenset(("sagemaker", "mlflow", "sparkml"))
+#: Addresses that the model's own library resolves on executors.
+_REGISTRIES = ("models:", "runs:", "mlflow-artifacts:")
+#: Bytes of a remote file that reach the driver in one row.
+_PIECE = 8 * 2**20
+_GLOB = re.compile(r"([\\\[\]{}*?])")
+#: What a Connect session has been sent: Connect servers before 4.0 refuse the same name a second time.
+_sent: WeakKeyDictionary[SparkSession, set[str]] = WeakKeyDictionary()
+
+
+@contextmanager
+def delivered(session: Session, spec: PredictorSpec, model_format: str | None) -> Iterator[PredictorSpec]:
+    """The spec that executors can load for as long as the context lasts; ``model_format`` is what the config gave.
+
+    On a local classic session executors read the driver's files. To all others a model that the driver has is shipped
+    once per application (on Connect: per session); one that it has not is left to the executors to find.
+    """
+    spec = replace(spec, threads=task_cores(session.spark))
+    uri = spec.uri
+    if spec.remote or spec.format not in PREDICTORS or spec.format == "python" or uri.startswith(_REGISTRIES):
+        yield spec
+        return
+    with tempfile.TemporaryDirectory(prefix="clarify-spark-model-", ignore_cleanup_errors=True) as made:
+        scratch = Path(made).resolve()
+        model = _on_the_driver(session.spark, uri, model_format, scratch)
+        if model is None:
+            yield spec
+            return
+        if model != Path(uri):
+            spec = replace(spec, uri=str(model.absolute()), name=uri)
+        spec = replace(spec, format=model_format or format_of(str(model)))
+        shares_files = session.local and not is_connect(session.spark)
+        yield spec if shares_files else _shipped(session.spark, spec, model, scratch)
+
+
+def task_cores(spark: SparkSession) -> int:
+    """How many cores a task has."""
+    return int(spark.conf.get("spark.task.cpus", "1") or 1)
+
+
+# --- to the driver --------------------------------------------------------------------------------------------------
+
+
+def _on_the_driver(spark: SparkSession, uri: str, model_format: str | None, scratch: Path) -> Path | None:
+    """The model's file or folder on the driver, fetched and unpacked; None when it can only be on executors."""
+    path = local_path(uri)
+    if path is None:
+        path = fetch(spark, uri, scratch / "fetched")
+    elif not path.exists():
+        return None
+    if not (path.name.lower().endswith(ARCHIVES) and path.is_file()):
+        return path
+    folder = unpack(path, scratch / "unpacked", f"predictor.model_uri {uri}")
+    files = list(files_of(folder))
+    if model_format in PREDICTORS and model_format not in FOLDERS:
+        if len(files) != 1:
+            raise ModelError(
+                f"predictor.model_uri {uri}: a model of format {model_format} is one file, and {len(files)} are in "
+                "the archive; pack the model alone"
+            )
+        return files[0][1]
+    return folder
+
+
+def fetch(spark: SparkSession, uri: str, folder: Path) -> Path:
+    """The copy, in a new folder, of a file or folder on any file system that Spark knows."""
+    folder.mkdir(0o700)
+    name = uri.rstrip("/").rpartition("/")[2]
+    target = folder / (name if name.strip(".") else "model")
+    copy = read_through_spark if is_connect(spark) else _copy_by_hadoop
+    with _told(uri):
+        copy(spark, uri, target)
+    return target
+
+
+@contextmanager
+def _told(uri: str) -> Iterator[None]:
+    """A context in which failures to read ``uri`` are told as the model's."""
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+
+    try:
+        yield
+    except (PySparkException, Py4JError) as error:
+        cause: Any = getattr(error, "java_exception", None)
+        text = f"{type(error).__name__}: {error}" if cause is None else str(cause.toString())
+        explained = explain(text, uri) or DataError(f"{uri} cannot be fetched: {text[:500]}")
+        if isinstance(explained, DataError):
+            raise ModelError(f"predictor.model_uri: {explained}") from error
+        raise explained from error
+
+
+def _copy_by_hadoop(spark: SparkSession, uri: str, target: Path) -> None:
+    """Copy with the driver's JVM: files of any size, and names that Spark's readers pass over (``__init__.py``)."""
+    context: Any = spark.sparkContext
+    hadoop = context._jvm.org.apache.hadoop.fs
+    source = hadoop.Path(uri)
+    files = source.getFileSystem(context._jsc.hadoopConfiguration())
+    if not files.exists(source):
+        raise _missing(uri)
+    files.copyToLocalFile(False, source, hadoop.Path(target.as_uri()), True)
+
+
+def read_through_spark(spark: SparkSession, uri: str, target: Path) -> None:
+    """Copy with a Spark job, the only way there is on Connect: files of up to 2 GB, in pieces."""
+    pieces = (
+        spark.read.format("binaryFile")
+        .option("recursiveFileLookup", "true")
+        .load(_GLOB.sub(r"\\\1", uri))
+        .selectExpr(
+            "path",
+            f"posexplode(transform(sequence(0L, length div {_PIECE}), "
+            f"piece -> substring(content, cast(piece * {_PIECE} + 1 as int), {_PIECE}))) as (number, piece)",
+        )
+    )
+    found = False
+    for path, number, piece in pieces.toLocalIterator():
+        found = True
+        file = target / _below(str(path), uri)
+        file.parent.mkdir(0o700, parents=True, exist_ok=True)
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as stream:
+            stream.seek(number * _PIECE)
+            stream.write(piece)
+    if not found:
+        raise _missing(uri)
+
+
+def _below(path: str, uri: str) -> str:
+    """The name of a file below the folder at ``uri``, empty for the file at ``uri`` itself."""
+    file, folder = (re.sub("/+", "/", re.sub(r"^[A-Za-z][A-Za-z0-9+.-]*:(//[^/]*)?", "", one)) for one in (path, uri))
+    name = PurePosixPath(file).relative_to(PurePosixPath(folder)) if file.startswith(folder.rstrip("/")) else None
+    if name is None or ".." in name.parts:
+        raise ModelError(f"predictor.model_uri {uri}: Spark found {path}, which is not in that folder")
+    return str(name)
+
+
+def _missing(uri: str) -> ModelError:
+    return ModelError(f"predictor.model_uri: {uri}: there is no such file, or nothing in that folder; check the path.")
+
+
+# --- to the executors -----------------------------------------------------------------------------------------------
+
+
+def _shipped(spark: SparkSession, spec: PredictorSpec, model: Path, scratch: Path) -> PredictorSpec:
+    """The spec of the model as one file that Spark distributes, under a name that follows from what is in it."""
+    fingerprint = _fingerprint(model)
+    name = packed_name(fingerprint)
+    if is_connect(spark):
+        _send(spark, model, scratch / name)
+    else:
+        _offer(spark, model, name)
+    return replace(
+        spec, uri=shipped_uri(fingerprint, None if model.is_dir() else model.name), name=spec.name or spec.uri
+    )
+
+
+def _send(spark: SparkSession, model: Path, packed: Path) -> None:
+    """Upload to the Connect server, which gives its executors what they ask for."""
+    sent = _sent.setdefault(spark, set())
+    if packed.name not in sent:
+        pack(model, packed)
+        spark.addArtifacts(str(packed), file=True)
+        packed.unlink()
+        sent.add(packed.name)
+
+
+def _offer(spark: SparkSession, model: Path, name: str) -> None:
+    """Let executors fetch the model from the driver for as long as the application lives, those that start later too.
+
+    The file lies in Spark's own folder of files: Spark removes it at the end, refuses the same name from another
+    place, and copies what lies elsewhere.
+    """
+    from pyspark import SparkFiles
+
+    context = spark.sparkContext
+    if any(offered.endswith(f"/{name}") for offered in context.listFiles):
+        return
+    packed = Path(SparkFiles.getRootDirectory()) / name
+    if not packed.exists():
+        with tempfile.TemporaryDirectory(prefix=".packing-", dir=packed.parent) as scratch:
+            pack(model, Path(scratch) / name)
+            os.replace(Path(scratch) / name, packed)
+    context.addFile(str(packed))
+
+
+# --- what a model is ------------------------------------------------------------------------------------------------
+
+
+def model_fingerprint(spec: PredictorSpec) -> str:
+    """SHA-256 over the names and contents of the model's files as far as the driver sees them, else of its address.
+
+    The same wherever the files lie, packed or not, delivered or not.
+    """
+    shipped = fingerprint_in(spec.uri)
+    if shipped is not None:
+        return shipped
+    path = _source(spec.path.removeprefix("python:").partition(":")[0]) if spec.format == "python" else Path(spec.path)
+    if spec.remote or not path.exists():
+        return _hash(f"{spec.format} {spec.name or spec.uri}".encode())
+    return _fingerprint(path)
+
+
+def _fingerprint(model: Path) -> str:
+    digest = hashlib.sha256()
+    for name, path in files_of(model):
+        with path.open("rb") as content:
+            digest.update(_hash(os.fsencode(name)).encode() + hashlib.file_digest(content, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _source(module: str) -> Path:
+    """The file of a module, found without importing it."""
+    relative = Path(*module.split("."))
+    for folder in sys.path:
+        for found in (Path(folder) / relative / "__init__.py", (Path(folder) / relative).with_suffix(".py")):
+            if found.is_file():
+                return found
+    return Path(module)
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
