@@ -116,7 +116,7 @@ def shadow_endpoint(
 
 def _new_name(predictor: Predictor, now: datetime) -> str:
     """prefix-model-time-hex, as Clarify names its endpoints, cut to what SageMaker allows."""
-    unique = f"{now.timestamp():.0f}-{secrets.token_hex(4)}"
+    unique = f"{int(now.timestamp())}-{secrets.token_hex(4)}"
     prefix = _plain(predictor.endpoint_name_prefix, LONGEST_PREFIX)
     model = _plain(str(predictor.model_name), LONGEST_NAME - len(prefix) - len(unique) - 2)
     return "-".join(filter(None, (prefix, model, unique)))

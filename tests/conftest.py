@@ -19,6 +19,7 @@ def importable(name):
 
 
 importable("serving")
+importable("control_plane")
 
 
 def pytest_collection_modifyitems(items):
