@@ -82,7 +82,7 @@ class Faults:
 
 @dataclass(frozen=True)
 class Seen:
-    """A request as it came; ``outcome`` (``answer`` or a kind of fault) and ``ended`` are None while it is under way.
+    """A request as it came; ``outcome`` is ``answer`` or a kind of fault, ``ended`` None while it is under way.
 
     Headers have small letters; times are those of the monotonic clock.
     """
@@ -313,9 +313,10 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         seen = self.server.begin(self.path, {key.lower(): value for key, value in self.headers.items()}, body)
         reply = reply_to(seen, self.server)
+        seen = self.server.note(replace(seen, outcome=reply.outcome))
         self.server.stopping.wait(max(0.0, seen.began + reply.seconds - time.monotonic()))
         # Over before the client can know: whoever sends its next request at once is not two at once.
-        self.server.end(seen, reply.outcome)
+        self.server.note(replace(seen, ended=time.monotonic()))
         self._send(reply)
 
     def do_GET(self):
@@ -359,6 +360,7 @@ class Server(ThreadingHTTPServer):
         self.pages = itertools.cycle([(502, "502 Bad Gateway"), (200, "Please wait")])
         self.certificate = certificate
         self._seen: dict[int, Seen] = {}
+        self._under_way: set[int] = set()
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         if certificate:
@@ -379,13 +381,14 @@ class Server(ThreadingHTTPServer):
 
     def traffic(self) -> dict:
         """The requests so far in numbers."""
-        outcomes = Counter(seen.outcome or "under_way" for seen in self.seen)
-        return {"requests": len(self.seen), "most_at_once": self.most_at_once, "outcomes": dict(outcomes)}
+        outcomes = Counter(str(seen.outcome) for seen in self.seen)
+        return {"requests": outcomes.total(), "most_at_once": self.most_at_once, "outcomes": dict(outcomes)}
 
     def forget(self):
         """Start counting anew."""
         with self._lock:
             self._seen.clear()
+            self._under_way.clear()
             self.most_at_once = 0
 
     def begin(self, path: str, headers: dict[str, str], body: bytes) -> Seen:
@@ -393,14 +396,18 @@ class Server(ThreadingHTTPServer):
         with self._lock:
             seen = Seen(len(self._seen) + 1, path, headers, body, time.monotonic())
             self._seen[seen.number] = seen
-            self.most_at_once = max(self.most_at_once, sum(one.ended is None for one in self._seen.values()))
+            self._under_way.add(seen.number)
+            self.most_at_once = max(self.most_at_once, len(self._under_way))
             return seen
 
-    def end(self, seen: Seen, outcome: str):
-        """Note how a request ended."""
+    def note(self, seen: Seen) -> Seen:
+        """Note what became of a request."""
         with self._lock:
-            if seen.number in self._seen:
-                self._seen[seen.number] = replace(seen, ended=time.monotonic(), outcome=outcome)
+            known = self._seen.get(seen.number)
+            if known and known.began == seen.began:
+                self._seen[seen.number] = seen
+                self._under_way -= {seen.number} if seen.ended else set()
+        return seen
 
     def process_request(self, request, client_address):
         with self._lock:
