@@ -217,7 +217,7 @@ def _end(asked: _Asked, output: Output, tell: Tell, patience: Patience) -> None:
         _delete(asked, output.uri, tell, patience)
         _forget(asked.record.place, output)
     except ClarifyError as error:
-        tell(f"{error} {left}")
+        tell(f"{str(error).rstrip('.')}. {left}")
     except KeyboardInterrupt:
         tell(f"Interrupted while deleting. {left}")
         raise

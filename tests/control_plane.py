@@ -5,6 +5,7 @@ it is ready, is not deleted until then, and requests are refused, late or withou
 """
 
 import contextlib
+import functools
 import json
 import threading
 import time
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 IN_PROGRESS = 'Cannot update in-progress endpoint "arn:aws:sagemaker:eu-west-1:123456789012:endpoint/{}".'
+REGION = "eu-west-1"
 #: What botocore needs to sign requests, and nothing that leads beyond loopback.
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "AKIATESTTESTTESTTEST",
@@ -45,6 +47,35 @@ class ControlPlane:
     unanswered: set[str] = field(default_factory=set)
     asked: list[tuple[str, dict]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables that lead boto3 here."""
+        return ENVIRONMENT | {"AWS_REGION": REGION, "AWS_ENDPOINT_URL_SAGEMAKER": self.url}
+
+    def client(self, region: str = REGION):
+        """A client of moto itself, which nothing refuses or delays."""
+        return _client(self.moto, region)
+
+    def reset(self) -> None:
+        """Forget what was asked and made, and begin again with a model named credit."""
+        self.looks, self.failure = 0, None
+        for scripted in (self.refusals, self.late, self.unanswered, self.asked):
+            scripted.clear()
+        urllib.request.urlopen(f"{self.moto}/moto-api/reset", data=b"", timeout=60).close()
+        self.add_model("credit")
+
+    def add_model(self, name: str, region: str = REGION) -> None:
+        """Make a model that endpoints can be created for."""
+        container = {"Image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/model"}
+        role = "arn:aws:iam::123456789012:role/model"
+        self.client(region).create_model(ModelName=name, ExecutionRoleArn=role, PrimaryContainer=container)
+
+    def left(self, region: str = REGION) -> tuple[list[str], list[str]]:
+        """The names of the endpoints and of the configs that there are."""
+        client = self.client(region)
+        endpoints = [found["EndpointName"] for found in client.list_endpoints()["Endpoints"]]
+        return endpoints, [found["EndpointConfigName"] for found in client.list_endpoint_configs()["EndpointConfigs"]]
 
     def operations(self) -> list[str]:
         """The names of the requests so far."""
@@ -83,6 +114,16 @@ class ControlPlane:
         elif self.failure is not None:
             found |= {"EndpointStatus": "Failed", "FailureReason": self.failure}
         return json.dumps(found).encode()
+
+
+@functools.cache
+def _client(url: str, region: str):
+    import boto3
+
+    session = boto3.session.Session(
+        ENVIRONMENT["AWS_ACCESS_KEY_ID"], ENVIRONMENT["AWS_SECRET_ACCESS_KEY"], region_name=region
+    )
+    return session.client("sagemaker", endpoint_url=url)
 
 
 def error(status: int, code: str, message: str) -> tuple[int, bytes]:
@@ -132,13 +173,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def control_plane() -> Iterator[ControlPlane]:
-    """A control plane without endpoints or models."""
+    """A control plane, to be reset before each use."""
     from moto.server import ThreadedMotoServer
 
     moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     moto.start()
     plane = ControlPlane("http://{}:{}".format(*moto.get_host_and_port()))
-    urllib.request.urlopen(f"{plane.moto}/moto-api/reset", data=b"", timeout=60).close()
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     server.daemon_threads = True
     server.plane = plane

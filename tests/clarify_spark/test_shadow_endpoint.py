@@ -10,12 +10,10 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
 
-import boto3
 import pytest
-from control_plane import ENVIRONMENT, control_plane, denied
+from control_plane import control_plane, denied
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,40 +39,13 @@ def server():
 
 @pytest.fixture
 def plane(server, monkeypatch):
-    """The control plane with one model and no endpoints, and an environment that leads there."""
+    """The control plane without endpoints, and an environment that leads there."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
-    for name, value in (ENVIRONMENT | {"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL_SAGEMAKER": server.url}).items():
+    for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
-    server.looks, server.failure = 0, None
-    for scripted in (server.refusals, server.late, server.unanswered, server.asked):
-        scripted.clear()
-    moto = _moto(server)
-    for endpoint in moto.list_endpoints()["Endpoints"]:
-        moto.delete_endpoint(EndpointName=endpoint["EndpointName"])
-    for config in moto.list_endpoint_configs()["EndpointConfigs"]:
-        moto.delete_endpoint_config(EndpointConfigName=config["EndpointConfigName"])
-    role, image = "arn:aws:iam::123456789012:role/model", {"Image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/x"}
-    if not moto.list_models()["Models"]:
-        moto.create_model(ModelName="credit", ExecutionRoleArn=role, PrimaryContainer=image)
+    server.reset()
     return server
-
-
-def _moto(server, region="eu-west-1"):
-    """A client of moto itself, which nothing refuses or delays."""
-    return _client(server.moto, region)
-
-
-@cache
-def _client(url, region):
-    return boto3.session.Session(region_name=region).client("sagemaker", endpoint_url=url)
-
-
-def left(plane, region="eu-west-1"):
-    """The names of the endpoints and of the configs that there are."""
-    moto = _moto(plane, region)
-    endpoints = [found["EndpointName"] for found in moto.list_endpoints()["Endpoints"]]
-    return endpoints, [found["EndpointConfigName"] for found in moto.list_endpoint_configs()["EndpointConfigs"]]
 
 
 @dataclass(frozen=True)
@@ -112,17 +83,17 @@ def run(tmp_path):
 def test_an_endpoint_runs_the_model_on_the_instances_asked_for_and_says_who_made_it(plane, run):
     with run.endpoint() as name:
         assert NAME.fullmatch(name)
-        assert left(plane) == ([name], [name])
-        [variant] = _moto(plane).describe_endpoint_config(EndpointConfigName=name)["ProductionVariants"]
+        assert plane.left() == ([name], [name])
+        [variant] = plane.client().describe_endpoint_config(EndpointConfigName=name)["ProductionVariants"]
         assert variant == {
             "VariantName": "AllTraffic",
             "ModelName": "credit",
             "InstanceType": "ml.m5.large",
             "InitialInstanceCount": 2,
         }
-        arn = _moto(plane).describe_endpoint(EndpointName=name)["EndpointArn"]
-        assert {"Key": "created-by", "Value": "clarify_spark"} in _moto(plane).list_tags(ResourceArn=arn)["Tags"]
-    assert left(plane) == ([], [])
+        arn = plane.client().describe_endpoint(EndpointName=name)["EndpointArn"]
+        assert {"Key": "created-by", "Value": "clarify_spark"} in plane.client().list_tags(ResourceArn=arn)["Tags"]
+    assert plane.left() == ([], [])
 
 
 def test_an_accelerator_is_asked_for(plane, run):
@@ -165,14 +136,14 @@ def test_what_ends_the_run_passes_unchanged_and_leaves_no_endpoint(plane, run, e
     with pytest.raises(type(ending)) as caught, run.endpoint():
         raise ending
     assert caught.value is ending
-    assert left(plane) == ([], [])
+    assert plane.left() == ([], [])
     assert run.records() == []
 
 
 def test_an_endpoint_that_someone_else_deleted_meanwhile_is_no_failure(plane, run):
     with run.endpoint() as name:
-        _moto(plane).delete_endpoint(EndpointName=name)
-        _moto(plane).delete_endpoint_config(EndpointConfigName=name)
+        plane.client().delete_endpoint(EndpointName=name)
+        plane.client().delete_endpoint_config(EndpointConfigName=name)
     assert run.records() == []
     assert len(run.told) == 2
 
@@ -181,7 +152,7 @@ def test_the_region_asked_for_counts_before_those_of_the_environment(plane, run,
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     assert aws.default_region() == "eu-west-1"
     with run.endpoint():
-        assert len(left(plane)[0]) == 1
+        assert len(plane.left()[0]) == 1
     run.refused(region="eu-central-1")  # the model is not there
     monkeypatch.delenv("AWS_REGION")
     assert aws.default_region() == "us-east-1"
@@ -225,7 +196,7 @@ def test_a_refusal_is_told_with_what_to_do_and_leaves_nothing(plane, run, operat
     message = run.refused()
     assert says in message
     assert refusal[2].rstrip(".") in message
-    assert left(plane) == ([], [])
+    assert plane.left() == ([], [])
     assert run.records() == []
 
 
@@ -247,7 +218,7 @@ def test_an_endpoint_that_fails_is_told_with_sagemakers_reason_and_deleted(plane
     message = run.refused()
     assert "is Failed: The primary container did not pass the ping health check. Its log" in message
     assert re.search(r"under /aws/sagemaker/Endpoints/sm-clarify-credit-\d+-\w+ \(eu-west-1\)", message)
-    assert left(plane) == ([], [])
+    assert plane.left() == ([], [])
 
 
 def test_an_endpoint_that_is_not_ready_in_time_is_told_and_deleted_once_sagemaker_allows_it(plane, run):
@@ -255,7 +226,7 @@ def test_an_endpoint_that_is_not_ready_in_time_is_told_and_deleted_once_sagemake
     message = run.refused(patience=Patience(0.1, 60, 0.05, 0))
     assert "is not ready after 0.00167 minutes (Creating)" in message
     assert "DeleteEndpoint" in plane.operations()
-    assert left(plane) == ([], [])
+    assert plane.left() == ([], [])
     assert run.records() == []
     assert any("can be deleted when SageMaker is done with it" in said for said in run.told)
 
@@ -273,8 +244,8 @@ def test_a_creation_whose_answer_is_lost_is_found_again(plane, run):
     plane.unanswered.add("CreateEndpoint")
     plane.refusals["CreateEndpoint"] = again
     with run.endpoint() as name:
-        assert left(plane) == ([name], [name])
-    assert left(plane) == ([], [])
+        assert plane.left() == ([name], [name])
+    assert plane.left() == ([], [])
 
 
 def test_missing_credentials_are_told_before_anything_is_asked_or_written(plane, run, monkeypatch):
@@ -317,7 +288,7 @@ def test_what_is_throttled_is_asked_again(plane, run):
     with run.endpoint():
         plane.refusals["DeleteEndpoint"] = [THROTTLED, THROTTLED]
     assert plane.operations().count("DeleteEndpoint") == 3
-    assert left(plane) == ([], [])
+    assert plane.left() == ([], [])
     assert run.records() == []
 
 
@@ -338,7 +309,7 @@ def test_an_endpoint_that_cannot_be_deleted_does_not_sink_a_finished_run(plane, 
         f"If endpoint {name} is left, it costs money; run: clarify-spark cleanup --output {run.folder}"
     )
     assert run.records() == [f"{name}.json"]
-    assert left(plane) == ([name], [name])
+    assert plane.left() == ([name], [name])
 
 
 def test_an_endpoint_that_cannot_be_deleted_does_not_hide_what_ended_the_run(plane, run):
@@ -352,7 +323,7 @@ def test_an_endpoint_that_cannot_be_deleted_does_not_hide_what_ended_the_run(pla
 def test_a_config_that_cannot_be_deleted_stays_in_the_record(plane, run):
     with run.endpoint() as name:
         plane.refusals["DeleteEndpointConfig"] = [denied("sagemaker:DeleteEndpointConfig")]
-    assert left(plane) == ([], [name])
+    assert plane.left() == ([], [name])
     assert "sagemaker:DeleteEndpointConfig" in run.told[-1]
     assert run.records() == [f"{name}.json"]
 
@@ -371,7 +342,7 @@ def test_a_record_that_cannot_be_removed_is_told(plane, run):
         (run.folder / FOLDER).rmdir()
         (run.folder / FOLDER).write_text("in the way")
     assert "_shadow_endpoints" in run.told[-1]
-    assert left(plane) == ([], [])
+    assert plane.left() == ([], [])
 
 
 # --- processes that are ended from outside --------------------------------------------------------------------------
@@ -434,13 +405,13 @@ def start(plane, run, tmp_path):
 def test_a_signal_ends_a_run_without_leaving_its_endpoint(plane, run, start, number):
     program = start()
     program.until("Using sm-clarify-credit")
-    assert len(left(plane)[0]) == 1
+    assert len(plane.left()[0]) == 1
     program.process.send_signal(number)
     code, said = program.end()
     assert code == 1
     assert "exit_message: Stopped: " in said
     assert "Traceback" not in said
-    assert left(plane) == ([], [])
+    assert plane.left() == ([], [])
     assert run.records() == []
 
 
@@ -453,10 +424,10 @@ def test_a_run_ended_while_sagemaker_creates_the_endpoint_waits_and_deletes_it(p
     program.until(
         "can be deleted when SageMaker is done with it; Ctrl-C stops waiting; then run: clarify-spark cleanup"
     )
-    assert len(left(plane)[0]) == 1
+    assert len(plane.left()[0]) == 1
     plane.looks = 2
     assert program.end()[0] == 1
-    assert left(plane) == ([], [])
+    assert plane.left() == ([], [])
     assert run.records() == []
 
 
@@ -474,7 +445,7 @@ def test_an_impatient_second_interrupt_leaves_the_record_and_says_the_command(pl
     assert len(run.records()) == 1
     plane.looks = 0
     assert main(["cleanup", "--output", str(run.folder)]) == 0
-    assert left(plane) == ([], [])
+    assert plane.left() == ([], [])
     assert run.records() == []
 
 
@@ -488,7 +459,7 @@ def test_a_run_interrupted_amid_the_creation_finds_the_endpoint_that_comes_late(
     program.process.send_signal(signal.SIGINT)
     assert program.end()[0] == 1
     assert plane.operations().count("DeleteEndpoint") > 1
-    assert left(plane) == ([], [])
+    assert plane.left() == ([], [])
 
 
 def test_cleanup_deletes_what_a_killed_run_has_left(plane, run, start, capsys):
@@ -496,17 +467,17 @@ def test_cleanup_deletes_what_a_killed_run_has_left(plane, run, start, capsys):
     program.until("Using sm-clarify-credit")
     program.process.kill()
     program.end()
-    [name], _ = left(plane)
+    [name], _ = plane.left()
     assert run.records() == [f"{name}.json"]
     assert f"({name}); run: clarify-spark cleanup --output {run.folder}" in leftover_note(run.output)
 
     assert main(["cleanup", "--output", str(run.folder), "--dry-run"]) == 0
     assert capsys.readouterr().out.startswith(f"Left: endpoint {name} (eu-west-1, model credit, of 20")
-    assert left(plane) == ([name], [name])
+    assert plane.left() == ([name], [name])
 
     assert main(["cleanup", "--output", str(run.folder)]) == 0
     assert capsys.readouterr().out.startswith(f"Deleted: endpoint {name} (eu-west-1, model credit, of 20")
-    assert left(plane) == ([], [])
+    assert plane.left() == ([], [])
     assert run.records() == []
 
     assert main(["cleanup", "--output", str(run.folder)]) == 0
@@ -523,12 +494,9 @@ def leave(plane, run, name, region="eu-west-1"):
     """An endpoint and its record, as a run of long ago has left them."""
     record = Record(name, region, "credit", LONG_AGO)
     run.output.write(record.place, record.text)
-    client = _moto(plane, region)
-    with suppress(client.exceptions.ClientError):
-        image = {"Image": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/x"}
-        client.create_model(
-            ModelName="credit", ExecutionRoleArn="arn:aws:iam::123456789012:role/m", PrimaryContainer=image
-        )
+    client = plane.client(region)
+    if not client.list_models()["Models"]:
+        plane.add_model("credit", region)
     variant = {"VariantName": "AllTraffic", "ModelName": "credit", "InstanceType": "ml.m5.large"}
     client.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[{**variant, "InitialInstanceCount": 1}])
     client.create_endpoint(EndpointName=name, EndpointConfigName=name)
@@ -537,18 +505,18 @@ def leave(plane, run, name, region="eu-west-1"):
 
 def test_cleanup_asks_the_region_of_the_record_and_needs_none_itself(plane, run, monkeypatch, capsys):
     leave(plane, run, "sm-clarify-credit-1767323040-0badcafe", "us-west-2")
-    assert len(left(plane, "us-west-2")[0]) == 1
+    assert len(plane.left("us-west-2")[0]) == 1
     monkeypatch.delenv("AWS_REGION")
     assert main(["cleanup", "--output", str(run.folder)]) == 0
     assert "(us-west-2, model credit, of 2026-01-02 03:04 UTC)" in capsys.readouterr().out
-    assert left(plane, "us-west-2") == ([], [])
+    assert plane.left("us-west-2") == ([], [])
 
 
 def test_what_is_gone_already_is_fine(plane, run, capsys):
     name = leave(plane, run, "sm-clarify-credit-1767323040-0badcafe")
-    _moto(plane).delete_endpoint(EndpointName=name)
+    plane.client().delete_endpoint(EndpointName=name)
     assert main(["cleanup", "--output", str(run.folder)]) == 0
-    assert left(plane) == ([], [])
+    assert plane.left() == ([], [])
     assert run.records() == []
 
 
@@ -562,7 +530,7 @@ def test_what_cannot_be_deleted_is_told_and_the_others_are_deleted(plane, run, c
     assert [line.split()[2] for line in out.splitlines()] == [names[0], names[2]]
     assert "1 of 3 endpoints could not be cleaned up." in err
     assert f"The endpoint {names[1]} could not be deleted: the AWS identity of this run lacks" in err
-    assert left(plane) == ([names[1]], [names[1]])
+    assert plane.left() == ([names[1]], [names[1]])
     assert run.records() == [f"{names[1]}.json"]
 
 
@@ -602,4 +570,4 @@ def test_a_local_output_is_cleaned_up_without_java(plane, run, monkeypatch):
     leave(plane, run, "sm-clarify-credit-1767323040-0badcafe")
     monkeypatch.setenv("JAVA_HOME", "/nonexistent")
     assert main(["cleanup", "--output", str(run.folder)]) == 0
-    assert left(plane) == ([], [])
+    assert plane.left() == ([], [])

@@ -76,6 +76,11 @@ def test_a_remote_file_needs_spark():
         read_text("s3://bucket/config.json", None)
 
 
+def test_a_remote_output_needs_spark():
+    with pytest.raises(OutputError, match=r"s3://bucket/out is not a local folder, and this command starts no Spark"):
+        Output("s3://bucket/out/", None)
+
+
 @pytest.fixture
 def output(tmp_path):
     return Output(str(tmp_path), NoSpark())
