@@ -10,10 +10,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from clarify_spark.config import AnalysisConfig
 from clarify_spark.errors import DataError, ModelError
 from clarify_spark.spark.formats.failures import explain
 from clarify_spark.spark.session import Session, is_connect
@@ -58,8 +59,7 @@ def delivered(session: Session, spec: PredictorSpec, model_format: str | None) -
         if model != Path(uri):
             spec = replace(spec, uri=str(model.absolute()), name=uri)
         spec = replace(spec, format=model_format or format_of(str(model)))
-        shares_files = session.local and not is_connect(session.spark)
-        yield spec if shares_files else _shipped(session.spark, spec, model, scratch)
+        yield spec if session.local else _shipped(session.spark, spec, model, scratch)
 
 
 def task_cores(spark: SparkSession) -> int:
@@ -127,40 +127,31 @@ def _copy_by_hadoop(spark: SparkSession, uri: str, target: Path) -> None:
     files = source.getFileSystem(context._jsc.hadoopConfiguration())
     if not files.exists(source):
         raise _missing(uri)
-    files.copyToLocalFile(False, source, hadoop.Path(target.as_uri()), True)
+    files.copyToLocalFile(False, source, hadoop.Path(str(target)), True)
 
 
 def read_through_spark(spark: SparkSession, uri: str, target: Path) -> None:
-    """Copy with a Spark job, the only way there is on Connect: files of up to 2 GB, in pieces."""
-    pieces = (
-        spark.read.format("binaryFile")
-        .option("recursiveFileLookup", "true")
-        .load(_GLOB.sub(r"\\\1", uri))
-        .selectExpr(
-            "path",
-            f"posexplode(transform(sequence(0L, length div {_PIECE}), "
-            f"piece -> substring(content, cast(piece * {_PIECE} + 1 as int), {_PIECE}))) as (number, piece)",
-        )
-    )
-    found = False
-    for path, number, piece in pieces.toLocalIterator():
-        found = True
-        file = target / _below(str(path), uri)
-        file.parent.mkdir(0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as stream:
-            stream.seek(number * _PIECE)
-            stream.write(piece)
-    if not found:
+    """Copy a file of up to 2 GB with a Spark job, the only way there is on Connect; in pieces, since rows are small."""
+    files = spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(_GLOB.sub(r"\\\1", uri))
+    paths = [str(row[0]) for row in files.select("path").limit(2).collect()]
+    if not paths:
         raise _missing(uri)
+    if [_below_host(path) for path in paths] != [_below_host(uri)]:
+        raise ModelError(
+            f"predictor.model_uri {uri}: a folder does not come whole through Spark Connect, which passes over empty "
+            "files and names that begin with '_' (__init__.py); pack it as one model.tar.gz"
+        )
+    piece = f"substring(content, cast(n * {_PIECE} + 1 as int), {_PIECE})"
+    cut = f"posexplode(transform(sequence(0L, length div {_PIECE}), n -> {piece})) as (number, piece)"
+    with target.open("xb") as stream:
+        for number, content in files.selectExpr(cut).toLocalIterator():
+            stream.seek(number * _PIECE)
+            stream.write(content)
 
 
-def _below(path: str, uri: str) -> str:
-    """The name of a file below the folder at ``uri``, empty for the file at ``uri`` itself."""
-    file, folder = (re.sub("/+", "/", re.sub(r"^[A-Za-z][A-Za-z0-9+.-]*:(//[^/]*)?", "", one)) for one in (path, uri))
-    name = PurePosixPath(file).relative_to(PurePosixPath(folder)) if file.startswith(folder.rstrip("/")) else None
-    if name is None or ".." in name.parts:
-        raise ModelError(f"predictor.model_uri {uri}: Spark found {path}, which is not in that folder")
-    return str(name)
+def _below_host(uri: str) -> str:
+    """The path of a URI, slashes never doubled."""
+    return re.sub("/+", "/", re.sub(r"^[A-Za-z][A-Za-z0-9+.-]*:(//[^/]*)?", "", uri)).rstrip("/")
 
 
 def _missing(uri: str) -> ModelError:
@@ -213,6 +204,14 @@ def _offer(spark: SparkSession, model: Path, name: str) -> None:
 
 
 # --- what a model is ------------------------------------------------------------------------------------------------
+
+
+def model_facts(config: AnalysisConfig, spec: PredictorSpec) -> dict[str, str]:
+    """What a model's answers follow from, by name and as hashes: what a journal keeps, and compares."""
+    predictor = None if config.predictor is None else config.predictor.model_dump(mode="json")
+    calling = (spec.calling.payload_bytes, spec.calling.batch_records, spec.calling.in_flight)
+    asked = [predictor, spec.feature_names, spec.feature_kinds, spec.threads, calling]
+    return {"predictor": _hash(repr(asked).encode()), "model": model_fingerprint(spec)}
 
 
 def model_fingerprint(spec: PredictorSpec) -> str:

@@ -33,7 +33,7 @@ JAVA_HELP = (
 
 @dataclass(frozen=True)
 class Session:
-    """A Spark session and where its JVM's own log goes (None when the cluster keeps it)."""
+    """A Spark session, whether executors share this machine's files, and where its JVM's log goes (None: not here)."""
 
     spark: SparkSession
     local: bool
@@ -100,7 +100,7 @@ def _start_local(builder: SparkSession.Builder, master: str) -> Session:
         except (RuntimeError, OSError) as error:  # the JVM ended before it could be reached, or no port could be had
             raise CommandError(f"Spark did not start: {error}. The JVM wrote: {_tail(log) or 'nothing'}") from error
     _let_interrupts_end_quietly()
-    return Session(spark, local=True, log=log)
+    return Session(spark, local=_runs_locally(spark), log=log)
 
 
 def _let_interrupts_end_quietly() -> None:
@@ -149,9 +149,9 @@ def _tail(log: Path, characters: int = 2000) -> str:
 
 
 def _runs_locally(spark: SparkSession) -> bool:
-    """Whether executors share this machine's files (local mode)."""
+    """Whether executors are threads of this machine's JVM in this folder (local mode, and no Connect server)."""
     master = spark.conf.get("spark.master", "") or ""
-    return bool(re.match(r"local(\[|$)", master))
+    return not is_connect(spark) and bool(re.match(r"local(\[|$)", master))
 
 
 def is_connect(spark: SparkSession) -> bool:
