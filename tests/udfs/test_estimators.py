@@ -205,6 +205,18 @@ def test_another_version_of_scikit_learn_is_noted_in_one_sentence(tmp_path, capl
     assert f"was written by scikit-learn 1.0.2, and the executors have {here}" in caplog.text
 
 
+class Doubled:
+    """Looks like an estimator and inherits nothing from scikit-learn."""
+
+    def predict(self, features):
+        return features["age"].to_numpy() * 2
+
+
+def test_an_object_that_only_looks_like_an_estimator_gives_its_values(tmp_path):
+    answer = predictor(Doubled(), spec(tmp_path / "model.joblib"))(TRAINING)
+    assert (answer.labels.tolist(), answer.label_is) == ((TRAINING["age"] * 2).tolist(), "number")
+
+
 def test_broken_and_missing_files_are_plain_messages(tmp_path):
     (tmp_path / "model.joblib").write_bytes(b"not a model")
     with pytest.raises(ModelError, match=r"model.joblib cannot be loaded: "):

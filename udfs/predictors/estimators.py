@@ -86,8 +86,7 @@ def _ask(estimator: Any, features: Any, spec: PredictorSpec) -> Answer:
     if spec.label is not None or not hasattr(estimator, "predict_proba"):
         labels = labels_of(estimator.predict(features))
     if not hasattr(estimator, "predict_proba"):
-        classifies = library("sklearn.base", "sklearn").is_classifier(estimator)
-        return Answer(labels, None, label_is="class" if classifies else "number")
+        return Answer(labels, None, label_is="class" if _classifies(estimator) else "number")
     scores, classes = _probabilities(estimator, features, spec)
     return Answer(labels, scores, classes, label_is="class")
 
@@ -109,7 +108,14 @@ def _probabilities(estimator: Any, features: Any, spec: PredictorSpec) -> tuple[
 
 def _names_classes(estimator: Any) -> bool:
     """Whether all that the estimator can say is the name of a class."""
-    return not hasattr(estimator, "predict_proba") and library("sklearn.base", "sklearn").is_classifier(estimator)
+    return not hasattr(estimator, "predict_proba") and _classifies(estimator)
+
+
+def _classifies(estimator: Any) -> bool:
+    """Whether predictions are classes; scikit-learn refuses to tell for what is no estimator of its own kind."""
+    base = library("sklearn.base", "sklearn")
+    ours = isinstance(estimator, base.BaseEstimator)
+    return bool(base.is_classifier(estimator)) if ours else hasattr(estimator, "classes_")
 
 
 def _trained(estimator: Any, spec: PredictorSpec) -> list[str]:

@@ -1,0 +1,120 @@
+"""MLflow model folders: the model in them by our own loaders where we have one, else whatever ``pyfunc`` makes of them.
+
+MLflow's ``pyfunc`` gives labels where the model has probabilities, and checks every call against a signature. Its
+``MLmodel`` also says which types of a skops file to trust, which is not for the file to say (GHSA-w582-9x45-8mpx):
+here only the user's ``trusted_types`` count.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from clarify_spark.udfs.errors import ModelError
+from clarify_spark.udfs.predictors import load_as
+from clarify_spark.udfs.predictors.answer import Answer, Predict, expect_records
+from clarify_spark.udfs.predictors.python import answer_of
+from clarify_spark.udfs.predictors.spec import PredictorSpec
+from clarify_spark.udfs.predictors.user_code import calling_user_code, library, model_threads
+
+MLMODEL = "MLmodel"
+#: A flavour's part of ``MLmodel``.
+Flavour = Mapping[str, Any]
+_BOOSTER = "lightgbm.basic.Booster"
+
+
+def _of_sklearn(flavour: Flavour) -> str:
+    # Before it had other formats, MLflow wrote pickles and did not say so.
+    return "skops" if flavour.get("serialization_format") == "skops" else "sklearn"
+
+
+def _of_lightgbm(flavour: Flavour) -> str:
+    return "lightgbm" if flavour.get("model_class", _BOOSTER) == _BOOSTER else _of_sklearn(flavour)
+
+
+#: For each flavour that we load ourselves, the key of the model's place in the folder, and our format of it.
+_NATIVE: dict[str, tuple[str, Callable[[Flavour], str]]] = {
+    "sklearn": ("pickled_model", _of_sklearn),
+    "xgboost": ("data", lambda flavour: "xgboost"),
+    "lightgbm": ("data", _of_lightgbm),
+    "onnx": ("data", lambda flavour: "onnx"),
+    "spark": ("model_data", lambda flavour: "sparkml"),
+}
+
+
+def load(spec: PredictorSpec) -> Predict:
+    """The model of an MLflow folder."""
+    folder = Path(spec.path).resolve()
+    flavours = _flavours(folder)
+    for name, (key, our_format) in _NATIVE.items():
+        if name in flavours:
+            flavour = flavours[name] or {}
+            if spec.allow_pickle:
+                _let_import(folder, flavour)
+            place = _inside(folder, flavour.get(key), f"{name}.{key}")
+            return load_as(replace(spec, format=our_format(flavour), uri=str(place)))
+    if "python_function" not in flavours:
+        raise ModelError(f"{folder / MLMODEL} has the flavours {', '.join(flavours)}; one of {_allowed()} is due")
+    return _pyfunc(folder, flavours["python_function"], spec)
+
+
+def _allowed() -> str:
+    return ", ".join((*_NATIVE, "python_function"))
+
+
+def _flavours(folder: Path) -> dict[str, Flavour]:
+    """The flavours that ``MLmodel`` lists, by name."""
+    yaml = library("yaml", "mlflow")
+    with calling_user_code(f"{folder / MLMODEL} cannot be read"):
+        described = yaml.safe_load((folder / MLMODEL).read_text(encoding="utf-8"))
+    flavours = described.get("flavors") if isinstance(described, dict) else None
+    if not isinstance(flavours, dict) or not all(isinstance(value, dict | None) for value in flavours.values()):
+        raise ModelError(f"{folder / MLMODEL} lists no flavors: it is no description of an MLflow model")
+    return flavours
+
+
+def _inside(folder: Path, name: Any, key: str) -> Path:
+    """The place in the folder that a flavour names."""
+    if not isinstance(name, str):
+        raise ModelError(f"{folder / MLMODEL}: {key} should say where the model is, and says {name!r}")
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder) or not path.exists():
+        raise ModelError(f"{folder / MLMODEL}: {key} is {name!r}, and there is no such file in the folder")
+    return path
+
+
+def _let_import(folder: Path, flavour: Flavour) -> None:
+    """Lets pickles find the modules that were saved with the model, as MLflow does."""
+    if flavour.get("code"):
+        path = str(_inside(folder, flavour["code"], "code"))
+        if path not in sys.path:
+            sys.path.insert(0, path)
+
+
+def _pyfunc(folder: Path, flavour: Flavour, spec: PredictorSpec) -> Predict:
+    """A model that only MLflow itself can load, if the user allows what that may run; asked like a ``python:`` one."""
+    if not spec.allow_pickle:
+        raise ModelError(
+            f"{folder} is loaded by {flavour.get('loader_module')}, which runs whatever code its author put in, "
+            "on every executor. If you trust its author, pass --allow-pickle; else save the model with one of the "
+            f"flavours {', '.join(_NATIVE)}"
+        )
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    with calling_user_code(f"{folder} cannot be loaded by mlflow"), model_threads(spec), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = library("mlflow.pyfunc", "mlflow").load_model(str(folder), suppress_warnings=True)
+
+    def predict(features: pd.DataFrame) -> Answer:
+        with calling_user_code(f"the model {folder} failed"), model_threads(spec), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            returned = model.predict(features)
+        return expect_records(answer_of(returned, spec, str(folder)), len(features), str(folder))
+
+    return predict
