@@ -345,6 +345,22 @@ def test_a_record_that_cannot_be_removed_is_told(plane, run):
     assert plane.left() == ([], [])
 
 
+def test_impatience_while_deleting_does_not_hide_what_ended_the_run(plane, run):
+    def interrupted(text):
+        run.told.append(text)
+        if "can be deleted when" in text:
+            signal.raise_signal(signal.SIGINT)
+
+    plane.looks = 10**6
+    with (
+        pytest.raises(ModelError, match="is not ready after"),
+        shadow_endpoint(PREDICTOR, run.output, interrupted, patience=Patience(0.1, 60, 0.05, 0)),
+    ):
+        pytest.fail("the endpoint is taken for ready")
+    assert run.told[-1].startswith("Interrupted while deleting. If endpoint ")
+    assert len(run.records()) == 1
+
+
 # --- processes that are ended from outside --------------------------------------------------------------------------
 
 PROGRAM = """
