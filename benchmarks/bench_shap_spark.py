@@ -21,7 +21,6 @@ import pandas as pd
 
 from clarify_spark import kernel_shap
 from clarify_spark.config import load
-from clarify_spark.explain.baseline import Baseline
 from clarify_spark.kernel_shap import Job, Prepared, ShapOptions
 from clarify_spark.spark import explanations
 from clarify_spark.spark.datasets import Dataset, read
@@ -96,9 +95,10 @@ def main() -> None:
         assert predictor is not None
         progress = Progress(started.spark)
         dataset = read(started.spark, config, str(folder / "data.parquet"))
-        job = Job(config, shap, dataset, predictor_spec(config, predictor, dataset), 0, ShapOptions(), progress)
-        baseline: Baseline = kernel_shap.baseline_of(started.spark, config, dataset, 0)
-        case = Case(dataset, kernel_shap.prepare(job, baseline, None), pd.read_parquet(folder / "data.parquet"))
+        baseline = kernel_shap.baseline(config, dataset, 0, progress)
+        spec = predictor_spec(config, predictor, dataset)
+        job = Job(config, shap, dataset, spec, 0, ShapOptions(), progress, baseline)
+        case = Case(dataset, kernel_shap.prepare(job, None), pd.read_parquet(folder / "data.parquet"))
         output = Output(str(folder / "output"), started.spark)
         through_spark(case, output, progress)  # starts the Python workers and loads the model
         times = [(alone(case), through_spark(case, output, progress)) for _ in range(options.repeat)]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from clarify_spark import __version__, kernel_shap
+from clarify_spark import __version__, cost, kernel_shap, model
 from clarify_spark.bias import degenerate
 from clarify_spark.bias.counts import everyone
 from clarify_spark.bias.performance import ModelPerformance, model_performance
@@ -28,21 +28,24 @@ from clarify_spark.config import (
     model_format,
     unsupported,
 )
+from clarify_spark.cost import refuse_too_many
 from clarify_spark.errors import ConfigError, Problem
 from clarify_spark.explain.result import ShapResult
-from clarify_spark.kernel_shap import Job, ShapOptions
+from clarify_spark.model import Asked, Predicted
 from clarify_spark.redaction import without_secrets
 from clarify_spark.report import analysis_json, details, summary
+from clarify_spark.run import Options, Run
+from clarify_spark.shadow_endpoint import leftover_note
 from clarify_spark.spark.batches import user_errors
 from clarify_spark.spark.counts import Counts, count
 from clarify_spark.spark.datasets import Dataset, read, resolve_name
 from clarify_spark.spark.flip_test import flip_test
+from clarify_spark.spark.journal import Journal
 from clarify_spark.spark.profiles import profile
 from clarify_spark.spark.progress import Progress
-from clarify_spark.spark.scoring import predictor_spec, thresholded, with_model_predictions
 from clarify_spark.spark.session import Session
 from clarify_spark.spark.storage import Output
-from clarify_spark.udfs.predictors.spec import PredictorSpec
+from clarify_spark.udfs.traffic import Traffic
 
 ANALYSIS, DETAILS = "analysis.json", "analysis_details.json"
 LIBRARIES = ("numpy", "pandas", "pyarrow", "scikit-learn", "pydantic")
@@ -58,24 +61,13 @@ class Places:
 
 
 @dataclass(frozen=True)
-class Options:
-    """What the command line adds to a config."""
-
-    seed: int | None = None
-    strict: bool = False
-    dry_run: bool = False
-    allow_pickle: bool = False
-    trusted_types: tuple[str, ...] = ()
-    shap: ShapOptions = field(default_factory=ShapOptions)
-
-
-@dataclass(frozen=True)
 class Found:
-    """The data set of a run and what its analyses found; None for those that were not asked for."""
+    """What the analyses of a run found, None for those that were not asked for, and journals to remove in the end."""
 
-    dataset: Dataset
     bias: BiasResult | None
     shap: ShapResult | None
+    predictions: Traffic | None
+    journals: tuple[Journal, ...]
 
 
 @dataclass(frozen=True)
@@ -98,32 +90,49 @@ def runnable(text: str, *, strict: bool) -> Loaded:
 def run(session: Session, text: str, places: Places, options: Options) -> Result:
     """Run every analysis of the config in ``text`` and write the results to ``places.output``."""
     loaded = runnable(text, strict=options.strict)
-    config = loaded.config
     output = Output(places.output, session.spark)
     progress = Progress(session.spark)
-    with user_errors():
+    with user_errors(), ExitStack() as cached:
         if not options.dry_run:
             output.prepare()
+        if (leftover := leftover_note(output)) is not None:
+            progress.note(leftover)
         with progress.phase("Reading the data"):
-            dataset = read(session.spark, config, _data_uri(config, places))
-        with ExitStack() as cached:
-            cached.callback(dataset.release)
-            for note in dataset.source.notes:
-                progress.note(note)
-            if options.dry_run:
-                return _plan(config, dataset, options, loaded.warnings, progress)
-            bias = None
-            if asks_for_bias(config):
-                predicted = _with_predictions(config, dataset, options, progress)
-                cached.callback(predicted.release)
-                bias = _bias(config, predicted, _seed(config, options), progress)
-            job = _shap_job(config, dataset, options, progress)
-            explained = None if job is None else kernel_shap.explain(job, output)
-            found = Found(dataset, bias, None if explained is None else explained.result)
-        result = _write(output, loaded, options, text, found, progress)
-        if explained is not None:
-            explained.journal.remove()
+            dataset = read(session.spark, loaded.config, _data_uri(loaded.config, places))
+        cached.callback(dataset.release)
+        for note in dataset.source.notes:
+            progress.note(note)
+        this = Run(session, loaded.config, options, output, progress, dataset)
+        asked = model.asked(this)
+        if asked is not None:
+            refuse_too_many(asked.cost, options.max_model_calls)
+        if options.dry_run:
+            return _plan(this, asked, loaded.warnings)
+        found = _found(this, asked, cached)
+        result = _write(this, loaded, text, found)
+        for journal in found.journals:
+            journal.remove()
     return result
+
+
+def _found(this: Run, asked: Asked | None, cached: ExitStack) -> Found:
+    """What the analyses find; the model is gone again when this returns."""
+    with nullcontext() if asked is None else model.ready(this, asked) as ready:
+        predicted = Predicted(this.dataset)
+        bias = None
+        if asks_for_bias(this.config):
+            predicted = model.with_predictions(this, ready)
+            cached.callback(predicted.dataset.release)
+            bias = _bias(replace(this, dataset=predicted.dataset))
+        job = None if ready is None else ready.job
+        explained = None if job is None else kernel_shap.explain(job, this.output)
+    kept = (predicted.journal, None if explained is None else explained.journal)
+    return Found(
+        bias=bias,
+        shap=None if explained is None else explained.result,
+        predictions=predicted.traffic,
+        journals=tuple(journal for journal in kept if journal is not None),
+    )
 
 
 def asks_for_bias(config: AnalysisConfig) -> bool:
@@ -138,56 +147,18 @@ def _data_uri(config: AnalysisConfig, places: Places) -> str:
     return uri
 
 
-def _seed(config: AnalysisConfig, options: Options) -> int:
-    configured = config.methods.shap.seed if config.methods.shap is not None else None
-    return options.seed if options.seed is not None else configured or 0
-
-
-# --- predictions ----------------------------------------------------------------------------------------------------
-
-
-def _with_predictions(config: AnalysisConfig, dataset: Dataset, options: Options, progress: Progress) -> Dataset:
-    """The data set with a predicted label where post-training metrics need one; scores among them thresholded."""
-    if config.methods.post_training_bias is None:
-        return dataset
-    if dataset.predicted_label is not None:
-        threshold = config.probability_threshold
-        return dataset if threshold is None else thresholded(dataset, threshold)
-    with progress.phase("Calling the model"):
-        return with_model_predictions(dataset, _model(config, dataset, options))
-
-
-def _model(config: AnalysisConfig, dataset: Dataset, options: Options) -> PredictorSpec:
-    """The model of the config, and what the user allows it."""
-    if config.predictor is None:
-        raise ConfigError([Problem("predictor", "missing; the methods asked for need a model")])
-    spec = predictor_spec(config, config.predictor, dataset)
-    return replace(spec, allow_pickle=options.allow_pickle, trusted_types=options.trusted_types)
-
-
-# --- explanations ---------------------------------------------------------------------------------------------------
-
-
-def _shap_job(config: AnalysisConfig, dataset: Dataset, options: Options, progress: Progress) -> Job | None:
-    shap = config.methods.shap
-    if shap is None:
-        return None
-    spec = _model(config, dataset, options)
-    return Job(config, shap, dataset, spec, _seed(config, options), options.shap, progress)
-
-
 # --- bias -----------------------------------------------------------------------------------------------------------
 
 
-def _bias(config: AnalysisConfig, dataset: Dataset, seed: int, progress: Progress) -> BiasResult:
-    post, pre = config.methods.post_training_bias, config.methods.pre_training_bias
-    profiles, roles = _roles(config, dataset, progress, with_predictions=post is not None)
-    with progress.phase("Counting"):
-        counted = count(dataset, roles, profiles)
+def _bias(this: Run) -> BiasResult:
+    post, pre = this.config.methods.post_training_bias, this.config.methods.pre_training_bias
+    profiles, roles = _roles(this, with_predictions=post is not None)
+    with this.progress.phase("Counting"):
+        counted = count(this.dataset, roles, profiles)
     counts: CountTable = counted.facets
     if post is not None and "FT" in (post.methods if post.methods != "all" else ("FT",)):
-        with progress.phase("Flip test"):
-            counts = flip_test(dataset, roles, counted.facets, seed)
+        with this.progress.phase("Flip test"):
+            counts = flip_test(this.dataset, roles, counted.facets, this.seed)
     return BiasResult(
         roles=roles,
         profiles=profiles,
@@ -200,17 +171,15 @@ def _bias(config: AnalysisConfig, dataset: Dataset, seed: int, progress: Progres
     )
 
 
-def _roles(
-    config: AnalysisConfig, dataset: Dataset, progress: Progress, *, with_predictions: bool
-) -> tuple[dict[str, ColumnProfile], Roles]:
+def _roles(this: Run, *, with_predictions: bool) -> tuple[dict[str, ColumnProfile], Roles]:
     """What the role columns hold, and what each is taken for."""
-    names = role_names(config, dataset, with_predictions=with_predictions)
-    facts = needed_facts(config, dataset.kinds, names)
+    names = role_names(this.config, this.dataset, with_predictions=with_predictions)
+    facts = needed_facts(this.config, this.dataset.kinds, names)
     if names.group is not None:
         facts.setdefault(names.group, frozenset())
-    with progress.phase("Looking at the columns"):
-        profiles = profile(dataset, facts)
-        return profiles, resolve(config, profiles, names)
+    with this.progress.phase("Looking at the columns"):
+        profiles = profile(this.dataset, facts)
+        return profiles, resolve(this.config, profiles, names)
 
 
 def role_names(config: AnalysisConfig, dataset: Dataset, *, with_predictions: bool) -> RoleNames:
@@ -239,31 +208,32 @@ def _performance(roles: Roles, counted: Counts) -> ModelPerformance | None:
 # --- results --------------------------------------------------------------------------------------------------------
 
 
-def _write(output: Output, loaded: Loaded, options: Options, text: str, found: Found, progress: Progress) -> Result:
+def _write(this: Run, loaded: Loaded, text: str, found: Found) -> Result:
     """Write the details, then, last and whole, analysis.json."""
     bias, shap = found.bias, found.shap
     warnings = (*loaded.warnings, *(() if bias is None else (*bias.roles.warnings, *bias.notes)))
     facts = details.RunFacts(
-        dataset=_dataset_facts(found),
+        dataset=_dataset_facts(this.dataset, found),
         model=_model_facts(loaded.config),
-        seconds=progress.seconds,
-        versions=_versions(found.dataset.frame.sparkSession.version),
+        predictions=found.predictions,
+        seconds=this.progress.seconds,
+        versions=_versions(this.session.spark.version),
         config_sha256=hashlib.sha256(text.encode("utf-8")).hexdigest(),
-        seed=_seed(loaded.config, options),
+        seed=this.seed,
     )
     extra = analysis_json.text(details.document(bias, shap, warnings, facts))
     content = analysis_json.text(analysis_json.document(bias, shap))
-    written = [output.write(DETAILS, extra)]
-    written.insert(0, output.write(ANALYSIS, content))
+    written = [this.output.write(DETAILS, extra)]
+    written.insert(0, this.output.write(ANALYSIS, content))
     if shap is not None:
-        written.append(f"{output.uri}/{kernel_shap.FOLDER}/")
+        written.append(f"{this.output.uri}/{kernel_shap.FOLDER}/")
     said = (*warnings, *(() if bias is None else (caution.sentence for caution in bias.cautions)))
     shown = (*summary.lines(bias, shap), "", *(f"Written: {uri}" for uri in written))
     return Result(shown, said)
 
 
-def _dataset_facts(found: Found) -> dict[str, Any]:
-    source = found.dataset.source
+def _dataset_facts(dataset: Dataset, found: Found) -> dict[str, Any]:
+    source = dataset.source
     rows = found.shap.summary.rows if found.shap is not None else 0
     if found.bias is not None:
         rows = next(iter(found.bias.profiles.values())).rows
@@ -273,16 +243,18 @@ def _dataset_facts(found: Found) -> dict[str, Any]:
         "listing_sha256": source.listing_hash,
         "rows": rows,
         "malformed_records": source.malformed,
-        "features": list(found.dataset.features),
+        "features": list(dataset.features),
         "notes": [without_secrets(note) for note in source.notes],
     }
 
 
 def _model_facts(config: AnalysisConfig) -> dict[str, Any] | None:
     predictor = config.predictor
-    if predictor is None or predictor.model_uri is None:
+    if predictor is None or model_format(predictor) is None:
         return None
-    return {"model_uri": without_secrets(predictor.model_uri), "format": model_format(predictor)}
+    names = ("model_uri", "endpoint_name", "model_name", "target_model")
+    given = {name: getattr(predictor, name) for name in names if getattr(predictor, name) is not None}
+    return {**{name: without_secrets(text) for name, text in given.items()}, "format": model_format(predictor)}
 
 
 def _versions(spark_version: str) -> dict[str, str]:
@@ -295,35 +267,38 @@ def _versions(spark_version: str) -> dict[str, str]:
     return found
 
 
-def _plan(
-    config: AnalysisConfig, dataset: Dataset, options: Options, warnings: Sequence[str], progress: Progress
-) -> Result:
-    """What a run would do; data are read and columns judged, and only a few rows go to a model to be explained."""
-    files, said, roles = dataset.source.files, tuple[str, ...](), list[str]()
-    rows = dataset.source.rows
+def _plan(this: Run, asked: Asked | None, warnings: Sequence[str]) -> Result:
+    """What a run would do; data are read and columns judged, and a model is asked about a few rows at most."""
+    config, source, said, roles = this.config, this.dataset.source, tuple[str, ...](), list[str]()
+    rows = source.rows
     if asks_for_bias(config):
-        profiles, found = _roles(config, dataset, progress, with_predictions=False)
+        profiles, found = _roles(this, with_predictions=False)
         rows, said, roles = next(iter(profiles.values())).rows, found.warnings, list(summary.roles(found))
-    job = _shap_job(config, dataset, options, progress)
     methods = [name for name in ("pre_training_bias", "post_training_bias", "shap") if getattr(config.methods, name)]
     lines = (
         "Dry run: the config and the data fit together; nothing was computed or written.",
-        f"  data: files: {len(files)}, bytes: {sum(file.size for file in files):,}, "
-        f"columns: {len(dataset.columns)}" + ("" if rows is None else f", rows: {rows:,}"),
+        f"  data: files: {len(source.files)}, bytes: {sum(file.size for file in source.files):,}, "
+        f"columns: {len(this.dataset.columns)}" + ("" if rows is None else f", rows: {rows:,}"),
         *(f"  {line}" for line in roles),
         f"  methods: {', '.join(methods)}",
-        f"  model calls for predictions: {_model_calls(config, dataset)}",
-        *(f"  {line}" for line in (() if job is None else kernel_shap.cost(job))),
+        *(f"  {line}" for line in _model_lines(this, asked)),
     )
     return Result(lines, (*warnings, *said))
 
 
-def _model_calls(config: AnalysisConfig, dataset: Dataset) -> str:
-    if dataset.predicted_label is not None:
-        return "none: the data has predictions"
-    if config.methods.post_training_bias is None or config.predictor is None:
-        return "none"
-    return f"every row once, features: {len(dataset.features)}, {config.predictor.model_uri}"
+def _model_lines(this: Run, asked: Asked | None) -> Iterator[str]:
+    """What the model is asked for, and about how long that takes."""
+    if asked is None:
+        yield f"model: not called{'' if this.dataset.predicted_label is None else ', the data has predictions'}"
+        return
+    model_named = next(value for value in (asked.predictor.model_uri, asked.spec.uri) if value is not None)
+    yield f"model: {without_secrets(model_named)}, features: {len(this.dataset.features)}"
+    yield from cost.lines(asked.cost)
+    if asked.predictor.model_name is not None:
+        yield "time: not known before there is an endpoint; a dry run starts none"
+    elif asked.cost.records:
+        with model.ready(this, asked) as ready:
+            yield from cost.timing_lines(asked.cost, this.dataset, ready.spec, this.seed, this.progress)
 
 
 def analyze(config: Path, output: str, master: str | None, options: Options) -> Result:

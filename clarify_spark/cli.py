@@ -10,6 +10,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from clarify_spark import __version__
 from clarify_spark.errors import ClarifyError, CommandError, ConfigError
 from clarify_spark.redaction import without_secrets
+from clarify_spark.udfs.predictors.spec import Calling
 
 if TYPE_CHECKING:
     from clarify_spark.analysis import Result
@@ -188,19 +190,46 @@ def _add_analyze(commands: argparse._SubParsersAction[_Parser]) -> None:
         default=[],
         help="a type that a skops model may hold besides skops' own safe list (may be repeated)",
     )
+    _add_model_options(analyze)
     _add_shap_options(analyze)
     analyze.set_defaults(run=_analyze)
 
 
-def _add_shap_options(analyze: _Parser) -> None:
-    shap = analyze.add_argument_group("explanations (methods.shap)")
-    shap.add_argument("--single-file", action="store_true", help="write explanations_shap/out.csv as one file")
-    shap.add_argument(
+def _add_model_options(analyze: _Parser) -> None:
+    defaults = Calling()
+    model = analyze.add_argument_group("models and endpoints")
+    model.add_argument(
         "--max-model-calls",
         metavar="N",
         type=_positive,
         help="refuse to start when more than N records would go to the model",
     )
+    numbers = (
+        ("--max-payload-bytes", "payload_bytes", "bytes of a request to an endpoint"),
+        ("--max-batch-records", "batch_records", "records of a request"),
+        ("--requests-in-flight", "in_flight", "requests that a task has under way at once"),
+        ("--request-timeout", "timeout_seconds", "seconds to wait for an answer"),
+        ("--retry-seconds", "retry_seconds", "seconds to go on sending a request that fails for a passing reason"),
+    )
+    for option, name, what in numbers:
+        default = getattr(defaults, name)
+        model.add_argument(
+            option,
+            metavar="N",
+            dest=name,
+            type=_positive,
+            default=default,
+            help=f"{what} (default: {default:g})" if isinstance(default, float) else f"{what} (default: {default})",
+        )
+
+
+def _calling(arguments: argparse.Namespace) -> Calling:
+    return Calling(**{one.name: getattr(arguments, one.name) for one in fields(Calling)})
+
+
+def _add_shap_options(analyze: _Parser) -> None:
+    shap = analyze.add_argument_group("explanations (methods.shap)")
+    shap.add_argument("--single-file", action="store_true", help="write explanations_shap/out.csv as one file")
     shap.add_argument(
         "--force-resume",
         action="store_true",
@@ -246,8 +275,9 @@ def _analyze(arguments: argparse.Namespace) -> int:
     from clarify_spark.spark.session import require_pyspark, session
 
     require_pyspark()
-    from clarify_spark.analysis import Options, Places, run, runnable
+    from clarify_spark.analysis import Places, run, runnable
     from clarify_spark.kernel_shap import ShapOptions
+    from clarify_spark.run import Options
     from clarify_spark.spark.storage import local_path, read_text
 
     config = _place(arguments.config, "--config", PROCESSING / "input" / "config" / "analysis_config.json")
@@ -258,9 +288,10 @@ def _analyze(arguments: argparse.Namespace) -> int:
         dry_run=arguments.dry_run,
         allow_pickle=arguments.allow_pickle,
         trusted_types=tuple(arguments.trust_type),
+        max_model_calls=arguments.max_model_calls,
+        calling=_calling(arguments),
         shap=ShapOptions(
             single_file=arguments.single_file,
-            max_model_calls=arguments.max_model_calls,
             force_resume=arguments.force_resume,
             buffer_bytes=arguments.buffer_bytes,
         ),

@@ -42,7 +42,8 @@ SEED = 0
 
 def run(folder: Path, *, master: str | None) -> Result:
     """What to show after training the model and running the analysis into ``folder``."""
-    from clarify_spark.analysis import Options, analyze
+    from clarify_spark.analysis import analyze
+    from clarify_spark.run import Options
 
     folder.mkdir(parents=True, exist_ok=True)
     config = prepare(folder)

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from clarify_spark.udfs.ahead import in_order
+from clarify_spark.udfs.block_results import block_results
 from clarify_spark.udfs.coalition_values import CoalitionValues
 from clarify_spark.udfs.errors import ClarifyError, ModelError, RecordError
 from clarify_spark.udfs.explained import Explained, Probe, to_bytes
@@ -86,7 +86,7 @@ def _solved(plan: ShapPlan, differences: Outputs, totals: Outputs) -> tuple[Outp
 def explain_batches(
     batches: Iterator[pa.RecordBatch], plan: ShapPlan, features: Sequence[str], join: str | None
 ) -> Iterator[pa.RecordBatch]:
-    """One row per block: its number, how many rows it has, and its Explained as bytes (``explained.from_bytes``).
+    """One row per block (``block_results``), the result its Explained as bytes (``explained.from_bytes``).
 
     Batches come with ``row_key`` (int64), sorted by it, the columns ``features`` in the order of
     ``spec.feature_names`` and maybe the column ``join``; a block is never split over tasks.
@@ -97,25 +97,23 @@ def explain_batches(
         buffers.put(Buffer())
     predictor = cache(partial(load_predictor, plan.settings.spec))
 
-    def explained(table: pa.Table) -> pa.RecordBatch:
+    def explained(table: pa.Table) -> bytes:
         buffer = buffers.get()
         try:
-            return _explained_table(table, predictor(), plan, features, join, buffer)
+            return _explained_bytes(table, predictor(), plan, features, join, buffer)
         finally:
             buffers.put(buffer)
 
     # Threads that limit BLAS each would undo each other's limits; within this one theirs change nothing.
     with one_thread():
-        yield from in_order(explained, blocks(batches, plan.block_rows), at_once)
+        yield from block_results(explained, blocks(batches, plan.block_rows), plan.block_rows, at_once)
 
 
-def _explained_table(
+def _explained_bytes(
     table: pa.Table, predict: Predict, plan: ShapPlan, features: Sequence[str], join: str | None, buffer: Buffer
-) -> pa.RecordBatch:
-    """The row of one block."""
+) -> bytes:
     keys = table.column("row_key").to_numpy()
-    number = int(keys[0]) // plan.block_rows
-    place = f"block {number} (rows {keys[0]} to {keys[-1]})"
+    place = f"block {int(keys[0]) // plan.block_rows} (rows {keys[0]} to {keys[-1]})"
     try:
         explained = explain_block(_typed(table, plan.settings, features), predict, plan, buffer)
     except RecordError as error:
@@ -123,8 +121,7 @@ def _explained_table(
     except ClarifyError as error:
         raise type(error)(f"{place}: {error}") from error
     joined = None if join is None else tuple(table.column(join).cast(pa.string()).to_pylist())
-    result = to_bytes(replace(explained, row_keys=keys, join=joined))
-    return _row(block=pa.array([number]), rows=pa.array([len(keys)]), result=pa.array([result], pa.binary()))
+    return to_bytes(replace(explained, row_keys=keys, join=joined))
 
 
 def probe_batches(
@@ -139,8 +136,7 @@ def probe_batches(
             found = probe(_typed(table, settings, features), load_predictor(settings.spec), settings)
         except RecordError as error:
             raise ModelError(f"a record made of {told(int(keys[error.position]))}: {error}") from error
-        result = to_bytes(found)
-        yield _row(result=pa.array([result], pa.binary()))
+        yield pa.RecordBatch.from_pydict({"result": pa.array([to_bytes(found)], pa.binary())})
 
 
 def probe(frame: pd.DataFrame, predict: Predict, settings: ShapSettings) -> Probe:
@@ -172,7 +168,3 @@ def probe(frame: pd.DataFrame, predict: Predict, settings: ShapSettings) -> Prob
 def _typed(table: pa.Table, settings: ShapSettings, features: Sequence[str]) -> pd.DataFrame:
     spec = settings.spec
     return typed(table.select(list(features)).to_pandas(), spec.feature_names, spec.feature_kinds)
-
-
-def _row(**columns: pa.Array) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from clarify_spark.udfs.ahead import in_order
+from clarify_spark.udfs.block_results import block_results
 from clarify_spark.udfs.errors import ModelError, RecordError
 from clarify_spark.udfs.predictors import load_predictor
 from clarify_spark.udfs.predictors.answer import Answer, Labels, Predict, Scores, labels_of
@@ -133,8 +133,10 @@ def score_batches(
     Batches come with ``row_key`` (int64), sorted by it, and the columns ``features`` in the order of
     ``spec.feature_names``; a block is never split over tasks.
     """
-    for block, predictions in _predicted_blocks(batches, spec, features):
-        for name, column in _told(predictions).items():
+    predict: Predict | None = None
+    for block in blocks(batches):
+        predict = predict or load_predictor(spec)
+        for name, column in _told(_predictions(block, predict, spec, features)).items():
             block = block.append_column(name, column)
         yield from block.combine_chunks().to_batches()
 
@@ -142,14 +144,16 @@ def score_batches(
 def scored_blocks(
     batches: Iterator[pa.RecordBatch], spec: PredictorSpec, features: Sequence[str]
 ) -> Iterator[pa.RecordBatch]:
-    """One row per block: its number, how many rows it has, and its Scored as bytes; batches as in ``score_batches``."""
-    for block, predictions in _predicted_blocks(batches, spec, features):
-        keys = block.column("row_key")
-        number = int(keys[0].as_py()) // BLOCK_ROWS
-        table = pa.table({"row_key": keys, **_told(predictions)})
-        result = Scored(table, predictions.traffic or Traffic()).to_bytes()
-        columns = [pa.array([number]), pa.array([len(keys)]), pa.array([result], pa.binary())]
-        yield pa.RecordBatch.from_arrays(columns, names=["block", "rows", "result"])
+    """One row per block (``block_results``), the result its Scored as bytes; batches come as in ``score_batches``."""
+    predictor = cache(partial(load_predictor, spec))
+
+    def scored(block: pa.Table) -> bytes:
+        predictions = _predictions(block, predictor(), spec, features)
+        table = pa.table({"row_key": block.column("row_key"), **_told(predictions)})
+        return Scored(table, predictions.traffic or Traffic()).to_bytes()
+
+    at_once = spec.calling.in_flight if spec.remote else 1
+    yield from block_results(scored, blocks(batches), BLOCK_ROWS, at_once)
 
 
 def unpacked(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -159,21 +163,14 @@ def unpacked(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             yield from Scored.from_bytes(result).table.combine_chunks().to_batches()
 
 
-def _predicted_blocks(
-    batches: Iterator[pa.RecordBatch], spec: PredictorSpec, features: Sequence[str]
-) -> Iterator[tuple[pa.Table, Predictions]]:
-    """Each block with its predictions; of an endpoint as many blocks at once as requests may be under way."""
-    predictor = cache(partial(load_predictor, spec))
-
-    def predicted(block: pa.Table) -> tuple[pa.Table, Predictions]:
-        frame = typed(block.select(list(features)).to_pandas(), spec.feature_names, spec.feature_kinds)
-        try:
-            return block, settle(predictor()(frame), spec)
-        except RecordError as error:
-            key = block.column("row_key")[error.position].as_py()
-            raise ModelError(f"{told(key)}: {error}") from error
-
-    yield from in_order(predicted, blocks(batches), spec.calling.in_flight if spec.remote else 1)
+def _predictions(block: pa.Table, predict: Predict, spec: PredictorSpec, features: Sequence[str]) -> Predictions:
+    """The predictions for the rows of a block."""
+    frame = typed(block.select(list(features)).to_pandas(), spec.feature_names, spec.feature_kinds)
+    try:
+        return settle(predict(frame), spec)
+    except RecordError as error:
+        key = block.column("row_key")[error.position].as_py()
+        raise ModelError(f"{told(key)}: {error}") from error
 
 
 def blocks(batches: Iterator[pa.RecordBatch], rows: int = BLOCK_ROWS) -> Iterator[pa.Table]:

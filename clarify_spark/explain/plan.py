@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clarify_spark.config import Shap
 from clarify_spark.errors import ModelError
@@ -45,7 +46,7 @@ def plan_of(shap: Shap, settings: ShapSettings, probe: Probe) -> ShapPlan:
     with one_thread():
         prior = fit_prior(coalitions, probe.differences, probe.totals, settings.seed) if sampled else default_prior()
         shared = game(players, settings.samples, settings.estimator, prior, settings.seed, settings.standard_errors)
-    engine = _engine(shap, settings, probe)
+    engine = engine_of(shap, settings, probe.pair_sizes)
     return ShapPlan(
         settings=settings,
         engine=engine,
@@ -53,14 +54,14 @@ def plan_of(shap: Shap, settings: ShapSettings, probe: Probe) -> ShapPlan:
         expected=_expected(settings, probe),
         game=shared,
         prior=prior,
-        block_rows=block_rows(records_per_row(settings, engine, probe)),
+        block_rows=block_rows(records_per_row(settings, engine, probe.pair_sizes)),
     )
 
 
-def records_per_row(settings: ShapSettings, engine: str, probe: Probe) -> float:
-    """Model records per explained row: the mean over the pilot rows."""
+def records_per_row(settings: ShapSettings, engine: Engine, pair_sizes: NDArray[np.int64]) -> float:
+    """Model records per explained row: the mean over the pilot rows, whose pair sizes (r, B) are given."""
     if engine == "pairwise":
-        return float(pair_records(probe.pair_sizes, settings.samples)) / max(1, len(probe.pair_sizes)) + 1.0
+        return float(pair_records(pair_sizes, settings.samples)) / max(1, len(pair_sizes)) + 1.0
     own_base = len(settings.players) < len(settings.spec.feature_names)
     coalitions = 2 * max(1, settings.samples // 2) if settings.samples else 0  # they come in pairs
     return float(coalitions + own_base) * len(settings.background.weights) + 1.0
@@ -72,13 +73,13 @@ def block_rows(records: float) -> int:
     return int(2 ** int(np.log2(rows)))
 
 
-def _engine(shap: Shap, settings: ShapSettings, probe: Probe) -> Engine:
+def engine_of(shap: Shap, settings: ShapSettings, pair_sizes: NDArray[np.int64]) -> Engine:
     """The engine asked for; by default pair games where they need clearly fewer model records."""
     if shap.engine == "auto":
-        if settings.link != "identity" or not len(probe.pair_sizes):
+        if settings.link != "identity" or not len(pair_sizes):
             return "shared"
-        pairs = records_per_row(settings, "pairwise", probe)
-        return "pairwise" if pairs <= PAIRS_SAVE * records_per_row(settings, "shared", probe) else "shared"
+        pairs = records_per_row(settings, "pairwise", pair_sizes)
+        return "pairwise" if pairs <= PAIRS_SAVE * records_per_row(settings, "shared", pair_sizes) else "shared"
     return shap.engine
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clarify_spark.explain.medians import order_statistics
+from clarify_spark.udfs.traffic import Traffic, together
 
 if TYPE_CHECKING:
     from clarify_spark.udfs.explained import Explained
@@ -51,6 +52,7 @@ class Summary:
     records: int
     calls: int
     duplicates: int
+    traffic: Traffic | None = None
 
 
 class Totals:
@@ -93,6 +95,7 @@ class Totals:
             records=sums.records,
             calls=sums.calls,
             duplicates=sums.duplicates,
+            traffic=sums.traffic,
         )
 
     def _errors(self, block: Explained) -> Floats | None:
@@ -155,6 +158,7 @@ class _Sums:
     records: int
     calls: int
     duplicates: int
+    traffic: Traffic | None
 
 
 def _sums(block: Explained, errors: Floats | None, method: AggMethod) -> _Sums:
@@ -179,6 +183,7 @@ def _sums(block: Explained, errors: Floats | None, method: AggMethod) -> _Sums:
         records=block.records,
         calls=block.calls,
         duplicates=block.duplicates,
+        traffic=block.traffic,
     )
 
 
@@ -198,6 +203,7 @@ def _added(left: _Sums, right: _Sums) -> _Sums:
         records=left.records + right.records,
         calls=left.calls + right.calls,
         duplicates=left.duplicates + right.duplicates,
+        traffic=together([left.traffic, right.traffic]),
     )
 
 

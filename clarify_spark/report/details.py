@@ -16,8 +16,14 @@ from clarify_spark.columns import ColumnProfile
 from clarify_spark.explain.result import ShapResult
 from clarify_spark.report.analysis_json import finite, metric, number
 from clarify_spark.report.shap_details import kernel_shap
+from clarify_spark.udfs.traffic import Traffic
 
 VERSION = "1.0"
+#: Why requests fail, as Traffic counts them.
+FAILURES = (
+    "throttled", "unavailable", "unreachable", "timed_out", "disconnected", "garbled", "model_errors", "refused",
+    "too_large",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,7 @@ class RunFacts:
 
     dataset: Mapping[str, Any]
     model: Mapping[str, Any] | None
+    predictions: Traffic | None
     seconds: Mapping[str, float]
     versions: Mapping[str, str]
     config_sha256: str
@@ -43,10 +50,32 @@ def document(
         **({} if shap is None else {"kernel_shap": kernel_shap(shap)}),
         "dataset": dict(facts.dataset),
         "model": None if facts.model is None else dict(facts.model),
+        **_model_calls(facts, shap),
         "seed": facts.seed,
         "config_sha256": facts.config_sha256,
         "versions": dict(facts.versions),
         "seconds": dict(facts.seconds),
+    }
+
+
+def _model_calls(facts: RunFacts, shap: ShapResult | None) -> dict[str, Any]:
+    """What was sent to an endpoint, for predictions and for explanations; nothing for models in process."""
+    sent = {"predictions": facts.predictions, "kernel_shap": None if shap is None else shap.summary.traffic}
+    told = {name: _traffic(traffic) for name, traffic in sent.items() if traffic is not None}
+    return {"model_calls": told} if told else {}
+
+
+def _traffic(traffic: Traffic) -> dict[str, Any]:
+    failed = {name: getattr(traffic, name) for name in FAILURES if getattr(traffic, name)}
+    mean = traffic.records / traffic.answered if traffic.answered else 0.0
+    return {
+        "records": traffic.records,
+        "requests": traffic.requests,
+        "bytes_sent": traffic.bytes_sent,
+        "records_per_request": {"fewest": traffic.fewest, "mean": mean, "most": traffic.most},
+        "failed_requests": failed,
+        "requests_cut_in_two": traffic.splits,
+        "seconds_waited": traffic.waited,
     }
 
 

@@ -67,11 +67,16 @@ def user_errors() -> Iterator[None]:
         raise translated from error
 
 
+def user_error(kind: str, text: str) -> ClarifyError:
+    """The error that an executor names by its class."""
+    return _KINDS[kind](text)
+
+
 def translate(text: str) -> ClarifyError | None:
     """The user's error in the text of a Spark exception, None when the text names none that is known."""
     own = list(_OWN_ERROR.finditer(text))
     if own:
-        return _KINDS[own[-1]["kind"]](own[-1]["text"].strip())
+        return user_error(own[-1]["kind"], own[-1]["text"].strip())
     for pattern, kind, meaning in _KNOWN:
         found = re.search(pattern, text)
         if found:

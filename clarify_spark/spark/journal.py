@@ -1,6 +1,7 @@
-"""Finished blocks of explanations, kept beside the results until these are whole, so that a killed run continues.
+"""Finished blocks of a run (explanations, predictions), kept beside the results until these are whole.
 
-A folder holds ``manifest.json`` (the facts that the results follow from) and one file per finished range of row keys.
+A killed run continues from them. A folder holds ``manifest.json`` (the facts that the results follow from) and one
+file per finished range of row keys.
 Every file ends with its length and a checksum over the run, its name and its content: what was cut short, damaged or
 left by another run is not there for a reader, whether or not the file system renames atomically.
 """
@@ -21,7 +22,8 @@ from clarify_spark.errors import OutputError
 from clarify_spark.spark.storage import Output
 from clarify_spark.udfs.explained import Explained, from_bytes
 
-FOLDER = "explanations_shap/_journal"
+#: Where the journals of explanations and of predictions are.
+EXPLANATIONS, PREDICTIONS = "explanations_shap/_journal", "_predictions_journal"
 MANIFEST = "manifest.json"
 _RANGE = re.compile(r"range-(\d+)-(\d+)\.arrow")
 _MAGIC = b"clarify1"
@@ -77,9 +79,12 @@ class Journal:
     ``note`` says why an older run's are not used, or are in spite of changes; then ``forced`` is True.
     """
 
-    def __init__(self, output: Output, facts: Mapping[str, Any], *, force_resume: bool = False) -> None:
+    def __init__(
+        self, output: Output, facts: Mapping[str, Any], *, folder: str = EXPLANATIONS, force_resume: bool = False
+    ) -> None:
         """Open the journal in ``output``: of a run with other ``facts`` (JSON by name) it is emptied, unless forced."""
         self._output = output
+        self._folder = folder
         self._lock = threading.Lock()
         self._rows: dict[Range, int] = {}
         self.note: str | None = None
@@ -91,13 +96,13 @@ class Journal:
             self._find_ranges()
         else:
             self._id = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()
-            output.delete(FOLDER)
+            output.delete(self._folder)
         if found is not None and found["facts"] != wanted:
             self.forced = force_resume
             self.note = _told(_changed(found["facts"], wanted), kept=force_resume)
         if found is None or found["facts"] != wanted:
             manifest = {"id": self._id, "facts": wanted}
-            output.write(f"{FOLDER}/{MANIFEST}", json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+            output.write(f"{self._folder}/{MANIFEST}", json.dumps(manifest, indent=2, sort_keys=True) + "\n")
 
     @property
     def ranges(self) -> tuple[Range, ...]:
@@ -117,12 +122,12 @@ class Journal:
         """Forget ranges that are not made of whole blocks of so many row keys; a forced resume may find such."""
         for done in self.ranges:
             if done.lo % block_rows or done.hi % block_rows:
-                self._output.delete(f"{FOLDER}/{done.name}")
+                self._output.delete(f"{self._folder}/{done.name}")
                 del self._rows[done]
 
     def commit(self, done: Range, blocks: Sequence[Block]) -> None:
         """Keep the blocks of a range: when this returns, no crash loses them. Threads may call it at once."""
-        self._output.write_bytes(f"{FOLDER}/{done.name}", self._sealed(done.name, _packed(blocks)))
+        self._output.write_bytes(f"{self._folder}/{done.name}", self._sealed(done.name, _packed(blocks)))
         with self._lock:
             self._rows[done] = sum(block.rows for block in blocks)
 
@@ -130,7 +135,7 @@ class Journal:
         """The blocks of a finished range, in order."""
         data = self.get(done.name)
         if data is None:
-            uri = f"{self._output.uri}/{FOLDER}/{done.name}"
+            uri = f"{self._output.uri}/{self._folder}/{done.name}"
             raise OutputError(f"{uri} was damaged or removed while it was needed; run the command again to repair it.")
         return _unpacked(data)
 
@@ -142,19 +147,19 @@ class Journal:
 
     def put(self, name: str, data: bytes) -> None:
         """Keep something else of the run under a name."""
-        self._output.write_bytes(f"{FOLDER}/{name}", self._sealed(name, data))
+        self._output.write_bytes(f"{self._folder}/{name}", self._sealed(name, data))
 
     def get(self, name: str) -> bytes | None:
         """What was put there by this run, None when nothing was or it is damaged."""
-        data = self._output.read_bytes(f"{FOLDER}/{name}")
+        data = self._output.read_bytes(f"{self._folder}/{name}")
         return None if data is None else self._unsealed(name, data)
 
     def remove(self) -> None:
         """Delete the journal; the results must be whole by now."""
-        self._output.delete(FOLDER)
+        self._output.delete(self._folder)
 
     def _manifest(self) -> dict[str, Any] | None:
-        data = self._output.read_bytes(f"{FOLDER}/{MANIFEST}")
+        data = self._output.read_bytes(f"{self._folder}/{MANIFEST}")
         try:
             found = json.loads(data) if data is not None else None
         except ValueError:  # cut short
@@ -164,7 +169,7 @@ class Journal:
 
     def _find_ranges(self) -> None:
         """Take in every whole range file; of files that overlap (two drivers at once), the first and longest."""
-        matches = [_RANGE.fullmatch(name) for name in self._output.names(FOLDER)]
+        matches = [_RANGE.fullmatch(name) for name in self._output.names(self._folder)]
         named = [Range(int(match[1]), int(match[2])) for match in matches if match]
         end = -1
         for candidate in sorted(named, key=lambda one: (one.lo, -one.hi)):

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from pyspark import StorageLevel
 from pyspark.sql import functions as sf
-from pyspark.sql.types import DoubleType, StringType, StructField, StructType
+from pyspark.sql.types import DoubleType, LongType, StringType, StructField, StructType
 
 from clarify_spark.columns import Kind
 from clarify_spark.config import AnalysisConfig, Predictor, model_format
 from clarify_spark.errors import ConfigError, ModelError, Problem
+from clarify_spark.spark.crew import Work, results
 from clarify_spark.spark.datasets import Column, Dataset
 from clarify_spark.spark.formats.caching import cached
+from clarify_spark.spark.journal import Journal
+from clarify_spark.spark.progress import Progress
+from clarify_spark.spark.sample import feature_ids
 from clarify_spark.udfs.predictors.spec import PredictorSpec
-from clarify_spark.udfs.scoring import BLOCK_ROWS, score_batches
+from clarify_spark.udfs.scoring import BLOCK_ROWS, Scored, score_batches, scored_blocks, unpacked
+from clarify_spark.udfs.traffic import Traffic, together
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as Expression
@@ -24,43 +33,93 @@ if TYPE_CHECKING:
 #: The predictions' column: its name unless the data already uses it, and its Spark name.
 PREDICTED_NAME = "predicted_label"
 PREDICTED_ID = "predicted"
+#: What scoring tells of a row.
+_TOLD = (
+    StructField("label_text", StringType()),
+    StructField("label_kind", StringType()),
+    StructField("score", DoubleType()),
+)
+#: About how many bytes the predictions of a row have on their way.
+ROW_BYTES = 32
 _SPARK_TYPES: dict[Kind, str] = {"integer": "bigint", "float": "double", "boolean": "boolean", "string": "string"}
 _WIDEST: tuple[Kind, ...] = ("string", "float", "integer", "boolean")
 
 
 def predictor_spec(config: AnalysisConfig, predictor: Predictor, dataset: Dataset) -> PredictorSpec:
-    """The model of a config and how executors talk to it."""
+    """The model of a config and how executors talk to it; the values of HTTP headers are those of the environment."""
     form = model_format(predictor)
-    if form is None or predictor.model_uri is None:
+    uri = predictor.model_uri or predictor.endpoint_name or predictor.model_name
+    if form is None or uri is None:
         raise ConfigError([Problem("predictor.model_uri", f"found {predictor.model_uri!r}; set model_format")])
     default_type = config.dataset_type if config.dataset_type != "application/x-parquet" else None
     content_type = predictor.content_type or default_type
     template = predictor.content_template
-    if isinstance(template, dict):
-        raise ConfigError([Problem("predictor.content_template", "the object form is not supported yet; give a text")])
     return PredictorSpec(
         format=form,
-        uri=predictor.model_uri,
+        uri=uri,
         feature_names=dataset.features,
         feature_kinds=tuple(dataset.column(name).kind for name in dataset.features),
         content_type=content_type,
         accept_type=predictor.accept_type or content_type,
-        content_template=template,
+        content_template=tuple(template.items()) if isinstance(template, dict) else template,
         record_template=predictor.record_template,
         label=predictor.label,
         probability=predictor.probability,
         label_headers=predictor.label_headers,
         probability_threshold=config.probability_threshold,
+        entry_script=predictor.entry_script,
+        headers=tuple(_headers(predictor.http_headers or {})),
+        target_model=predictor.target_model,
+        custom_attributes=predictor.custom_attributes,
     )
+
+
+def _headers(variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The headers' names and values; raises a ConfigError for variables that are not set."""
+    absent = [
+        Problem(f"predictor.http_headers.{name}", f"the environment variable {variable} is not set")
+        for name, variable in variables.items()
+        if variable not in os.environ
+    ]
+    if absent:
+        raise ConfigError(absent)
+    for name, variable in variables.items():
+        yield name, os.environ[variable]
 
 
 def with_model_predictions(dataset: Dataset, spec: PredictorSpec) -> Dataset:
     """The data set with the model's predicted labels; every row has been to the model when this returns."""
-    features = [dataset.column(name).id for name in spec.feature_names]
+    features = feature_ids(dataset, spec)
     blocks = sf.floor(sf.col("row_key") / sf.lit(BLOCK_ROWS))
     in_blocks = dataset.keyed.repartition(_tasks(dataset), blocks).sortWithinPartitions("row_key")
     score = partial(score_batches, spec=spec, features=features)
-    with cached(in_blocks.mapInArrow(score, _scored_schema(in_blocks))) as scored:
+    return _labelled(dataset, in_blocks.mapInArrow(score, _scored_schema(in_blocks)))
+
+
+def with_kept_predictions(
+    dataset: Dataset, spec: PredictorSpec, journal: Journal, progress: Progress
+) -> tuple[Dataset, Traffic | None]:
+    """The same, but finished blocks are kept in a journal, for calls to an endpoint take time and money."""
+    features = feature_ids(dataset, spec)
+    rows = dataset.keyed.select("row_key", *features).persist(StorageLevel.MEMORY_AND_DISK)
+    call = partial(scored_blocks, spec=spec, features=features)
+    work = Work(rows, BLOCK_ROWS, call, Scored.from_bytes, ROW_BYTES, journal)
+    traffic: Traffic | None = None
+    try:
+        with closing(results(work, progress, "Calling the model")) as scored:
+            for block in scored:
+                traffic = together([traffic, block.traffic])
+    finally:
+        rows.unpersist()
+    kept = [(bytearray(block.result),) for wave in journal.ranges for block in journal.blocks(wave)]
+    packed = dataset.keyed.sparkSession.createDataFrame(kept, "result binary")
+    predictions = packed.mapInArrow(unpacked, StructType([StructField("row_key", LongType()), *_TOLD]))
+    return _labelled(dataset, dataset.keyed.join(predictions, "row_key")), traffic
+
+
+def _labelled(dataset: Dataset, rows: DataFrame) -> Dataset:
+    """The data set of rows that have ``label_text`` and ``label_kind`` beside their columns."""
+    with cached(rows) as scored:
         kind = _kind_of_labels(scored)
     label = sf.col("label_text").cast(_SPARK_TYPES[kind]).alias(PREDICTED_ID)
     return _with_prediction(dataset, scored, label, kind)
@@ -105,8 +164,7 @@ def _with_prediction(dataset: Dataset, rows: DataFrame, label: Expression, kind:
 
 
 def _scored_schema(rows: DataFrame) -> StructType:
-    told = [StructField("label_text", StringType()), StructField("label_kind", StringType())]
-    return StructType([*rows.schema.fields, *told, StructField("score", DoubleType())])
+    return StructType([*rows.schema.fields, *_TOLD])
 
 
 def _kind_of_labels(scored: DataFrame) -> Kind:

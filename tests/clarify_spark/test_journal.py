@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clarify_spark.errors import OutputError
-from clarify_spark.spark.journal import FOLDER, MANIFEST, Block, Journal, Range, without
+from clarify_spark.spark.journal import EXPLANATIONS, MANIFEST, Block, Journal, Range, without
 from clarify_spark.spark.storage import Output
 from clarify_spark.udfs.explained import Explained, to_bytes
 
@@ -54,7 +54,7 @@ def filled(folder):
 
 
 def file(folder, name="range-0-8.arrow"):
-    return folder / FOLDER / name
+    return folder / EXPLANATIONS / name
 
 
 def test_another_process_with_the_same_facts_finds_every_range_in_order(tmp_path):
@@ -142,7 +142,7 @@ def test_a_run_with_other_facts_starts_afresh_and_says_which_differ(tmp_path, ch
     journal = opened(tmp_path, FACTS | changed)
     assert f"Starting afresh: {said}" in journal.note
     assert journal.ranges == ()
-    assert [path.name for path in (tmp_path / FOLDER).iterdir()] == [MANIFEST]
+    assert [path.name for path in (tmp_path / EXPLANATIONS).iterdir()] == [MANIFEST]
     assert opened(tmp_path, FACTS | changed).note is None
 
 
@@ -179,7 +179,7 @@ def test_a_manifest_that_cannot_be_read_means_a_fresh_start(tmp_path, content):
 
 def test_a_removed_journal_leaves_nothing(tmp_path):
     filled(tmp_path).remove()
-    assert not (tmp_path / FOLDER).exists()
+    assert not (tmp_path / EXPLANATIONS).exists()
 
 
 def test_a_disk_that_takes_no_more_is_told_and_what_was_committed_stays(tmp_path):
@@ -192,7 +192,7 @@ def test_a_disk_that_takes_no_more_is_told_and_what_was_committed_stays(tmp_path
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert journal.ranges == opened(tmp_path).ranges == (Range(0, 8), Range(8, 16))
-    assert not list((tmp_path / FOLDER).glob("*.tmp"))
+    assert not list((tmp_path / EXPLANATIONS).glob("*.tmp"))
 
 
 def ranges(keys):

@@ -16,7 +16,7 @@ from pyspark.sql import functions as sf
 from sklearn.linear_model import LogisticRegression
 
 from clarify_spark.errors import DataError, ModelError
-from clarify_spark.spark import explanations
+from clarify_spark.spark import crew, explanations
 from clarify_spark.spark.datasets import Column
 from clarify_spark.spark.explanations import Pace, explain, probe
 from clarify_spark.spark.journal import Journal, Range
@@ -136,7 +136,7 @@ def test_a_finished_run_needs_no_model(dataset, plan, journal, progress, frame, 
     gone = replace(plan.settings, spec=replace(spec, uri="/nowhere/model.joblib"))
     found = list(explain(dataset(), replace(plan, settings=gone), journal(), progress))
     assert [to_bytes(block) for block in found] == in_one_process(frame, plan)
-    assert f"Resuming: {ROWS} of {ROWS} rows are already done." in progress._stream.getvalue()
+    assert f"Resuming: {ROWS} of {ROWS} rows are already done (Explaining)." in progress._stream.getvalue()
 
 
 def test_a_model_that_fails_amid_the_rows_ends_the_run_and_what_was_finished_stays(
@@ -182,14 +182,14 @@ def until(holds, seconds=20):
 def test_a_data_set_without_rows_is_told(dataset, plan, journal, progress):
     empty = dataset()
     empty.keyed = empty.keyed.limit(0)
-    with pytest.raises(DataError, match="no rows to explain"):
+    with pytest.raises(DataError, match="has no rows"):
         list(explain(empty, plan, journal(), progress))
 
 
 def test_data_that_changed_since_the_interruption_are_told(dataset, plan, journal, progress, frame):
     list(explain(dataset(), plan, journal(), progress))
     fewer = frame[frame.index != 100]
-    with pytest.raises(DataError, match="299 rows were counted but 300 explained: the data changed"):
+    with pytest.raises(DataError, match="299 rows were counted but 300 came back: the data changed"):
         list(explain(dataset(rows=fewer), plan, journal(), progress))
 
 
@@ -197,19 +197,20 @@ def test_data_that_changed_since_the_interruption_are_told(dataset, plan, journa
 def test_tasks_of_a_wave_get_the_same_number_of_blocks_but_for_one(spark, dataset, plan, journal, frame, tasks):
     small = replace(plan, block_rows=1)
     rows = dataset().keyed
-    work = explanations._Work(rows, small, explanations._layout(rows, 1), journal())
+    work = explanations._work(rows, small, journal())
+    layout = work.layout()
     wave = Range(10, (2 << FILE_BITS) + 120)
     inside = rows.where((sf.col("row_key") >= wave.lo) & (sf.col("row_key") < wave.hi))
-    spread = inside.repartition(tasks, work._partition(wave, tasks)).select(sf.spark_partition_id())
+    spread = inside.repartition(tasks, crew._partition(spark, layout, wave, tasks)).select(sf.spark_partition_id())
     counts = Counter(row[0] for row in spread.collect())
     assert sorted(counts) == list(range(tasks))
     assert max(counts.values()) - min(counts.values()) <= 1
 
 
 def test_every_task_of_any_number_of_tasks_has_an_integer_that_spark_sends_there(spark):
-    hashes = explanations._hashes(spark)
+    hashes = crew._hashes(spark)
     for tasks in range(1, MOST_TASKS + 1):
-        assert np.array_equal(hashes[explanations.partition_keys(hashes, tasks)] % tasks, np.arange(tasks))
+        assert np.array_equal(hashes[crew.partition_keys(hashes, tasks)] % tasks, np.arange(tasks))
 
 
 def test_the_probe_sees_the_same_rows_for_any_partitions(dataset, plan, progress):

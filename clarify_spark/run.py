@@ -1,0 +1,45 @@
+"""One run: what the command line adds to a config, and where a run works."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from clarify_spark.config import AnalysisConfig
+from clarify_spark.kernel_shap import ShapOptions
+from clarify_spark.spark.datasets import Dataset
+from clarify_spark.spark.progress import Progress
+from clarify_spark.spark.session import Session
+from clarify_spark.spark.storage import Output
+from clarify_spark.udfs.predictors import Calling
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line adds to a config."""
+
+    seed: int | None = None
+    strict: bool = False
+    dry_run: bool = False
+    allow_pickle: bool = False
+    trusted_types: tuple[str, ...] = ()
+    max_model_calls: int | None = None
+    calling: Calling = field(default_factory=Calling)
+    shap: ShapOptions = field(default_factory=ShapOptions)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A config at work on its data."""
+
+    session: Session
+    config: AnalysisConfig
+    options: Options
+    output: Output
+    progress: Progress
+    dataset: Dataset
+
+    @property
+    def seed(self) -> int:
+        """The seed of every random choice."""
+        shap = self.config.methods.shap
+        return self.options.seed if self.options.seed is not None else (shap.seed if shap is not None else None) or 0

@@ -1,0 +1,39 @@
+"""What becomes of the blocks of a task: one row each, of a result or of the error that a user can mend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import pyarrow as pa
+
+from clarify_spark.udfs.ahead import in_order
+from clarify_spark.udfs.errors import ClarifyError
+
+#: The columns as Spark's types; where ``error`` is not null, ``result`` is.
+SCHEMA = "block bigint, rows bigint, result binary, error_kind string, error string"
+
+
+def block_results(
+    work: Callable[[pa.Table], bytes], blocks: Iterable[pa.Table], block_rows: int, at_once: int
+) -> Iterator[pa.RecordBatch]:
+    """One row per block in order, so many blocks being worked on at once; the first that fails is the last.
+
+    An error is handed over instead of raised, for Spark would throw away what the task has finished, and try again.
+    """
+
+    def attempted(block: pa.Table) -> tuple[pa.RecordBatch, bool]:
+        keys = block.column("row_key")
+        found: dict[str, object] = {"result": None, "error_kind": None, "error": None}
+        try:
+            found["result"] = work(block)
+        except ClarifyError as error:
+            found |= {"error_kind": type(error).__name__, "error": str(error)}
+        types = {"result": pa.binary(), "error_kind": pa.string(), "error": pa.string()}
+        columns = {name: pa.array([value], types[name]) for name, value in found.items()}
+        numbers = {"block": pa.array([keys[0].as_py() // block_rows]), "rows": pa.array([len(keys)])}
+        return pa.RecordBatch.from_pydict({**numbers, **columns}), found["error"] is not None
+
+    for batch, failed in in_order(attempted, blocks, at_once):
+        yield batch
+        if failed:
+            return

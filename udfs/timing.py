@@ -1,0 +1,60 @@
+"""How long a model takes, from a few records: what an estimate of a run is made of."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+import pyarrow as pa
+
+from clarify_spark.udfs.predictors import load_predictor
+from clarify_spark.udfs.predictors.answer import Predict, matrix_of
+from clarify_spark.udfs.predictors.features import typed
+from clarify_spark.udfs.predictors.spec import PredictorSpec
+
+#: A model in process is asked about its few records again and again, in one call of so many: it costs nothing.
+IN_PROCESS_RECORDS = 2048
+#: The columns as Spark's types.
+SCHEMA = "records bigint, per_request double, per_record double"
+
+
+def timed_batches(
+    batches: Iterator[pa.RecordBatch], spec: PredictorSpec, features: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    """One row: how many records were sent, the seconds of a request whatever it holds, and of each record in it."""
+    received = [batch for batch in batches if batch.num_rows]
+    if received:
+        values = pa.Table.from_batches(received).select(list(features)).to_pandas()
+        frame = typed(values, spec.feature_names, spec.feature_kinds)
+        found = (_over_the_network if spec.remote else _in_process)(frame, load_predictor(spec))
+        yield pa.RecordBatch.from_pydict({name: [value] for name, value in found.items()})
+
+
+def _over_the_network(frame: pd.DataFrame, predict: Predict) -> dict[str, float]:
+    """From one request with one record and one with the others."""
+    first = _seconds(predict, frame.iloc[:1])
+    rest = frame.iloc[1:]
+    each = max(0.0, (_seconds(predict, rest) - first) / max(1, len(rest) - 1)) if len(rest) else 0.0
+    return {"records": len(frame), "per_request": max(0.0, first - each), "per_record": each}
+
+
+def _in_process(frame: pd.DataFrame, predict: Predict) -> dict[str, float]:
+    """From one large call, after a small one that loads whatever is loaded late."""
+    _seconds(predict, frame)
+    many = pd.concat([frame] * (IN_PROCESS_RECORDS // len(frame) + 1), ignore_index=True)
+    matrix = matrix_of(predict)
+    if matrix is None:
+        seconds = _seconds(predict, many)
+    else:
+        cells = many.to_numpy(dtype="float64").copy(order="F")
+        start = time.perf_counter()
+        matrix(cells)
+        seconds = time.perf_counter() - start
+    return {"records": 0, "per_request": 0.0, "per_record": seconds / len(many)}
+
+
+def _seconds(predict: Predict, frame: pd.DataFrame) -> float:
+    start = time.perf_counter()
+    predict(frame)
+    return time.perf_counter() - start
