@@ -1,4 +1,5 @@
 import pickle
+import re
 import sys
 import tracemalloc
 from dataclasses import replace
@@ -279,8 +280,11 @@ def test_an_error_names_the_block_and_its_rows():
     spec = spec_of(numbers(1, 1, 2), uri="python:shap_functions:not_a_number_at_nine")
     plan = plan_of(scores(lambda frame: [0.5] * len(frame)), settings_of(numbers(1, 2, 2), spec=spec), block_rows=8)
     table = keyed(pd.DataFrame({"x0": np.arange(20.0), "x1": 1.0}))
-    with pytest.raises(ModelError, match=r"^block 1 \(rows 8 to 15\): 1 of 8 outputs .* not finite .* x0=9.0, x1=1.0"):
-        explained_bytes(table, plan, 100)
+    good, bad = explained_bytes(table, plan, 100)
+    assert (good["block"], good["rows"], good["error"]) == (0, 8, None)
+    assert (bad["block"], bad["rows"], bad["result"], bad["error_kind"]) == (1, 8, None, "ModelError")
+    said = r"block 1 \(rows 8 to 15\): 1 of 8 outputs .* not finite .* x0=9.0, x1=1.0"
+    assert re.match(said, bad["error"])
 
 
 @pytest.mark.parametrize("kind", ["identity", "logit"])

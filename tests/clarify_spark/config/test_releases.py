@@ -38,9 +38,6 @@ def refused(**keys):
         ),
         ({"dataset_type": "application/x-image"}, "dataset_type"),
         ({"dataset_type": "application/sagemakercapturejson"}, "dataset_type"),
-        ({**POST, "predictor": {"endpoint_name": "e"}}, "predictor.endpoint_name"),
-        ({**POST, "predictor": TEMPORARY}, "predictor.model_name"),
-        ({**POST, "predictor": {"model_uri": "folder/", "content_template": {"a": "b"}}}, "predictor.content_template"),
     ],
 )
 def test_what_comes_in_a_later_release_is_refused_by_its_path(keys, path):
@@ -50,14 +47,16 @@ def test_what_comes_in_a_later_release_is_refused_by_its_path(keys, path):
 @pytest.mark.parametrize(
     "keys",
     [
-        {**PRE, "predictor": {"endpoint_name": "e"}},
+        {**POST, "predictor": {"endpoint_name": "e"}},
+        {**POST, "predictor": TEMPORARY},
+        {**POST, "predictor": {"model_uri": "https://host/invocations"}},
         {**POST, "predicted_label": "p", "predictor": {"endpoint_name": "e"}},
         {**POST, "predicted_label_dataset_uri": "p.csv", "predictor": TEMPORARY},
         {**POST, "predictor": {"model_uri": "model.skops"}},
         {"methods": {"report": {"name": "report"}}},
     ],
 )
-def test_an_endpoint_that_need_not_be_called_and_a_report_refuse_nothing(keys):
+def test_endpoints_models_and_a_report_refuse_nothing(keys):
     assert refused(**keys) == []
 
 

@@ -16,6 +16,7 @@ NOT_RUNNABLE = {
 POST = {"post_training_bias": {"methods": "all"}}
 SHAP = {"predictor": {"endpoint_name": "e"}}
 LINES = {"dataset_type": "application/jsonlines", "features": "features"}
+SERVICE = {"model_uri": "https://host/invocations"}
 JSON_MODEL = {"endpoint_name": "e", "content_type": "application/json"}
 SERIES = {"target_time_series": "y", "item_id": "id", "timestamp": "t", "dataset_format": "columns"}
 
@@ -197,7 +198,16 @@ def test_keys_that_do_not_go_with_the_format_are_told(changes, path):
         ({"endpoint_name": "e", "endpoint_name_prefix": "abc"}, "predictor.endpoint_name_prefix"),
         ({"endpoint_name": "e", "model_format": "skops"}, "predictor.model_format"),
         ({"model_uri": ""}, "predictor.model_uri"),
-        ({"model_uri": "model.onnx"}, "predictor.model_uri"),
+        ({"model_uri": "model.bin"}, "predictor.model_uri"),
+        ({"model_uri": "https:///invocations"}, "predictor.model_uri"),
+        ({"model_uri": "https://host:port/invocations"}, "predictor.model_uri"),
+        ({"model_uri": "https://user:secret@host/invocations"}, "predictor.model_uri"),
+        ({"endpoint_name": "e", "entry_script": "serve.py"}, "predictor.entry_script"),
+        ({"model_uri": "model.skops", "entry_script": "serve.py"}, "predictor.entry_script"),
+        ({"model_uri": "model.skops", "http_headers": {"Authorization": "TOKEN"}}, "predictor.http_headers"),
+        ({**SERVICE, "http_headers": {"Author ization": "TOKEN"}}, "predictor.http_headers"),
+        ({**SERVICE, "http_headers": {"Authorization": "Bearer abc"}}, "predictor.http_headers.Authorization"),
+        ({**SERVICE, "content_type": "application/jsonlines"}, "predictor.content_template"),
         ({"model_uri": "python:module"}, "predictor.model_uri"),
         ({"model_uri": "python:module:f", "model_format": "skops"}, "predictor.model_format"),
         ({"endpoint_name": "e", "content_type": "image/png"}, "predictor.content_type"),
@@ -229,6 +239,11 @@ def test_a_wrong_predictor_is_told_at_its_path(predictor, path):
         {"model_uri": "python:package.module:function"},
         {"model_uri": "package.module:function", "model_format": "python"},
         {"model_uri": "model.bin", "model_format": "xgboost"},
+        {"model_uri": "model.onnx"},
+        {"model_uri": "model.tar.gz", "entry_script": "serve.py"},
+        {"model_uri": "weights/", "model_format": "our_models.torch_loader"},
+        {**SERVICE, "http_headers": {"Authorization": "MODEL_TOKEN", "x-api-key": "KEY_2"}},
+        {**SERVICE, "content_type": "application/jsonlines", "content_template": {"features": "$features"}},
         {"model_uri": "s3a://bucket/folder/"},
         {"model_uri": "model.joblib", "content_type": "application/json"},
         {**JSON_MODEL, "content_template": "$records", "record_template": '{"a": "${age}", "s": "${sex}"}'},
@@ -346,3 +361,11 @@ def test_bias_of_time_series_is_refused():
 def test_a_forecast_without_time_series_is_refused():
     predictor = {"endpoint_name": "e", "time_series_predictor_config": {"forecast": "mean"}}
     assert predictor_paths(predictor) == ["predictor.time_series_predictor_config"]
+
+
+def test_a_header_that_looks_like_a_secret_is_not_shown():
+    predictor = {**SERVICE, "http_headers": {"Authorization": "Bearer s3cret"}}
+    config = {"dataset_type": "text/csv", "methods": {"shap": {}}, "predictor": predictor}
+    (problem,) = check_runnable(load(json.dumps(config)).config)
+    assert problem.path == "predictor.http_headers.Authorization"
+    assert "s3cret" not in str(problem)

@@ -66,7 +66,8 @@ def test_our_extension_keys_are_marked():
         if node.get("x-clarify-spark-extension")
     }
     of_shap = {"engine", "estimator", "standard_errors"}
-    assert marked == {"type", "label_type", "model_uri", "model_format", "max_malformed_records"} | of_shap
+    of_model = {"model_uri", "model_format", "entry_script", "http_headers"}
+    assert marked == {"type", "label_type", "max_malformed_records"} | of_model | of_shap
 
 
 def test_keys_may_be_left_out_but_not_be_null():

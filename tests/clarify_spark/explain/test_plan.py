@@ -49,8 +49,8 @@ def test_pair_games_are_chosen_where_rows_and_baseline_agree_on_most_features():
     alike = replace(probe, pair_sizes=np.full((16, 2), 5), background=np.full((2, 1), 0.5))
     assert plan_of(Shap(), settings, alike).engine == "pairwise"
     assert plan_of(Shap(), replace(settings, link="logit"), alike).engine == "shared"
-    assert records_per_row(settings, "pairwise", alike) == 2 * (2**5 - 2) + 1
-    assert records_per_row(settings, "shared", alike) == 2 * SAMPLES + 1
+    assert records_per_row(settings, "pairwise", alike.pair_sizes) == 2 * (2**5 - 2) + 1
+    assert records_per_row(settings, "shared", alike.pair_sizes) == 2 * SAMPLES + 1
 
 
 @given(st.floats(1, 1e9))

@@ -9,7 +9,7 @@ import pytest
 from clarify_spark.report import analysis_json, details, summary
 from clarify_spark.report.analysis_json import label_keys
 
-FACTS = details.RunFacts({"rows": 4}, None, {"Counting": 0.5}, {"python": "3"}, "ab", 7)
+FACTS = details.RunFacts({"rows": 4}, None, None, {"Counting": 0.5}, {"python": "3"}, "ab", 7)
 
 BIAS_AND_SHAP = """{
   "version": "1.0",
