@@ -67,14 +67,15 @@ def asked(spark):
 
 @pytest.fixture(scope="module")
 def ready(train):
-    """Stages that impute and assemble numbers, and the training's rows behind them with the labels indexed."""
+    """Stages that impute, assemble and scale numbers, and the training's rows behind them with the labels indexed."""
     stages = [
         mlf.Imputer(inputCols=["income", "age"], outputCols=["income_f", "age_f"]),
-        mlf.VectorAssembler(inputCols=["age_f", "income_f", "debt", "member"], outputCol="features"),
+        mlf.VectorAssembler(inputCols=["age_f", "income_f", "debt", "member"], outputCol="raw"),
+        mlf.StandardScaler(inputCol="raw", outputCol="features"),
     ]
     labels = mlf.StringIndexer(inputCols=["denied", "grade"], outputCols=["denied_i", "grade_i"])
     fitted = Pipeline(stages=[*stages, labels]).fit(train)
-    return fitted.stages[:2], fitted.transform(train).cache()
+    return fitted.stages[:3], fitted.transform(train).cache()
 
 
 def spec(path, frame=FEATURES, **changes):
@@ -231,20 +232,20 @@ def test_buckets_indices_and_categories_are_those_of_spark(train, asked, tmp_pat
     stages = [
         mlf.Bucketizer(splits=[-inf, 3.0, 5.0, inf], inputCol="income", outputCol="income_b", handleInvalid="keep"),
         mlf.Bucketizer(
-            splitsArray=[[0.0, 0.5, 99.0], [0.0, 4.0, inf]], inputCols=["debt", "income"], outputCols=["debt_b", "age_b"],
-            handleInvalid="keep",
+            splitsArray=[[0.0, 0.5, 99.0], [0.0, 4.0, inf]], inputCols=["debt", "income"],
+            outputCols=["debt_b", "age_b"], handleInvalid="keep",
         ),
         mlf.Binarizer(thresholds=[0.5, 4.0], inputCols=["debt", "income"], outputCols=["debt_s", "age_s"]),
         mlf.StringIndexer(inputCol="income_b", outputCol="income_i", handleInvalid="keep"),
         mlf.StringIndexer(
-            inputCols=["city", "member", "age_b"], outputCols=["city_i", "member_i", "age_i"], handleInvalid="keep"
+            inputCols=["city", "size", "age_b"], outputCols=["city_i", "size_i", "age_i"], handleInvalid="keep"
         ),
         mlf.OneHotEncoder(
-            inputCols=["income_b", "city_i", "member_i"], outputCols=["income_v", "city_v", "member_v"], dropLast=drop,
+            inputCols=["income_b", "city_i", "size_i"], outputCols=["income_v", "city_v", "size_v"], dropLast=drop,
             handleInvalid=keeps,
         ),
         mlf.VectorAssembler(
-            inputCols=["income_v", "income", "income_i", "city_v", "member_v", "age_i", "debt_b", "debt_s", "age_s"],
+            inputCols=["income_v", "income", "income_i", "city_v", "size_v", "age_i", "debt_b", "debt_s", "age_s"],
             outputCol="features", handleInvalid="keep",
         ),
         mlr.DecisionTreeRegressor(labelCol="debt", maxDepth=5),

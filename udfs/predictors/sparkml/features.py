@@ -17,7 +17,6 @@ from clarify_spark.udfs.quoting import shown
 Run = Callable[[Columns], Columns]
 #: The kinds of the features by name.
 Kinds = Mapping[str, str]
-_TRUTH = {"true": 1.0, "false": 0.0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +95,7 @@ def _indexed(saved: Saved, name: str, known: list[str]) -> Callable[[NDArray[Any
 def _as_number(label: str) -> float:
     """The number that Spark wrote as a label, NaN for a text."""
     try:
-        return _TRUTH.get(label, float("nan")) if label in _TRUTH else float(label)
+        return float(label)
     except ValueError:
         return float("nan")
 
