@@ -241,8 +241,8 @@ def test_buckets_indices_and_categories_are_those_of_spark(train, asked, tmp_pat
             inputCols=["city", "size", "age_b"], outputCols=["city_i", "size_i", "age_i"], handleInvalid="keep"
         ),
         mlf.OneHotEncoder(
-            inputCols=["income_b", "city_i", "size_i"], outputCols=["income_v", "city_v", "size_v"], dropLast=drop,
-            handleInvalid=keeps,
+            inputCols=["income_b" if keeps == "keep" else "income_i", "city_i", "size_i"],
+            outputCols=["income_v", "city_v", "size_v"], dropLast=drop, handleInvalid=keeps,
         ),
         mlf.VectorAssembler(
             inputCols=["income_v", "income", "income_i", "city_v", "size_v", "age_i", "debt_b", "debt_s", "age_s"],
