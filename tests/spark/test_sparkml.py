@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -259,6 +260,23 @@ def test_buckets_indices_and_categories_are_those_of_spark(train, asked, tmp_pat
     assert answer.labels.tolist() == predicted.tolist()
 
 
+def test_categories_in_a_vector_are_indexed_as_spark_does(train, asked, tmp_path):
+    frame, rows = asked
+    names = ("age", "debt", "member")
+    stages = [
+        mlf.Binarizer(inputCol="debt", outputCol="debt_s", threshold=1.0),
+        mlf.VectorAssembler(inputCols=["age", "debt_s", "member", "debt"], outputCol="raw"),
+        mlf.VectorIndexer(inputCol="raw", outputCol="features", maxCategories=70, handleInvalid="keep"),
+        mlr.DecisionTreeRegressor(labelCol="debt", maxDepth=3, maxBins=80),
+    ]
+    model = Pipeline(stages=stages).fit(train.where("age < 70"))
+    vectors, predicted = columns_of(model, rows, "features", "prediction")
+    seen = {}
+    answer = _watched(seen, spec(saved(model, tmp_path), names), features(frame, names))
+    np.testing.assert_array_equal(seen["features"], vectors)
+    assert answer.labels.tolist() == predicted.tolist()
+
+
 def test_numbers_are_found_among_the_labels_that_spark_made_texts(train, asked, tmp_path):
     frame, rows = asked
     stages = [
@@ -401,6 +419,19 @@ def test_stages_that_cannot_be_evaluated_are_named_with_those_that_can(train, tm
     path = saved(Pipeline(stages=skipping).fit(train), tmp_path)
     with pytest.raises(ModelError, match=r"VectorAssembler\) has handleInvalid skip, which leaves rows without"):
         load_predictor(spec(path, TWO))
+
+
+def test_a_pipeline_that_mlflow_saved_is_found_in_its_folder(asked, numeric, tmp_path):
+    model, path = numeric
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import mlflow.spark
+
+        mlflow.spark.save_model(model, str(tmp_path / "saved"), pip_requirements=[])
+    assert format_of(str(tmp_path / "saved")) == "mlflow"
+    of = PredictorSpec("mlflow", str(tmp_path / "saved"), TWO, ("integer", "float"))
+    some = features(asked[0], TWO)
+    np.testing.assert_array_equal(load_predictor(of)(some).scores, load_predictor(spec(path, TWO))(some).scores)
 
 
 def test_damaged_folders_are_plain_messages(numeric, tmp_path):

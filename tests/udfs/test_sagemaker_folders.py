@@ -294,6 +294,12 @@ def test_a_pickled_booster_of_sagemakers_xgboost_needs_permission(tmp_path):
         load_predictor(of_numbers(tmp_path, allow_pickle=True))
 
 
+def test_a_folder_of_mlflow_is_known_for_what_it_is_also_when_it_was_packed(tmp_path):
+    _, expected = boosted(tmp_path / "model.ubj")
+    (tmp_path / "MLmodel").write_text("flavors: {xgboost: {data: model.ubj}}")
+    np.testing.assert_array_equal(scored(of_numbers(tmp_path), FULL)["score"], expected)
+
+
 def test_a_folder_without_a_script_and_without_one_model_says_what_it_lacks(tmp_path):
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(

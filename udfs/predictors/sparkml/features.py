@@ -119,6 +119,28 @@ def one_hot_encoder(saved: Saved, kinds: Kinds) -> Stage:
     return _each(saved, [encoded(size) for size in row["categorySizes"]])
 
 
+def vector_indexer(saved: Saved, kinds: Kinds) -> Stage:
+    """The vector with the positions of categories in place of their values; for keep, one more for all others."""
+    (row,) = saved.rows()
+    keeps = _invalid(saved) == "keep"
+    categories = {feature: dict(positions) for feature, positions in dict(row["categoryMaps"]).items()}
+
+    def indexed(values: NDArray[Any]) -> Floats:
+        result = np.array(values)
+        for feature, positions in categories.items():
+            found = pd.Series(values[:, feature]).map(positions).to_numpy(dtype=np.float64)
+            strange = np.isnan(found)
+            if strange.any() and not keeps:
+                value = shown(values[strange, feature][0])
+                raise ModelError(
+                    f"{saved.where}: feature {feature} of the vector is {value}, which is no category of it"
+                )
+            result[:, feature] = np.where(strange, len(positions), found)
+        return result
+
+    return _each(saved, [indexed])
+
+
 def imputer(saved: Saved, kinds: Kinds) -> Stage:
     """Each column with its surrogate for missing values, which is cut to a whole number for a column of those."""
     (row,) = saved.rows()
@@ -236,6 +258,7 @@ FEATURES: dict[str, Callable[[Saved, Kinds], Stage]] = {
     "VectorAssembler": vector_assembler,
     "StringIndexerModel": string_indexer,
     "OneHotEncoderModel": one_hot_encoder,
+    "VectorIndexerModel": vector_indexer,
     "ImputerModel": imputer,
     "Bucketizer": bucketizer,
     "Binarizer": binarizer,
