@@ -30,7 +30,7 @@ with warnings.catch_warnings():
     from mlflow.pyfunc import PythonModel
 
     class Halved(PythonModel):
-        def predict(self, context, model_input, params=None):
+        def predict(self, context, model_input: pd.DataFrame, params=None):
             return model_input["age"].to_numpy() / 2
 
 

@@ -212,8 +212,8 @@ def test_texts_are_those_that_python_writes_and_whole_numbers_have_no_point(valu
     assert _texts(pd.Series([given], dtype=object)).tolist() == [shown]
 
 
-def written(path, inputs, outputs, nodes):
-    graph = helper.make_graph(nodes, "g", inputs, outputs)
+def written(path, inputs, outputs, nodes, constants=()):
+    graph = helper.make_graph(nodes, "g", inputs, outputs, list(constants))
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
     model.ir_version = 9
     save_model(model, str(path))
@@ -242,6 +242,36 @@ def test_one_column_of_scores_is_about_the_second_of_two_classes(tmp_path):
         assert labels(predict, of) == [names[int(score > 0.99)] for score in scores[:, 0]]
     value = spec(path, label="p")
     assert labels(load_predictor(value), value) == scores[:, 0].tolist()
+
+
+def test_two_columns_without_a_label_are_two_classes_and_several_regressions_are_scores(tmp_path):
+    nodes = [
+        helper.make_node("Slice", ["X", "from", "to", "axes"], ["kept"]),
+        helper.make_node("Softmax", ["kept"], ["p"]),
+    ]
+    bounds = [
+        helper.make_tensor(name, TensorProto.INT64, [1], [at]) for name, at in (("from", 1), ("to", 3), ("axes", 1))
+    ]
+    path = written(tmp_path / "two.onnx", [tensor("X", ["n", 3])], [tensor("p", ["n", 2])], nodes, bounds)
+    second = own(path)[0][:, 1].astype(float)
+    np.testing.assert_array_equal(load_predictor(spec(path))(X).scores[:, 0], second)
+    assert labels(load_predictor(spec(path)), spec(path)) == [int(score > 0.5) for score in second]
+    path = exported(tmp_path, fitted(LinearRegression(), X.to_numpy(dtype=float)))
+    np.testing.assert_array_equal(load_predictor(spec(path))(X).scores, own(path)[0].astype(float))
+
+
+def test_a_matrix_of_whole_numbers_is_fed_as_such_and_refuses_others(tmp_path):
+    whole, broken = X[["age", "member"]], X[["income", "member"]]
+    nodes = [helper.make_node("Cast", ["X"], ["p"], to=TensorProto.FLOAT)]
+    inputs = [tensor("X", ["n", 2], TensorProto.INT64)]
+    path = written(tmp_path / "model.onnx", inputs, [tensor("p", ["n", 2])], nodes)
+    predict = load_predictor(spec(path, whole, label_headers=("a", "b")))
+    assert predict(whole).scores[:, 0].tolist() == whole["member"].astype(float).tolist()
+    assert matrix_of(predict) is None
+    with pytest.raises(
+        ModelError, match=r"takes tensor\(int64\), and these columns hold missing or broken .*: income;"
+    ):
+        load_predictor(spec(path, broken))(broken)
 
 
 def test_outputs_are_named_or_counted(tmp_path):
