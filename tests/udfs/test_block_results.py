@@ -1,0 +1,42 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from clarify_spark.udfs.block_results import block_results
+from clarify_spark.udfs.errors import DataError, RecordError
+
+
+def blocks(*numbers, rows=4):
+    return [pa.table({"row_key": np.arange(number * rows, (number + 1) * rows)}) for number in numbers]
+
+
+def told(work, tables, at_once):
+    return [row for batch in block_results(work, iter(tables), 4, at_once) for row in batch.to_pylist()]
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_every_block_is_a_row_with_its_number_and_rows(at_once):
+    found = told(lambda table: str(table.num_rows).encode(), blocks(2, 3, 7), at_once)
+    assert [(row["block"], row["rows"], row["result"]) for row in found] == [(2, 4, b"4"), (3, 4, b"4"), (7, 4, b"4")]
+    assert {(row["error_kind"], row["error"]) for row in found} == {(None, None)}
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+@pytest.mark.parametrize("error", [DataError("no luck"), RecordError("no luck", 3)])
+def test_a_block_that_fails_is_told_and_is_the_last(at_once, error):
+    def work(table):
+        if table.column("row_key")[0].as_py() == 8:
+            raise error
+        return b"fine"
+
+    found = told(work, blocks(0, 1, 2, 3), at_once)
+    assert [row["result"] for row in found] == [b"fine", b"fine", None]
+    assert (found[-1]["block"], found[-1]["error_kind"], found[-1]["error"]) == (2, type(error).__name__, "no luck")
+
+
+def test_a_bug_is_raised():
+    def work(table):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        told(work, blocks(0), 1)

@@ -1,0 +1,88 @@
+"""The parts of calling that need no server; test_endpoint_faults.py has the whole against a real one."""
+
+import threading
+import time
+from dataclasses import fields
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clarify_spark.udfs.calling import TRIES, Gate, reason_of_status, words
+from clarify_spark.udfs.row_keys import told
+from clarify_spark.udfs.traffic import Traffic, together
+
+
+def admitted(gate, asked):
+    """How many of so many threads a gate lets through at once."""
+    inside, most, lock = 0, 0, threading.Lock()
+
+    def work():
+        nonlocal inside, most
+        with gate.turn():
+            with lock:
+                inside += 1
+                most = max(most, inside)
+            time.sleep(0.02)
+            with lock:
+                inside -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(asked)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return most
+
+
+def test_a_gate_lets_as_many_through_as_allowed():
+    assert admitted(Gate(3), 9) == 3
+
+
+def test_a_gate_narrows_when_the_endpoint_is_overwhelmed_and_widens_as_it_answers():
+    gate = Gate(8)
+    gate.overwhelmed()
+    assert admitted(gate, 12) == 4
+    for _ in range(20):
+        gate.overwhelmed()
+    assert admitted(gate, 4) == 1
+    for _ in range(100):
+        gate.answered()
+    assert admitted(gate, 24) == 8
+
+
+@pytest.mark.parametrize("status", range(300, 600))
+def test_every_status_has_a_reason_that_is_counted_or_fatal(status):
+    reason = reason_of_status(status)
+    assert reason == "fatal" or reason in {field.name for field in fields(Traffic)}
+    assert (reason in ("throttled", "unavailable")) == (status in (408, 425, 429, 502, 503, 504))
+    assert (reason in TRIES) == (reason in ("model_errors", "refused", "too_large"))
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"could not\n convert  'a'", "could not convert 'a'"),
+        (b"<html><style>b{}</style><h1>502 Bad&nbsp;Gateway</h1>\n<hr>nginx</html>", "502 Bad Gateway nginx"),
+        (b"\xff\xfe", "\ufffd\ufffd"),
+        ("x" * 501, "x" * 500 + "…"),
+    ],
+)
+def test_an_endpoints_words_are_one_line_without_tags(body, said):
+    assert words(body) == said
+
+
+traffics = st.builds(
+    Traffic, requests=st.integers(0, 9), answered=st.integers(1, 9), fewest=st.integers(1, 9), most=st.integers(1, 9)
+)
+
+
+@given(first=traffics, second=traffics, third=traffics)
+def test_traffic_adds_up_in_any_order_and_nothing_changes_nothing(first, second, third):
+    assert together([together([first, second]), third]) == together([third, together([second, first])])
+    assert together([first, None, Traffic()]) == first
+    assert together([None, None]) is None
+
+
+def test_a_row_is_told_by_its_key_and_by_its_place():
+    assert told((2 << 40) + 6) == "row key 2199023255558 (record 7 of file 3)"
