@@ -31,10 +31,10 @@ FAILURE_FILE = Path("/opt/ml/output/message")
 
 EXIT_CODES = """exit codes:
   0   done
-  1   interrupted (Ctrl-C or SIGTERM); finished blocks of explanations are kept, the same command continues
+  1   interrupted (Ctrl-C or SIGTERM); finished blocks are kept, the same command continues
   2   the config or the command is wrong
   3   the data cannot be read as the config says
-  4   the model cannot be loaded or called
+  4   the model cannot be loaded or called; finished blocks are kept
   5   the output location cannot be written
   70  a bug in clarify_spark
 """

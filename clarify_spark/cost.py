@@ -98,9 +98,10 @@ def refuse_too_many(cost: Cost, most: int | None) -> None:
     if most is None or cost.records <= most:
         return
     parts = "; ".join(f"{need.name}: {need.how} = {need.records:,}" for need in cost.needs)
+    requests = "" if cost.size is None else f" in {cost.requests:,} requests"
     raise CommandError(
-        f"--max-model-calls {most:,}: this run would take about {cost.records:,} model records ({parts}); nothing was "
-        "sent. Lower methods.shap.num_samples, use fewer baseline rows, or allow more (--dry-run tells the cost)"
+        f"--max-model-calls {most:,}: this run would take about {cost.records:,} model records{requests} ({parts}); "
+        "nothing was sent. Lower methods.shap.num_samples, use fewer baseline rows, or allow more (--dry-run tells the cost)"
     )
 
 

@@ -26,6 +26,7 @@ from clarify_spark.udfs.pair_games import explain_pairs
 from clarify_spark.udfs.predictors import load_predictor
 from clarify_spark.udfs.predictors.answer import Predict
 from clarify_spark.udfs.predictors.features import typed
+from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.predictors.user_code import one_thread
 from clarify_spark.udfs.row_keys import told
 from clarify_spark.udfs.scoring import blocks
@@ -38,8 +39,9 @@ __all__ = [
 ]  # fmt: skip
 
 
-#: Blocks of an endpoint's rows that a task has under way at once, so that requests go on while values are computed.
-AT_ONCE = 2
+def explained_at_once(spec: PredictorSpec) -> int:
+    """How many blocks a task explains at once: two of an endpoint's, so that requests go on while others are solved."""
+    return 2 if spec.remote else 1
 
 
 def explain_block(frame: pd.DataFrame, predict: Predict, plan: ShapPlan, buffer: Buffer | None = None) -> Explained:
@@ -91,7 +93,7 @@ def explain_batches(
     Batches come with ``row_key`` (int64), sorted by it, the columns ``features`` in the order of
     ``spec.feature_names`` and maybe the column ``join``; a block is never split over tasks.
     """
-    at_once = AT_ONCE if plan.settings.spec.remote else 1
+    at_once = explained_at_once(plan.settings.spec)
     buffers: SimpleQueue[Buffer] = SimpleQueue()
     for _ in range(at_once):
         buffers.put(Buffer())

@@ -141,6 +141,11 @@ def score_batches(
         yield from block.combine_chunks().to_batches()
 
 
+def blocks_at_once(spec: PredictorSpec) -> int:
+    """How many blocks of predictions a task works on at once: of an endpoint as many as requests are under way."""
+    return spec.calling.in_flight if spec.remote else 1
+
+
 def scored_blocks(
     batches: Iterator[pa.RecordBatch], spec: PredictorSpec, features: Sequence[str]
 ) -> Iterator[pa.RecordBatch]:
@@ -152,8 +157,7 @@ def scored_blocks(
         table = pa.table({"row_key": block.column("row_key"), **_told(predictions)})
         return Scored(table, predictions.traffic or Traffic()).to_bytes()
 
-    at_once = spec.calling.in_flight if spec.remote else 1
-    yield from block_results(scored, blocks(batches), BLOCK_ROWS, at_once)
+    yield from block_results(scored, blocks(batches), BLOCK_ROWS, blocks_at_once(spec))
 
 
 def unpacked(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -51,7 +51,8 @@ class Work(Generic[Result]):
     """What is to be done to rows (``row_key`` and other columns), block by block.
 
     ``call`` is for ``mapInArrow``: from batches sorted by row key, with blocks of ``block_rows`` keys whole, to the
-    rows of ``block_results``; ``read`` makes a result of its bytes, of which a row has about ``row_bytes``.
+    rows of ``block_results``; ``read`` makes a result of its bytes, of which a row has about ``row_bytes``. A task
+    works on ``at_once`` blocks at once.
     """
 
     rows: DataFrame
@@ -60,6 +61,7 @@ class Work(Generic[Result]):
     read: Callable[[bytes], Result]
     row_bytes: int
     journal: Journal
+    at_once: int = 1
 
     def layout(self) -> Layout:
         """Where the rows are."""
@@ -105,7 +107,7 @@ def results(
     if done:
         progress.note(f"Resuming: {done:,} of {layout.total:,} rows are already done ({name}).")
     with progress.rows(name, layout.total, done) as count:
-        speed = Speed(pace or Pace(), cores(work.rows.sparkSession), layout, work.row_bytes)
+        speed = Speed(pace or Pace(), cores(work.rows.sparkSession), layout, work.row_bytes, work.at_once)
         crew = _Crew(work, layout, speed, count)
         try:
             crew.start()

@@ -18,7 +18,7 @@ from clarify_spark.spark.progress import Progress
 from clarify_spark.spark.sample import feature_ids, sampled
 from clarify_spark.spark.waves import Pace
 from clarify_spark.udfs.explained import Explained, Probe, from_bytes, probe_from_bytes
-from clarify_spark.udfs.kernel_shap import ShapPlan, ShapSettings, explain_batches, probe_batches
+from clarify_spark.udfs.kernel_shap import ShapPlan, ShapSettings, explain_batches, explained_at_once, probe_batches
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as Expression
@@ -49,7 +49,8 @@ def _work(rows: DataFrame, plan: ShapPlan, journal: Journal) -> Work[Explained]:
     features = [name for name in rows.columns if name not in ("row_key", JOIN_ID)]
     join = JOIN_ID if JOIN_ID in rows.columns else None
     call = partial(explain_batches, plan=plan, features=features, join=join)
-    return Work(rows, plan.block_rows, call, from_bytes, _row_bytes(plan), journal)
+    at_once = explained_at_once(plan.settings.spec)
+    return Work(rows, plan.block_rows, call, from_bytes, _row_bytes(plan), journal, at_once)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from clarify_spark.config import AnalysisConfig
+from clarify_spark.config.rules.prediction import SPEAKING_BYTES
 from clarify_spark.errors import DataError, ModelError
 from clarify_spark.spark.formats.failures import explain
 from clarify_spark.spark.session import Session, is_connect
@@ -209,7 +210,8 @@ def _offer(spark: SparkSession, model: Path, name: str) -> None:
 def model_facts(config: AnalysisConfig, spec: PredictorSpec) -> dict[str, str]:
     """What a model's answers follow from, by name and as hashes: what a journal keeps, and compares."""
     predictor = None if config.predictor is None else config.predictor.model_dump(mode="json")
-    calling = (spec.calling.payload_bytes, spec.calling.batch_records, spec.calling.in_flight)
+    cut = (spec.calling.payload_bytes, spec.calling.batch_records, spec.calling.in_flight)
+    calling = cut if spec.format in SPEAKING_BYTES else None  # who goes to the model with whom
     asked = [predictor, spec.feature_names, spec.feature_kinds, spec.threads, calling]
     return {"predictor": _hash(repr(asked).encode()), "model": model_fingerprint(spec)}
 

@@ -23,7 +23,7 @@ from clarify_spark.spark.journal import Journal
 from clarify_spark.spark.progress import Progress
 from clarify_spark.spark.sample import feature_ids
 from clarify_spark.udfs.predictors.spec import PredictorSpec
-from clarify_spark.udfs.scoring import BLOCK_ROWS, Scored, score_batches, scored_blocks, unpacked
+from clarify_spark.udfs.scoring import BLOCK_ROWS, Scored, blocks_at_once, score_batches, scored_blocks, unpacked
 from clarify_spark.udfs.traffic import Traffic, together
 
 if TYPE_CHECKING:
@@ -84,7 +84,11 @@ def _headers(variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     if absent:
         raise ConfigError(absent)
     for name, variable in variables.items():
-        yield name, os.environ[variable]
+        value = os.environ[variable].strip()
+        if not value.isascii() or not value.isprintable():  # a library's own complaint would quote it
+            problem = f"the value of the environment variable {variable} has characters that no header can have"
+            raise ConfigError([Problem(f"predictor.http_headers.{name}", problem)])
+        yield name, value
 
 
 def with_model_predictions(dataset: Dataset, spec: PredictorSpec) -> Dataset:
@@ -103,7 +107,7 @@ def with_kept_predictions(
     features = feature_ids(dataset, spec)
     rows = dataset.keyed.select("row_key", *features).persist(StorageLevel.MEMORY_AND_DISK)
     call = partial(scored_blocks, spec=spec, features=features)
-    work = Work(rows, BLOCK_ROWS, call, Scored.from_bytes, ROW_BYTES, journal)
+    work = Work(rows, BLOCK_ROWS, call, Scored.from_bytes, ROW_BYTES, journal, blocks_at_once(spec))
     traffic: Traffic | None = None
     try:
         with closing(results(work, progress, "Calling the model")) as scored:

@@ -106,11 +106,15 @@ class Pace:
 
 
 class Speed:
-    """Rows for the next wave and tasks for a wave, by what was measured so far in this job."""
+    """Rows for the next wave and tasks for a wave, by what was measured so far in this job.
 
-    def __init__(self, pace: Pace, cores: int, layout: Layout, row_bytes: int) -> None:
+    ``at_once`` is how many blocks a task works on at once: it should have that many.
+    """
+
+    def __init__(self, pace: Pace, cores: int, layout: Layout, row_bytes: int, at_once: int = 1) -> None:
         self._pace = pace
         self._cores = cores
+        self._at_once = at_once
         self._block_rows = layout.block_rows
         self._most = max(layout.block_rows, WAVE_BYTES // row_bytes)
         self._marks = deque([(time.monotonic(), 0)], maxlen=8)
@@ -128,7 +132,7 @@ class Speed:
             return self._pace.wave_rows
         speed = self._rows_per_second()
         wanted = 0 if speed is None else int(min(speed * seconds, self._most))
-        return min(self._most, max(wanted, self._cores * self._block_rows))
+        return min(self._most, max(wanted, self._cores * self._at_once * self._block_rows))
 
     def tasks(self, rows: float, blocks: int) -> int:
         """How many tasks should share so many blocks."""
@@ -137,7 +141,8 @@ class Speed:
         if seconds is None:
             seconds = self._cores / speed if speed else 0.0
         wanted = max(4 * self._cores, math.ceil(min(rows * seconds / TASK_SECONDS, MOST_TASKS)))
-        return max(1, min(blocks, wanted, MOST_TASKS))
+        busy = max(min(self._cores, blocks), blocks // self._at_once)
+        return max(1, min(busy, wanted, MOST_TASKS))
 
     def _rows_per_second(self) -> float | None:
         (began, before), (ended, after) = self._marks[0], self._marks[-1]
