@@ -101,7 +101,8 @@ def refuse_too_many(cost: Cost, most: int | None) -> None:
     requests = "" if cost.size is None else f" in {cost.requests:,} requests"
     raise CommandError(
         f"--max-model-calls {most:,}: this run would take about {cost.records:,} model records{requests} ({parts}); "
-        "nothing was sent. Lower methods.shap.num_samples, use fewer baseline rows, or allow more (--dry-run tells the cost)"
+        "nothing was sent. Lower methods.shap.num_samples, use fewer baseline rows, or allow more (--dry-run tells the "
+        "cost)"
     )
 
 
