@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import ssl
 import urllib.request
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from clarify_spark.udfs.calling import Caller, RequestError, Send, reason_of_status, words
+from clarify_spark.udfs.errors import ModelError
 from clarify_spark.udfs.payloads import content_type, encoder
 from clarify_spark.udfs.predictors.answer import Predict
 from clarify_spark.udfs.predictors.spec import PredictorSpec
@@ -15,6 +18,8 @@ from clarify_spark.udfs.responses import accept_type, decoder
 
 #: Seconds to reach the server; it may take longer to answer.
 CONNECT_SECONDS = 10.0
+#: How urllib3 quotes a proxy that wants a password, or does not let us through.
+_REFUSED_BY_PROXY = re.compile(r"Tunnel connection failed: 40[137]")
 
 
 def load(spec: PredictorSpec) -> Predict:
@@ -33,7 +38,9 @@ def predictor(send: Send, spec: PredictorSpec, where: str) -> Predict:
 def _sender(spec: PredictorSpec, where: str) -> Send:
     urllib3 = library("urllib3", "http")
     pool = _pool(urllib3, spec)
-    headers = {"Content-Type": content_type(spec), "Accept": accept_type(spec), **dict(spec.headers)}
+    headers = urllib3.HTTPHeaderDict({"Content-Type": content_type(spec), "Accept": accept_type(spec)})
+    for name, value in spec.headers:  # instead of ours, however the name is written
+        headers[name] = value
 
     def send(body: bytes) -> bytes:
         try:
@@ -62,17 +69,33 @@ def _pool(urllib3: Any, spec: PredictorSpec) -> Any:
     proxy = urllib.request.getproxies().get(parts.scheme.lower())
     if proxy is None or urllib.request.proxy_bypass(parts.hostname or ""):
         return urllib3.PoolManager(**settings)
-    return urllib3.ProxyManager(proxy, **settings)
+    return _through(proxy, urllib3, settings)
+
+
+def _through(proxy: str, urllib3: Any, settings: dict[str, Any]) -> Any:
+    """Connections through a proxy; messages do not show its address, which may hold a password."""
+    address = proxy if "://" in proxy else f"http://{proxy}"
+    try:
+        parts = urlsplit(address)
+        login = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+        headers = urllib3.make_headers(proxy_basic_auth=login) if parts.username else None
+        return urllib3.ProxyManager(address, proxy_headers=headers, **settings)
+    except ValueError as error:
+        raise ModelError(
+            "HTTP_PROXY or HTTPS_PROXY on the executors holds no proxy that can be used; give http://host:port"
+        ) from error
 
 
 def _failure(exceptions: Any, error: Exception, spec: PredictorSpec) -> RequestError:
     """Why no response came."""
-    if isinstance(error, exceptions.SSLError):
+    if isinstance(error, exceptions.SSLError) and not isinstance(error.args[0], ssl.SSLEOFError):
         return RequestError(
             "fatal",
             f"cannot be trusted: {error}. If it has a certificate of your own authority, set SSL_CERT_FILE on the "
             "executors to a file with the authority's certificate",
         )
+    if isinstance(error, exceptions.ProxyError) and _REFUSED_BY_PROXY.search(str(error)):
+        return RequestError("fatal", f"cannot be reached: {error}; see HTTP_PROXY and HTTPS_PROXY on the executors")
     if isinstance(error, exceptions.ConnectTimeoutError | exceptions.NewConnectionError | exceptions.ProxyError):
         return RequestError("unreachable", f"cannot be reached: {error}")
     if isinstance(error, exceptions.TimeoutError):
