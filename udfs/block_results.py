@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import takewhile
+from threading import Event
 
 import pyarrow as pa
 
@@ -16,24 +18,25 @@ SCHEMA = "block bigint, rows bigint, result binary, error_kind string, error str
 def block_results(
     work: Callable[[pa.Table], bytes], blocks: Iterable[pa.Table], block_rows: int, at_once: int
 ) -> Iterator[pa.RecordBatch]:
-    """One row per block in order, so many blocks being worked on at once; the first that fails is the last.
+    """One row per block in order, so many blocks being worked on at once; after one that fails no more are begun.
 
     An error is handed over instead of raised, for Spark would throw away what the task has finished, and try again.
+    Blocks that are under way then are finished and handed over too: their requests are paid for, and a thread that is
+    left behind would go on asking beside the worker's next task.
     """
+    failed = Event()
 
-    def attempted(block: pa.Table) -> tuple[pa.RecordBatch, bool]:
+    def attempted(block: pa.Table) -> pa.RecordBatch:
         keys = block.column("row_key")
         found: dict[str, object] = {"result": None, "error_kind": None, "error": None}
         try:
             found["result"] = work(block)
         except ClarifyError as error:
             found |= {"error_kind": type(error).__name__, "error": str(error)}
+            failed.set()
         types = {"result": pa.binary(), "error_kind": pa.string(), "error": pa.string()}
         columns = {name: pa.array([value], types[name]) for name, value in found.items()}
         numbers = {"block": pa.array([keys[0].as_py() // block_rows]), "rows": pa.array([len(keys)])}
-        return pa.RecordBatch.from_pydict({**numbers, **columns}), found["error"] is not None
+        return pa.RecordBatch.from_pydict({**numbers, **columns})
 
-    for batch, failed in in_order(attempted, blocks, at_once):
-        yield batch
-        if failed:
-            return
+    yield from in_order(attempted, takewhile(lambda _: not failed.is_set(), blocks), at_once)

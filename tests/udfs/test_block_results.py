@@ -1,3 +1,6 @@
+import threading
+import time
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -21,17 +24,40 @@ def test_every_block_is_a_row_with_its_number_and_rows(at_once):
     assert {(row["error_kind"], row["error"]) for row in found} == {(None, None)}
 
 
-@pytest.mark.parametrize("at_once", [1, 3])
 @pytest.mark.parametrize("error", [DataError("no luck"), RecordError("no luck", 3)])
-def test_a_block_that_fails_is_told_and_is_the_last(at_once, error):
+def test_a_block_that_fails_is_told_and_is_the_last(error):
     def work(table):
         if table.column("row_key")[0].as_py() == 8:
             raise error
         return b"fine"
 
-    found = told(work, blocks(0, 1, 2, 3), at_once)
+    found = told(work, blocks(0, 1, 2, 3), 1)
     assert [row["result"] for row in found] == [b"fine", b"fine", None]
     assert (found[-1]["block"], found[-1]["error_kind"], found[-1]["error"]) == (2, type(error).__name__, "no luck")
+
+
+def test_blocks_under_way_when_another_fails_are_finished_and_told_and_no_more_are_begun():
+    together, failed = threading.Barrier(3, timeout=10), threading.Event()
+    begun = []
+
+    def work(table):
+        number = table.column("row_key")[0].as_py() // 4
+        begun.append(number)
+        together.wait()
+        if number == 1:
+            failed.set()
+            raise DataError("no luck")
+        failed.wait(10)
+        time.sleep(0.1)
+        return b"fine"
+
+    found = told(work, blocks(*range(9)), 3)
+    assert [(row["block"], row["result"], row["error"]) for row in found] == [
+        (0, b"fine", None),
+        (1, None, "no luck"),
+        (2, b"fine", None),
+    ]
+    assert sorted(begun) == [0, 1, 2]
 
 
 def test_a_bug_is_raised():
