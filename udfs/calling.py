@@ -148,8 +148,8 @@ class Caller:
         self._where = where
         self._gate = Gate(calling.in_flight)
         self._pool = ThreadPoolExecutor(calling.in_flight, "requests")
-        #: Bodies of so many bytes were refused for their size.
-        self._refused_bytes = float("inf")
+        #: Bytes and records of bodies that were refused for their size; no other one is as small in both.
+        self._refused: tuple[tuple[int, int], ...] = ()
 
     def ask(self, payload: Payload) -> Answer:
         """The answer for all records, in their order."""
@@ -172,19 +172,24 @@ class Caller:
         """The answer for some of the records, in one request or, if that is refused, in two."""
         count = some.stop - some.start
         body = job.payload.body(some)
-        if count > 1 and len(body) >= self._refused_bytes:
+        if count > 1 and any(length <= len(body) and records <= count for length, records in self._refused):
             return self._halves(some, job)
         try:
             answered = self._sent(body, count, job)
         except RequestError as failure:
             if failure.reason == "too_large":
-                self._refused_bytes = min(self._refused_bytes, len(body))
+                self._note_refused(len(body), count)
             if failure.reason not in TRIES:
                 raise ModelError(f"{self._where} {failure}") from failure
             if count == 1:
                 raise RecordError(f"{self._where} {failure}", some.start) from failure
             return self._halves(some, job)
         return self._decode(answered, count)
+
+    def _note_refused(self, length: int, count: int) -> None:
+        """Take in the size of a body that was refused; the limit may be one of bytes, of records, or of both."""
+        larger = [size for size in self._refused if length <= size[0] and count <= size[1]]
+        self._refused = (*(size for size in self._refused if size not in larger), (length, count))
 
     def _halves(self, some: slice, job: _Job) -> Answer:
         job.count(splits=1)

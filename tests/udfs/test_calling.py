@@ -4,11 +4,15 @@ import threading
 import time
 from dataclasses import fields
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clarify_spark.udfs.calling import TRIES, Gate, reason_of_status, words
+from clarify_spark.udfs.calling import TRIES, Caller, Gate, RequestError, reason_of_status, words
+from clarify_spark.udfs.payloads import Payload
+from clarify_spark.udfs.predictors.answer import Answer
+from clarify_spark.udfs.predictors.spec import Calling
 from clarify_spark.udfs.row_keys import told
 from clarify_spark.udfs.traffic import Traffic, together
 
@@ -49,6 +53,34 @@ def test_a_gate_narrows_when_the_endpoint_is_overwhelmed_and_widens_as_it_answer
     for _ in range(100):
         gate.answered()
     assert admitted(gate, 24) == 8
+
+
+def pieces(calls, most_bytes, most_records):
+    """How many records were answered together, call by call, by an endpoint with these limits."""
+    answered = []
+
+    def send(body):
+        if len(body) > most_bytes or body.count(b"\n") + 1 > most_records:
+            raise RequestError("too_large", "said no")
+        answered[-1].append(body)
+        return body
+
+    caller = Caller(send, lambda _, count: Answer(None, np.zeros((count, 1))), Calling(batch_records=64), "it")
+    for records in calls:
+        answered.append([])
+        caller.ask(Payload(records))
+    return [sorted(body.count(b"\n") + 1 for body in bodies) for bodies in answered]
+
+
+records = st.builds(lambda count, length: [b"1" * length] * count, st.integers(1, 64), st.integers(1, 40))
+
+
+@given(
+    calls=st.lists(records, min_size=2, max_size=4), most_bytes=st.integers(40, 900), most_records=st.integers(1, 40)
+)
+def test_who_travels_with_whom_does_not_depend_on_what_was_refused_before(calls, most_bytes, most_records):
+    alone = [pieces([call], most_bytes, most_records)[0] for call in calls]
+    assert pieces(calls, most_bytes, most_records) == alone
 
 
 @pytest.mark.parametrize("status", range(300, 600))
