@@ -21,7 +21,7 @@ from clarify_spark.report.analysis_json import label_keys
 from clarify_spark.report.local_values import LocalNames
 from clarify_spark.spark import explanations
 from clarify_spark.spark.baseline import baseline_of
-from clarify_spark.spark.datasets import Dataset, resolve_name
+from clarify_spark.spark.datasets import Dataset, data_facts, resolve_name
 from clarify_spark.spark.explanations import Pace
 from clarify_spark.spark.journal import Journal
 from clarify_spark.spark.models import model_facts
@@ -208,9 +208,10 @@ def _facts(job: Job) -> dict[str, str]:
     """What results follow from; an interrupted run is continued only when all of it is as it was."""
     asked = job.shap.model_dump(mode="json", exclude={"agg_method", "save_local_shap_values"})
     rows = job.baseline.rows.to_json(orient="split", double_precision=15) + repr(job.baseline.weights.tolist())
+    in_flight = job.spec.calling.in_flight if job.spec.remote else None  # as many requests are filled by one call
     return {
-        "config": _hash(repr([asked, job.options.buffer_bytes, job.dataset.join])),
-        "data": job.dataset.source.listing_hash,
+        "config": _hash(repr([asked, job.options.buffer_bytes, job.dataset.join, in_flight])),
+        **data_facts(job.config, job.dataset.source),
         "baseline": _hash(rows),
         **model_facts(job.config, job.spec),
         "seed": str(job.seed),

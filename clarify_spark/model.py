@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from clarify_spark.errors import ConfigError, Problem
 from clarify_spark.kernel_shap import Job
 from clarify_spark.run import Run
 from clarify_spark.shadow_endpoint import shadow_endpoint
-from clarify_spark.spark.datasets import Dataset
+from clarify_spark.spark.datasets import Dataset, data_facts
 from clarify_spark.spark.journal import PREDICTIONS, Journal
 from clarify_spark.spark.models import delivered, model_facts
 from clarify_spark.spark.scoring import predictor_spec, thresholded, with_kept_predictions, with_model_predictions
@@ -92,10 +91,9 @@ def with_predictions(run: Run, asked: Asked | None) -> Predicted:
         with run.progress.phase("Calling the model"):
             return Predicted(with_model_predictions(dataset, asked.spec))
     facts = {
-        "data": dataset.source.listing_hash,
+        **data_facts(run.config, dataset.source),
         **model_facts(run.config, asked.spec),
         "probability_threshold": str(threshold),
-        "features": hashlib.sha256(repr(dataset.features).encode()).hexdigest(),
         "version of clarify_spark": __version__,
     }
     journal = Journal(run.output, facts, folder=PREDICTIONS, force_resume=run.options.shap.force_resume)

@@ -28,7 +28,7 @@ from clarify_spark.spark.formats.table import Column, Table
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["Column", "Dataset", "Source", "SourceFile", "read", "resolve_name"]
+__all__ = ["Column", "Dataset", "Source", "SourceFile", "data_facts", "read", "resolve_name"]
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,12 @@ class Dataset:
         """Free what was cached."""
         for frame in self.cached:
             frame.unpersist()
+
+
+def data_facts(config: AnalysisConfig, source: Source) -> dict[str, str]:
+    """What the values of features follow from, by name and as hashes: the files, and what the config takes for what."""
+    layout = repr([config.dataset_type, config.headers, config.features])
+    return {"data": source.listing_hash, "layout of the data": hashlib.sha256(layout.encode()).hexdigest()}
 
 
 def read(spark: SparkSession, config: AnalysisConfig, data_uri: str) -> Dataset:

@@ -208,9 +208,9 @@ def _offer(spark: SparkSession, model: Path, name: str) -> None:
 
 
 def model_facts(config: AnalysisConfig, spec: PredictorSpec) -> dict[str, str]:
-    """What a model's answers follow from, by name and as hashes: what a journal keeps, and compares."""
+    """What a model's answers to given calls follow from, by name and as hashes: what a journal keeps, and compares."""
     predictor = None if config.predictor is None else config.predictor.model_dump(mode="json")
-    cut = (spec.calling.payload_bytes, spec.calling.batch_records, spec.calling.in_flight)
+    cut = (spec.calling.payload_bytes, spec.calling.batch_records)
     calling = cut if spec.format in SPEAKING_BYTES else None  # who goes to the model with whom
     asked = [predictor, spec.feature_names, spec.feature_kinds, spec.threads, calling]
     return {"predictor": _hash(repr(asked).encode()), "model": model_fingerprint(spec)}
@@ -226,7 +226,8 @@ def model_fingerprint(spec: PredictorSpec) -> str:
         return shipped
     path = _source(spec.path.removeprefix("python:").partition(":")[0]) if spec.format == "python" else Path(spec.path)
     if spec.remote or not path.exists():
-        return _hash(f"{spec.format} {spec.name or spec.uri}".encode())
+        where = f" in {spec.region}" if spec.region is not None else ""
+        return _hash(f"{spec.format} {spec.name or spec.uri}{where}".encode())
     return _fingerprint(path)
 
 
