@@ -8,10 +8,13 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 import pyarrow as pa
 
+from clarify_spark.udfs.coalition_values import blaming
+from clarify_spark.udfs.errors import ModelError, RecordError
 from clarify_spark.udfs.predictors import load_predictor
 from clarify_spark.udfs.predictors.answer import Predict, matrix_of
 from clarify_spark.udfs.predictors.features import typed
 from clarify_spark.udfs.predictors.spec import PredictorSpec
+from clarify_spark.udfs.row_keys import told
 
 #: A model in process is asked about its few records again and again, in one call of so many: it costs nothing.
 IN_PROCESS_RECORDS = 2048
@@ -25,9 +28,12 @@ def timed_batches(
     """One row: how many records were sent, the seconds of a request whatever it holds, and of each record in it."""
     received = [batch for batch in batches if batch.num_rows]
     if received:
-        values = pa.Table.from_batches(received).select(list(features)).to_pandas()
-        frame = typed(values, spec.feature_names, spec.feature_kinds)
-        found = (_over_the_network if spec.remote else _in_process)(frame, load_predictor(spec))
+        rows = pa.Table.from_batches(received)
+        frame = typed(rows.select(list(features)).to_pandas(), spec.feature_names, spec.feature_kinds)
+        try:
+            found = (_over_the_network if spec.remote else _in_process)(frame, load_predictor(spec))
+        except RecordError as error:
+            raise ModelError(f"{told(rows.column('row_key')[error.position].as_py())}: {error}") from error
         yield pa.RecordBatch.from_pydict({name: [value] for name, value in found.items()})
 
 
@@ -35,7 +41,8 @@ def _over_the_network(frame: pd.DataFrame, predict: Predict) -> dict[str, float]
     """From one request with one record and one with the others."""
     first = _seconds(predict, frame.iloc[:1])
     rest = frame.iloc[1:]
-    each = max(0.0, (_seconds(predict, rest) - first) / max(1, len(rest) - 1)) if len(rest) else 0.0
+    with blaming(lambda position: position + 1):
+        each = max(0.0, (_seconds(predict, rest) - first) / max(1, len(rest) - 1)) if len(rest) else 0.0
     return {"records": len(frame), "per_request": max(0.0, first - each), "per_record": each}
 
 
