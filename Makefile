@@ -3,11 +3,12 @@
 # make bench-bias   counting speed against a bare scan, DuckDB and pandas
 # make bench-shap   Kernel SHAP against the bare model and against shap
 # make bench-shap-accuracy   errors of Kernel SHAP against shap, and coverage of intervals
+# make bench-predict   requests to a service against a bare loop, models against their own predict
 # make bench-pair-games   pair games against the shared design and against shap
 VENV ?= .venv
 CONSTRAINTS ?= conf/constraints/spark4.txt
 BIN := $(VENV)/bin
-.PHONY: help venv java demo test check lint bench-bias bench-shap bench-shap-accuracy bench-pair-games clean
+.PHONY: help venv java demo test check lint bench-bias bench-shap bench-shap-accuracy bench-pair-games bench-predict clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -48,6 +49,9 @@ bench-shap-accuracy: venv
 
 bench-pair-games: venv
 	$(BIN)/python benchmarks/bench_pair_games.py
+
+bench-predict: venv
+	$(BIN)/python benchmarks/bench_predict.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis
