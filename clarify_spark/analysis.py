@@ -40,7 +40,7 @@ from clarify_spark.spark.batches import user_errors
 from clarify_spark.spark.counts import Counts, count
 from clarify_spark.spark.datasets import Dataset, read, resolve_name
 from clarify_spark.spark.flip_test import flip_test
-from clarify_spark.spark.journal import Journal
+from clarify_spark.spark.journal import PREDICTIONS, Journal
 from clarify_spark.spark.profiles import profile
 from clarify_spark.spark.progress import Progress
 from clarify_spark.spark.session import Session
@@ -112,6 +112,8 @@ def run(session: Session, text: str, places: Places, options: Options) -> Result
         result = _write(this, loaded, text, found)
         for journal in found.journals:
             journal.remove()
+        if this.config.methods.post_training_bias is not None:
+            output.delete(PREDICTIONS)  # of an interrupted run that called an endpoint where this one did not
     return result
 
 

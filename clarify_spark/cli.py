@@ -208,7 +208,11 @@ def _add_model_options(analyze: _Parser) -> None:
         ("--max-payload-bytes", "payload_bytes", "bytes of a request to an endpoint"),
         ("--max-batch-records", "batch_records", "records of a request"),
         ("--requests-in-flight", "in_flight", "requests that a task has under way at once"),
-        ("--request-timeout", "timeout_seconds", "seconds to wait for an answer"),
+        (
+            "--request-timeout",
+            "timeout_seconds",
+            "seconds without a sign of an answer before a request counts as failed",
+        ),
         ("--retry-seconds", "retry_seconds", "seconds to go on sending a request that fails for a passing reason"),
     )
     for option, name, what in numbers:

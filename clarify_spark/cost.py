@@ -10,7 +10,6 @@ from functools import partial
 import pandas as pd
 
 from clarify_spark import kernel_shap
-from clarify_spark.config.rules.prediction import SPEAKING_BYTES
 from clarify_spark.errors import CommandError
 from clarify_spark.kernel_shap import Job
 from clarify_spark.spark.crew import cores
@@ -19,6 +18,7 @@ from clarify_spark.spark.progress import Progress
 from clarify_spark.spark.sample import feature_ids, sampled, typed_sample
 from clarify_spark.udfs.payloads import encoder
 from clarify_spark.udfs.predictors.spec import PredictorSpec
+from clarify_spark.udfs.responses import SPEAKING_BYTES
 from clarify_spark.udfs.scoring import BLOCK_ROWS
 from clarify_spark.udfs.timing import SCHEMA, timed_batches
 

@@ -6,13 +6,14 @@ luck, so that the same rows go to the model in the same company however often a 
 
 from __future__ import annotations
 
+import math
 import random
 import re
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from html import unescape
@@ -31,6 +32,8 @@ Reason = Literal[
 ]  # fmt: skip
 #: Reasons that may lie in the records, and how many tries it takes to think so; fewer records may do then.
 TRIES = {"model_errors": 3, "timed_out": 3, "disconnected": 5, "refused": 1, "too_large": 1}
+#: Reasons that may also mean that nobody is there.
+_UNHEARD = ("timed_out", "disconnected")
 #: A pause is drawn from 0 up to a bound that doubles with every failure: first and largest bound, in seconds.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 20.0
 #: A pause that the endpoint asks for is kept up to so many seconds.
@@ -49,6 +52,11 @@ class RequestError(Exception):
 
 #: From the body of a request to the body of its answer; raises RequestError, and ModelError for what cannot pass.
 Send = Callable[[bytes], bytes]
+
+
+def is_page(body: bytes, kind: str) -> bool:
+    """Whether an answer is a page of something before the model, by its media type or because it begins like one."""
+    return "html" in kind.lower() or body[:100].lstrip().startswith(b"<")
 
 
 class _StoppedError(Exception):
@@ -120,6 +128,7 @@ class _Job:
     counts: Counter[str] = field(default_factory=Counter)
     sizes: list[int] = field(default_factory=list)
     waited: float = 0.0
+    began: float = field(default_factory=time.monotonic)
     lock: threading.Lock = field(default_factory=threading.Lock)
     stopped: threading.Event = field(default_factory=threading.Event)
 
@@ -150,6 +159,7 @@ class Caller:
         self._pool = ThreadPoolExecutor(calling.in_flight, "requests")
         #: Bytes and records of bodies that were refused for their size; no other one is as small in both.
         self._refused: tuple[tuple[int, int], ...] = ()
+        self._heard = -math.inf
 
     def ask(self, payload: Payload) -> Answer:
         """The answer for all records, in their order."""
@@ -161,12 +171,15 @@ class Caller:
     def _answers(self, requests: list[slice], job: _Job) -> list[Answer]:
         futures = [self._pool.submit(self._answer, some, job) for some in requests]
         try:
-            return [future.result() for future in futures]
-        except BaseException:
+            wait(futures, return_when=FIRST_EXCEPTION)
+            for error in [future.exception() for future in futures if future.done()]:
+                if error is not None and not isinstance(error, RecordError):
+                    raise error
+            return [future.result() for future in futures]  # of several bad records the first is named
+        finally:  # after a failure nobody wants the other answers
             job.stopped.set()
             for future in futures:
                 future.cancel()
-            raise
 
     def _answer(self, some: slice, job: _Job) -> Answer:
         """The answer for some of the records, in one request or, if that is refused, in two."""
@@ -181,10 +194,17 @@ class Caller:
                 self._note_refused(len(body), count)
             if failure.reason not in TRIES:
                 raise ModelError(f"{self._where} {failure}") from failure
+            if failure.reason in _UNHEARD and self._silence(job) > self._calling.retry_seconds:
+                said = f"nothing was answered for {self._calling.retry_seconds:g} s (--retry-seconds)"
+                raise ModelError(f"{self._where} {failure}; {said}") from failure
             if count == 1:
                 raise RecordError(f"{self._where} {failure}", some.start) from failure
             return self._halves(some, job)
         return self._decode(answered, count)
+
+    def _silence(self, job: _Job) -> float:
+        """Seconds since the endpoint answered anything, or since it was asked for the first time now."""
+        return time.monotonic() - max(self._heard, job.began)
 
     def _note_refused(self, length: int, count: int) -> None:
         """Take in the size of a body that was refused; the limit may be one of bytes, of records, or of both."""
@@ -228,6 +248,7 @@ class Caller:
                 raise
             with job.lock:
                 job.sizes.append(count)
+            self._heard = time.monotonic()
             self._gate.answered()
             return answered
 

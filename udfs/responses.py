@@ -26,9 +26,18 @@ _FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|nan|NaN"
 _TRUTHS = {"True": True, "true": True, "TRUE": True, "False": False, "false": False, "FALSE": False}
 
 
+#: Formats of models that take and give bodies.
+SPEAKING_BYTES = ("sagemaker", "http", "endpoint")
+
+
 def accept_type(spec: PredictorSpec) -> str:
     """The media type of responses, that of requests when none is given."""
     return (spec.accept_type or content_type(spec)).partition(";")[0].strip().lower()
+
+
+def speaks_csv(spec: PredictorSpec) -> bool:
+    """Whether responses are CSV, where labels are texts that look like numbers or not."""
+    return spec.format in SPEAKING_BYTES and accept_type(spec) == "text/csv"
 
 
 def decoder(spec: PredictorSpec) -> Decode:

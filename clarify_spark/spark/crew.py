@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 IN_FLIGHT = 2
 #: Finished waves that wait in memory for their turn; further ones are read back from the journal.
 WAITING = 2
+#: How long a wave may go on after another has failed, so that what it finishes is kept.
+FINISH_SECONDS = 60.0
 
 
 class Counted(Protocol):
@@ -113,7 +115,7 @@ def results(
             crew.start()
             yield from crew.results()
         except ClarifyError:
-            crew.stop()
+            crew.finish()
             kept = work.journal.rows(work.journal.ranges)
             progress.note(f"{kept:,} of {layout.total:,} rows are done and kept; the same command goes on from there.")
             raise
@@ -169,6 +171,11 @@ class _Crew(Generic[Result]):
         for _ in range(IN_FLIGHT):
             self._threads.append(self._pool.submit(self._run_waves))
             self._threads[-1].add_done_callback(self._tell)
+
+    def finish(self) -> None:
+        """Begin no further wave, and let the one beside that which failed come to its end, which is not far."""
+        self._stopped = True
+        wait(self._threads, timeout=FINISH_SECONDS)
 
     def stop(self) -> None:
         """Cancel what runs, and wait for the threads: what they have finished is in the journal then."""

@@ -46,7 +46,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Block:
-    """One explained block: its number, how many rows it has, and its Explained as bytes."""
+    """One finished block: its number, how many rows it has, and its result as bytes."""
 
     number: int
     rows: int

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from clarify_spark.config import AnalysisConfig
-from clarify_spark.config.rules.prediction import SPEAKING_BYTES
 from clarify_spark.errors import DataError, ModelError
 from clarify_spark.spark.formats.failures import explain
 from clarify_spark.spark.session import Session, is_connect
@@ -24,6 +23,7 @@ from clarify_spark.udfs.archives import files_of, pack, unpack
 from clarify_spark.udfs.predictors import ARCHIVES, PREDICTORS, format_of
 from clarify_spark.udfs.predictors.shipped import fingerprint_in, packed_name, shipped_uri
 from clarify_spark.udfs.predictors.spec import PredictorSpec
+from clarify_spark.udfs.responses import SPEAKING_BYTES
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -23,6 +23,7 @@ from clarify_spark.spark.journal import Journal
 from clarify_spark.spark.progress import Progress
 from clarify_spark.spark.sample import feature_ids
 from clarify_spark.udfs.predictors.spec import PredictorSpec
+from clarify_spark.udfs.responses import speaks_csv
 from clarify_spark.udfs.scoring import BLOCK_ROWS, Scored, blocks_at_once, score_batches, scored_blocks, unpacked
 from clarify_spark.udfs.traffic import Traffic, together
 
@@ -97,7 +98,7 @@ def with_model_predictions(dataset: Dataset, spec: PredictorSpec) -> Dataset:
     blocks = sf.floor(sf.col("row_key") / sf.lit(BLOCK_ROWS))
     in_blocks = dataset.keyed.repartition(_tasks(dataset), blocks).sortWithinPartitions("row_key")
     score = partial(score_batches, spec=spec, features=features)
-    return _labelled(dataset, in_blocks.mapInArrow(score, _scored_schema(in_blocks)))
+    return _labelled(dataset, in_blocks.mapInArrow(score, _scored_schema(in_blocks)), spec)
 
 
 def with_kept_predictions(
@@ -118,13 +119,14 @@ def with_kept_predictions(
     kept = [(bytearray(block.result),) for wave in journal.ranges for block in journal.blocks(wave)]
     packed = dataset.keyed.sparkSession.createDataFrame(kept, "result binary")
     predictions = packed.mapInArrow(unpacked, StructType([StructField("row_key", LongType()), *_TOLD]))
-    return _labelled(dataset, dataset.keyed.join(predictions, "row_key")), traffic
+    # Rows that a forced resume knows nothing of have no prediction, which is said later; they must not vanish.
+    return _labelled(dataset, dataset.keyed.join(predictions, "row_key", "left"), spec), traffic
 
 
-def _labelled(dataset: Dataset, rows: DataFrame) -> Dataset:
+def _labelled(dataset: Dataset, rows: DataFrame, spec: PredictorSpec) -> Dataset:
     """The data set of rows that have ``label_text`` and ``label_kind`` beside their columns."""
     with cached(rows) as scored:
-        kind = _kind_of_labels(scored)
+        kind = _kind_of_labels(scored, texts=speaks_csv(spec))
     label = sf.col("label_text").cast(_SPARK_TYPES[kind]).alias(PREDICTED_ID)
     return _with_prediction(dataset, scored, label, kind)
 
@@ -171,11 +173,13 @@ def _scored_schema(rows: DataFrame) -> StructType:
     return StructType([*rows.schema.fields, *_TOLD])
 
 
-def _kind_of_labels(scored: DataFrame) -> Kind:
-    """The one kind that all predicted labels are read as."""
+def _kind_of_labels(scored: DataFrame, *, texts: bool) -> Kind:
+    """The one kind that all predicted labels are read as; ``texts``: they are texts, judged response by response."""
     found = {row[0] for row in scored.select("label_kind").distinct().collect()} - {None}
     if found <= {"integer", "float"}:
         return "float" if "float" in found else "integer"
+    if texts and "string" in found and "boolean" not in found:
+        return "string"
     if len(found) > 1:
         kinds = ", ".join(sorted(str(kind) for kind in found))
         raise ModelError(f"The model's predicted labels are of several types ({kinds}); they must all be of one.")

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clarify_spark.udfs.calling import TRIES, Caller, Gate, RequestError, reason_of_status, words
+from clarify_spark.udfs.calling import TRIES, Caller, Gate, RequestError, is_page, reason_of_status, words
+from clarify_spark.udfs.errors import ModelError, RecordError
 from clarify_spark.udfs.payloads import Payload
 from clarify_spark.udfs.predictors.answer import Answer
 from clarify_spark.udfs.predictors.spec import Calling
@@ -118,3 +119,52 @@ def test_traffic_adds_up_in_any_order_and_nothing_changes_nothing(first, second,
 
 def test_a_row_is_told_by_its_key_and_by_its_place():
     assert told((2 << 40) + 6) == "row key 2199023255558 (record 7 of file 3)"
+
+
+def test_pages_are_told_by_their_type_or_by_how_they_begin():
+    assert is_page(b"sorry", "text/html; charset=utf-8")
+    assert is_page(b"\n <html>", "text/plain")
+    assert not is_page(b"0.5\n<1", "text/csv")
+    assert not is_page(b'{"html": 1}', "application/json")
+
+
+def caller_of(send, **calling):
+    return Caller(send, lambda body, sent: Answer(None, np.zeros((sent, 1))), Calling(**calling), "the service")
+
+
+def test_a_failure_for_good_is_told_although_an_earlier_request_is_still_tried():
+    def send(body):
+        if body == b"1":
+            raise RequestError("throttled", "later")
+        raise RequestError("fatal", "not you")
+
+    caller = caller_of(send, batch_records=1, in_flight=2, retry_seconds=60.0)
+    began = time.monotonic()
+    with pytest.raises(ModelError, match="the service not you"):
+        caller.ask(Payload([b"1", b"2"]))
+    assert time.monotonic() - began < 30
+
+
+def test_nobody_who_answers_is_given_up_before_all_records_were_asked_about_alone():
+    asked = []
+
+    def send(body):
+        asked.append(body)
+        time.sleep(0.05)
+        raise RequestError("timed_out", "did not answer")
+
+    with pytest.raises(ModelError, match=r"did not answer .*; nothing was answered for 0.1 s") as caught:
+        caller_of(send, retry_seconds=0.1).ask(Payload([b"x"] * 4096))
+    assert not isinstance(caught.value, RecordError)
+    assert len(asked) == 3
+
+
+def test_a_record_that_takes_too_long_is_named_where_others_are_answered():
+    def send(body):
+        if b"slow" in body:
+            raise RequestError("timed_out", "did not answer")
+        return b""
+
+    with pytest.raises(RecordError, match="did not answer") as caught:
+        caller_of(send, retry_seconds=30.0).ask(Payload([b"x", b"x", b"slow", b"x"]))
+    assert caught.value.position == 2

@@ -66,6 +66,8 @@ class _Loaded:
     predict: Predict
 
 
+#: Predictors that a worker keeps; a session that lives on may see many, each with its model or connections.
+MOST_KEPT = 8
 _cache: dict[PredictorSpec, _Loaded] = {}
 _lock = threading.RLock()
 
@@ -110,6 +112,8 @@ def load_predictor(spec: PredictorSpec) -> Predict:
             if loaded is None or loaded.fingerprint != fingerprint:
                 predict = load_as(found) if own else _loader(spec.format)(found)
                 loaded = _cache[spec] = _Loaded(fingerprint, by_name(predict, found))
+                while len(_cache) > MOST_KEPT:
+                    _cache.pop(next(iter(_cache)))
             return loaded.predict
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from clarify_spark.udfs.calling import Reason, RequestError, Send, reason_of_status, words
+from clarify_spark.udfs.calling import Reason, RequestError, Send, is_page, reason_of_status, words
 from clarify_spark.udfs.errors import ModelError
 from clarify_spark.udfs.payloads import content_type
 from clarify_spark.udfs.predictors.answer import Predict
@@ -57,7 +57,7 @@ def _sender(spec: PredictorSpec) -> Send:
             raise _refusal(error.response) from error
         except exceptions.BotoCoreError as error:
             raise _failure(exceptions, error, spec) from error
-        if "html" in response.get("ContentType", "").lower():
+        if is_page(data, response.get("ContentType", "")):
             raise RequestError("garbled", f"answered with a page instead of predictions: {words(data)}")
         return data
 

@@ -8,7 +8,7 @@ import urllib.request
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from clarify_spark.udfs.calling import Caller, RequestError, Send, reason_of_status, words
+from clarify_spark.udfs.calling import Caller, RequestError, Send, is_page, reason_of_status, words
 from clarify_spark.udfs.errors import ModelError
 from clarify_spark.udfs.payloads import content_type, encoder
 from clarify_spark.udfs.predictors.answer import Predict
@@ -50,7 +50,7 @@ def _sender(spec: PredictorSpec, where: str) -> Send:
         data = bytes(response.data)
         if response.status != 200:
             raise _refusal(response, data)
-        if "html" in response.headers.get("Content-Type", "").lower():
+        if is_page(data, response.headers.get("Content-Type", "")):
             raise RequestError("garbled", f"answered with a page instead of predictions: {words(data)}")
         return data
 

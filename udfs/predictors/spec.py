@@ -13,8 +13,8 @@ class Calling:
     """How requests are made.
 
     A request has at most ``payload_bytes`` bytes and ``batch_records`` records; ``in_flight`` of a task's requests are
-    under way at once. One without an answer after ``timeout_seconds`` has failed; what fails for a reason that may pass
-    is sent again for ``retry_seconds``.
+    under way at once. One of which nothing is heard for ``timeout_seconds`` has failed; what fails for a reason that
+    may pass is sent again for ``retry_seconds``.
     """
 
     payload_bytes: int = 6_000_000

@@ -14,13 +14,12 @@ from clarify_spark.config.rules.findings import Problems, finding, incomplete, m
 from clarify_spark.errors import Problem
 from clarify_spark.redaction import without_secrets
 from clarify_spark.udfs.predictors import FORMATS
+from clarify_spark.udfs.responses import SPEAKING_BYTES
 
 KINDS = ("model_uri", "endpoint_name", "model_name")
 INSTANCE_KEYS = ("instance_type", "initial_instance_count")
 IMAGE_TYPES = ("image/jpeg", "image/png", "application/x-npy")
 LONGEST_PREFIX = 23
-#: Formats that take request bodies.
-SPEAKING_BYTES = ("sagemaker", "http", "endpoint")
 #: A header's name by RFC 9110, and the name of an environment variable.
 HEADER, VARIABLE = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", r"[A-Za-z_][A-Za-z0-9_]*"
 CALLABLE = r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*"
