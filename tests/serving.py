@@ -341,6 +341,7 @@ class Handler(BaseHTTPRequestHandler):
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         for stream in (self.rfile, self.wfile, self.connection):
             stream.close()
+        self.wfile = io.BytesIO()  # flushed once more by the base class
 
     def log_message(self, *_):
         """Nothing: ``Server.seen`` has it."""
@@ -359,6 +360,7 @@ class Server(ThreadingHTTPServer):
         self.stopping, self.most_at_once = threading.Event(), 0
         self.pages = itertools.cycle([(502, "502 Bad Gateway"), (200, "Please wait")])
         self.certificate = certificate
+        self.errors: list[BaseException] = []
         self._seen: dict[int, Seen] = {}
         self._under_way: set[int] = set()
         self._open: set[socket.socket] = set()
@@ -432,13 +434,14 @@ class Server(ThreadingHTTPServer):
 
     def handle_error(self, request, client_address):
         """Clients that have left, or that do not trust the certificate, are no error of the server."""
-        if not isinstance(sys.exc_info()[1], OSError):
-            super().handle_error(request, client_address)
+        error = sys.exc_info()[1]
+        if error is not None and not isinstance(error, OSError):
+            self.errors.append(error)
 
 
 @contextlib.contextmanager
 def serve(model: Model, faults: Faults = Faults(), certificate: Path | None = None):
-    """A server in a thread of this process."""
+    """A server in a thread of this process; raises what went wrong in it, if that was not on demand."""
     server = Server(model, faults, certificate=certificate)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
@@ -447,6 +450,8 @@ def serve(model: Model, faults: Faults = Faults(), certificate: Path | None = No
     finally:
         server.stop()
         thread.join()
+    for error in server.errors:
+        raise error
 
 
 @contextlib.contextmanager
@@ -532,6 +537,8 @@ def main() -> None:
     sys.stdout.flush()
     sys.stdin.read()
     server.stop()
+    for error in server.errors:
+        raise error
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 
 import boto3
 import botocore.config
@@ -211,6 +212,29 @@ def test_a_server_with_tls_is_trusted_only_with_its_certificate(pool, tmp_path):
             post(pool, server)
         with urllib3.PoolManager(ca_certs=str(server.certificate)) as trusting:
             assert post(trusting, server).status == 200
+
+
+def broken(records):
+    raise ArithmeticError("no such sum")
+
+
+def ask_a_broken_server(pool):
+    with serve(broken) as server:
+        with pytest.raises(urllib3.exceptions.ProtocolError):
+            post(pool, server)
+        wait_until(lambda: server.errors)
+
+
+def test_what_goes_wrong_in_the_server_itself_is_raised(pool):
+    with pytest.raises(ArithmeticError, match="no such sum"):
+        ask_a_broken_server(pool)
+
+
+def wait_until(holds):
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_a_server_in_a_process_of_its_own(pool, tmp_path):
