@@ -87,7 +87,7 @@ def cost_of(dataset: Dataset, model: PredictorSpec, seed: int, *, predictions: b
 
 def _size(sample: pd.DataFrame, model: PredictorSpec) -> Size:
     payload = encoder(model)(sample)
-    each = sum(len(record) + len(payload.between) for record in payload.records) / len(payload.records)
+    each = float(payload.ends[-1]) / len(payload.ends)
     fit = int(model.calling.payload_bytes // each) if each else model.calling.batch_records
     most = min(model.calling.batch_records, payload.most or model.calling.batch_records)
     return Size(each, max(1, min(most, fit)))

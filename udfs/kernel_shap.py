@@ -25,7 +25,7 @@ from clarify_spark.udfs.outputs import ModelCalls, Outputs, link, outputs_of
 from clarify_spark.udfs.pair_games import explain_pairs
 from clarify_spark.udfs.predictors import load_predictor
 from clarify_spark.udfs.predictors.answer import Predict
-from clarify_spark.udfs.predictors.features import typed
+from clarify_spark.udfs.predictors.features import typed_table
 from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.predictors.user_code import one_thread
 from clarify_spark.udfs.row_keys import told
@@ -117,7 +117,7 @@ def _explained_bytes(
     keys = table.column("row_key").to_numpy()
     place = f"block {int(keys[0]) // plan.block_rows} (rows {keys[0]} to {keys[-1]})"
     try:
-        explained = explain_block(_typed(table, plan.settings, features), predict, plan, buffer)
+        explained = explain_block(typed_table(table, features, plan.settings.spec), predict, plan, buffer)
     except RecordError as error:
         raise ModelError(f"{place}: a record made of {told(int(keys[error.position]))}: {error}") from error
     except ClarifyError as error:
@@ -135,7 +135,7 @@ def probe_batches(
         table = pa.Table.from_batches(received)
         keys = table.column("row_key").to_numpy()
         try:
-            found = probe(_typed(table, settings, features), load_predictor(settings.spec), settings)
+            found = probe(typed_table(table, features, settings.spec), load_predictor(settings.spec), settings)
         except RecordError as error:
             raise ModelError(f"a record made of {told(int(keys[error.position]))}: {error}") from error
         yield pa.RecordBatch.from_pydict({"result": pa.array([to_bytes(found)], pa.binary())})
@@ -165,8 +165,3 @@ def probe(frame: pd.DataFrame, predict: Predict, settings: ShapSettings) -> Prob
         calls=ask.calls,
         traffic=ask.traffic,
     )
-
-
-def _typed(table: pa.Table, settings: ShapSettings, features: Sequence[str]) -> pd.DataFrame:
-    spec = settings.spec
-    return typed(table.select(list(features)).to_pandas(), spec.feature_names, spec.feature_kinds)

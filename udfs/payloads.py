@@ -1,39 +1,54 @@
 """Requests to models that speak bytes: features as CSV, JSON Lines or JSON, by the templates of the config.
 
-Integers stay integers (1, never 1.0), missing values are empty cells in CSV and null in JSON, booleans are True/False
-in CSV, as pandas writes them, and true/false in JSON. CSV quotes every text and nothing else, as the Clarify guide's
-payloads do, so that an empty text differs from a missing one.
+How values are written is said in ``cells``. CSV quotes every text and nothing else, as the Clarify guide's payloads do,
+so that an empty text differs from a missing one.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from itertools import chain
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
+from clarify_spark.udfs.cells import Form, cells_of, dumped
 from clarify_spark.udfs.errors import ModelError
 from clarify_spark.udfs.predictors.spec import Calling, PredictorSpec
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Payload:
-    """Records as UTF-8 texts, and what stands around and between those of one request; ``most`` bounds their number."""
+    """Records as UTF-8 texts in one piece of memory, and what stands around and between those of one request.
 
-    records: Sequence[bytes]
+    ``text`` has the records with ``between`` behind each, ``ends`` (n,) where each ends, ``between`` included; ``most``
+    bounds the number of records in a request.
+    """
+
+    text: memoryview
+    ends: NDArray[np.int64]
     before: bytes = b""
     between: bytes = b"\n"
     after: bytes = b""
     most: int | None = None
 
+    @classmethod
+    def of(cls, records: Sequence[bytes], *, between: bytes = b"\n", **around: Any) -> Payload:
+        """The payload of some records; ``around`` are the other fields."""
+        ends = np.cumsum([len(record) + len(between) for record in records], dtype=np.int64)
+        return cls(memoryview(b"".join(record + between for record in records)), ends, between=between, **around)
+
     def body(self, some: slice) -> bytes:
-        """The body of the request that carries these records."""
-        return self.before + self.between.join(self.records[some]) + self.after
+        """The body of the request that carries these records, which are one at least."""
+        stop = int(self.ends[some.stop - 1]) - len(self.between)
+        return b"".join((self.before, self.text[self._start(some.start) : stop], self.after))
 
     def requests(self, calling: Calling) -> list[slice]:
         """Consecutive records cut into requests, each filled up to the limits; one record may be larger than allowed.
@@ -42,21 +57,24 @@ class Payload:
         """
         most = min(calling.batch_records, self.most or calling.batch_records)
         room = calling.payload_bytes - len(self.before) - len(self.after) + len(self.between)
-        ends = np.cumsum([len(record) + len(self.between) for record in self.records])
         found, start = [], 0
-        while start < len(self.records):
-            used = int(ends[start - 1]) if start else 0
-            stop = int(np.searchsorted(ends, used + room, side="right"))
+        while start < len(self.ends):
+            stop = int(np.searchsorted(self.ends, self._start(start) + room, side="right"))
             stop = min(max(stop, start + 1), start + most)
             found.append(slice(start, stop))
             start = stop
         return found
 
+    def _start(self, record: int) -> int:
+        return int(self.ends[record - 1]) if record else 0
+
 
 #: From features, typed and in order, to their records.
 Encode = Callable[[pd.DataFrame], Payload]
-#: From the values of one record, each already JSON, to the text of the record.
-_Render = Callable[[Sequence[str]], str]
+#: What a record is put together from: texts, and the columns of cells that stand between them.
+_Piece: TypeAlias = "str | pa.Array"
+#: From the cells of all features, each already JSON, to the pieces of the records.
+_Render = Callable[[Sequence[_Piece]], list[_Piece]]
 
 _FEATURES = re.compile(r'"\$\{((?:[^"\\]|\\.)*)\}"|\$(features_kvp|feature_names|features)(?!\w)')
 _PLACEHOLDER = re.compile(rf"{_FEATURES.pattern}|\$(records|record)(?!\w)")
@@ -67,10 +85,12 @@ def encoder(spec: PredictorSpec) -> Encode:
     """What turns features into requests; templates are read, and checked, once."""
     kind = content_type(spec)
     if kind == "text/csv":
-        return lambda features: Payload(_utf8(_csv_lines(_columns(features, spec))))
+        return lambda features: _payload([_csv_lines(_cells(features, spec, "csv"))])
     if kind == "application/jsonlines":
-        render = _one_line(_record(_given(spec, "content_template"), "content_template", spec))
-        return lambda features: Payload(_utf8(render(row) for row in _json_rows(_columns(features, spec))))
+        # A line break in a template stands between JSON tokens; values have none.
+        template = _given(spec, "content_template").replace("\r", " ").replace("\n", " ")
+        render = _record(template, "content_template", spec)
+        return lambda features: _payload(render(_cells(features, spec, "json")))
     if kind == "application/json":
         return _json_encoder(spec)
     raise ModelError(
@@ -95,86 +115,61 @@ def _given(spec: PredictorSpec, key: str) -> str:
         raise ModelError(f"predictor.{key} is missing; content_type {content_type(spec)} needs it")
     if isinstance(template, str):
         return template
-    values = ((name, text if _PLACEHOLDER.search(text) else _dumps(text)) for name, text in template)
-    return f"{{{','.join(f'{_dumps(name)}:{text}' for name, text in values)}}}"
+    values = ((name, text if _PLACEHOLDER.search(text) else dumped(text)) for name, text in template)
+    return f"{{{','.join(f'{dumped(name)}:{text}' for name, text in values)}}}"
 
 
-#: A feature: its name, and its values in plain Python types, None for a missing one.
-_Column = tuple[str, list[Any]]
+def _cells(features: pd.DataFrame, spec: PredictorSpec, form: Form) -> list[_Piece]:
+    return [cells_of(features.iloc[:, position], kind, form) for position, kind in enumerate(spec.feature_kinds)]
 
 
-def _columns(features: pd.DataFrame, spec: PredictorSpec) -> list[_Column]:
-    return [
-        (name, _plain(features.iloc[:, position], kind))
-        for position, (name, kind) in enumerate(zip(spec.feature_names, spec.feature_kinds, strict=True))
-    ]
+def _payload(pieces: Sequence[_Piece], between: bytes = b"\n", **around: Any) -> Payload:
+    """The payload of the records that pieces make when they are put one after the other."""
+    joined = pc.binary_join_element_wise(*pieces, between.decode(), "").cast(pa.large_string())
+    _, offsets, text = joined.buffers()
+    ends = np.frombuffer(offsets, np.int64)[joined.offset : joined.offset + len(joined) + 1]
+    start = int(ends[0])
+    view = memoryview(b"") if text is None else memoryview(text)[start:]
+    return Payload(view, ends[1:] - start, between=between, **around)
 
 
-def _utf8(texts: Iterable[str]) -> list[bytes]:
-    return [text.encode("utf-8") for text in texts]
-
-
-def _plain(column: pd.Series, kind: str) -> list[Any]:
-    values = column.tolist()
-    missing = column.isna().tolist()
-    cast: Callable[[Any], Any] = {"integer": int, "float": float, "boolean": bool}.get(kind, str)
-    return [None if gone else cast(value) for value, gone in zip(values, missing, strict=True)]
-
-
-def _csv_lines(columns: list[_Column]) -> list[str]:
-    cells = [[_csv_cell(value) for value in values] for _, values in columns]
+def _csv_lines(cells: Sequence[_Piece]) -> _Piece:
+    if len(cells) > 1:
+        return pc.binary_join_element_wise(*cells, ",")
     # A line without any character would be no record at all to most readers.
-    return [",".join(row) or '""' for row in zip(*cells, strict=True)]
-
-
-def _csv_cell(value: Any) -> str:
-    if isinstance(value, str):
-        return '"' + value.replace('"', '""') + '"'
-    return "" if value is None else str(value)
-
-
-def _json_rows(columns: list[_Column]) -> Iterator[tuple[str, ...]]:
-    """The values of each record as JSON texts."""
-    return zip(*([_json_value(value, name) for value in values] for name, values in columns), strict=True)
-
-
-def _json_value(value: Any, name: str) -> str:
-    if value in (float("inf"), float("-inf")):
-        raise ModelError(f"feature {name!r} has an infinite value, which JSON cannot say; send CSV or mend the data")
-    return _dumps(value)
-
-
-def _dumps(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return pc.if_else(pc.equal(cells[0], ""), '""', cells[0])
 
 
 def _record(template: str, key: str, spec: PredictorSpec) -> _Render:
-    """What fills the template with the values of one record."""
-    pieces: list[str | _Render] = []
+    """What fills the template with the values of records."""
+    parts: list[str | _Render] = []
     end = 0
     for slot in _FEATURES.finditer(template):
-        pieces += [template[end : slot.start()], _slot(slot, key, spec)]
+        parts += [template[end : slot.start()], _slot(slot, key, spec)]
         end = slot.end()
-    pieces.append(template[end:])
-    if not any(callable(piece) for piece in pieces):
+    parts.append(template[end:])
+    if not any(callable(part) for part in parts):
         raise ModelError(
             f'predictor.{key} {template!r} has no place for features: $features, $features_kvp or "${{name}}"'
         )
 
-    def render(values: Sequence[str]) -> str:
-        return "".join(piece if isinstance(piece, str) else piece(values) for piece in pieces)
+    def render(cells: Sequence[_Piece]) -> list[_Piece]:
+        return [piece for part in parts for piece in ([part] if isinstance(part, str) else part(cells))]
 
-    _expect_json(render(["null"] * len(spec.feature_names)), template, key)
+    nothing = render(["null"] * len(spec.feature_names))
+    _expect_json("".join(piece for piece in nothing if isinstance(piece, str)), template, key)
     return render
 
 
 def _slot(slot: re.Match[str], key: str, spec: PredictorSpec) -> str | _Render:
-    """The text, or the function of a record's values, that takes the place of a placeholder."""
-    names = [_dumps(name) for name in spec.feature_names]
+    """The text, or the pieces from the cells of the features, that take the place of a placeholder."""
+    names = [dumped(name) for name in spec.feature_names]
     if slot[2] == "features":
-        return lambda values: f"[{','.join(values)}]"
+        return lambda cells: ["[", *_separated(cells), "]"]
     if slot[2] == "features_kvp":
-        return lambda values: f"{{{','.join(f'{name}:{value}' for name, value in zip(names, values, strict=True))}}}"
+        return lambda cells: [
+            "{", *chain.from_iterable(zip(_prefixed(names), cells, strict=True)), "}"
+        ]  # fmt: skip
     if slot[2] == "feature_names":
         return f"[{','.join(names)}]"
     name = json.loads(f'"{slot[1]}"')
@@ -183,12 +178,15 @@ def _slot(slot: re.Match[str], key: str, spec: PredictorSpec) -> str | _Render:
             f"predictor.{key}: ${{{name}}} is no feature of the model; its features: {', '.join(spec.feature_names)}"
         )
     position = spec.feature_names.index(name)
-    return lambda values: values[position]
+    return lambda cells: [cells[position]]
 
 
-def _one_line(render: _Render) -> _Render:
-    """The same text on one line: a line break in a template stands between JSON tokens, values have none."""
-    return lambda values: render(values).replace("\r", " ").replace("\n", " ")
+def _separated(cells: Sequence[_Piece]) -> list[_Piece]:
+    return [piece for cell in cells for piece in (",", cell)][1:]
+
+
+def _prefixed(names: Sequence[str]) -> list[str]:
+    return [f"{',' if place else ''}{name}:" for place, name in enumerate(names)]
 
 
 def _json_encoder(spec: PredictorSpec) -> Encode:
@@ -201,16 +199,16 @@ def _json_encoder(spec: PredictorSpec) -> Encode:
             f"predictor.content_template {template!r} must hold either $record or $records, once; it holds {len(slots)}"
         )
     before, after = (piece.encode("utf-8") for piece in _around(template, spec))
-    make: Callable[[list[bytes]], Payload] = partial(Payload, before=before, between=b"", after=after, most=1)
+    around: dict[str, Any] = {"before": before, "between": b"", "after": after, "most": 1}
     if slots == ["records"]:
-        make = partial(Payload, before=before + b"[", between=b",", after=b"]" + after)
-    _expect_json(make([b"null"]).body(slice(1)).decode("utf-8"), template, "content_template")
-    return lambda features: make(_utf8(record(row) for row in _json_rows(_columns(features, spec))))
+        around = {"before": before + b"[", "between": b",", "after": b"]" + after}
+    _expect_json(Payload.of([b"null"], **around).body(slice(0, 1)).decode("utf-8"), template, "content_template")
+    return lambda features: _payload(record(_cells(features, spec, "json")), **around)
 
 
 def _around(template: str, spec: PredictorSpec) -> list[str]:
     """The texts before and after the records, with the feature names filled in."""
-    names = _dumps(list(spec.feature_names))
+    names = dumped(list(spec.feature_names))
     pieces = [""]
     end = 0
     for slot in _RECORDS.finditer(template):

@@ -6,17 +6,18 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from clarify_spark.udfs.block_results import block_results
 from clarify_spark.udfs.errors import ModelError, RecordError
 from clarify_spark.udfs.predictors import load_predictor
 from clarify_spark.udfs.predictors.answer import Answer, Labels, Predict, Scores, labels_of
-from clarify_spark.udfs.predictors.features import typed
+from clarify_spark.udfs.predictors.features import typed_table
 from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.row_keys import told
 from clarify_spark.udfs.traffic import Traffic
@@ -24,16 +25,26 @@ from clarify_spark.udfs.traffic import Traffic
 #: Rows whose keys share ``row_key // BLOCK_ROWS`` go to the model in one call: many models change the last bits of
 #: their scores with the batch size, so the batch must not depend on partitions.
 BLOCK_ROWS = 4096
+#: Names, and the position among them (n,) of the label of each record.
+_Chosen: TypeAlias = tuple[tuple[Any, ...], NDArray[np.int64]]
 _KINDS = {bool: "boolean", int: "integer", float: "float", str: "string"}
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Predicted labels (n,), None where the model gave no number, and the score behind each (n,), NaN where none."""
+    """The label of each of n records as a position (n,) in ``names``, -1 where the model gave no number, and the score
+    behind each (n,), NaN where none.
+    """
 
-    labels: Labels
+    names: tuple[Any, ...]
+    positions: NDArray[np.int64]
     scores: Scores
     traffic: Traffic | None = None
+
+    @property
+    def labels(self) -> Labels:
+        """The labels (n,) themselves, None for a missing one."""
+        return labels_of([*self.names, None]).take(self.positions)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,38 +90,35 @@ def settle(answer: Answer, spec: PredictorSpec) -> Predictions:
     scores = answer.scores
     highest = scores.max(axis=1) if scores is not None else np.full(answer.records, np.nan)
     if answer.labels is not None:
-        labels = _settled_labels(answer, answer.labels, spec)
+        names, positions = _settled_labels(answer, answer.labels, spec)
     elif scores is None:
         raise ModelError("the model gave neither labels nor scores")
     elif scores.shape[1] == 1:
         threshold = 0.5 if spec.probability_threshold is None else spec.probability_threshold
-        labels = _above(highest, threshold, answer.classes or (0, 1))
+        names, positions = _above(highest, threshold, answer.classes or (0, 1))
     else:
-        labels = _largest(scores, _headers(answer, scores.shape[1], spec))
-    return Predictions(labels, highest, answer.traffic)
+        names, positions = _largest(scores, _headers(answer, scores.shape[1], spec))
+    return Predictions(names, positions, highest, answer.traffic)
 
 
-def _settled_labels(answer: Answer, labels: Labels, spec: PredictorSpec) -> Labels:
+def _settled_labels(answer: Answer, labels: Labels, spec: PredictorSpec) -> _Chosen:
     plain = labels_of([_plain(label) for label in labels])
     thresholded = spec.probability_threshold is not None and spec.probability is None and answer.label_is == "number"
     numbers = all(label is None or type(label) in (int, float) for label in plain)
     if not (thresholded and numbers):
-        return plain
+        missing = np.array([label is None for label in plain], bool)
+        return tuple(plain), np.where(missing, -1, np.arange(len(plain)))
     return _above(plain.astype(np.float64), float(spec.probability_threshold or 0.0), (0, 1))
 
 
-def _above(scores: Scores, threshold: float, classes: tuple[Any, ...]) -> Labels:
-    negative, positive = _plain(classes[0]), _plain(classes[1])
-    return labels_of(
-        [None if score != score else positive if score > threshold else negative for score in scores.tolist()]
-    )
+def _above(scores: Scores, threshold: float, classes: tuple[Any, ...]) -> _Chosen:
+    chosen = np.where(np.isnan(scores), -1, scores > threshold)
+    return (_plain(classes[0]), _plain(classes[1])), chosen.astype(np.int64)
 
 
-def _largest(scores: Scores, headers: tuple[Any, ...]) -> Labels:
-    names = [_plain(header) for header in headers]
-    missing: list[bool] = np.asarray(np.isnan(scores).any(axis=1)).tolist()
-    best: list[int] = np.asarray(scores.argmax(axis=1)).tolist()
-    return labels_of([None if gone else names[position] for position, gone in zip(best, missing, strict=True)])
+def _largest(scores: Scores, headers: tuple[Any, ...]) -> _Chosen:
+    best = np.where(np.isnan(scores).any(axis=1), -1, scores.argmax(axis=1))
+    return tuple(_plain(header) for header in headers), best.astype(np.int64)
 
 
 def _headers(answer: Answer, columns: int, spec: PredictorSpec) -> tuple[Any, ...]:
@@ -169,7 +177,7 @@ def unpacked(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 def _predictions(block: pa.Table, predict: Predict, spec: PredictorSpec, features: Sequence[str]) -> Predictions:
     """The predictions for the rows of a block."""
-    frame = typed(block.select(list(features)).to_pandas(), spec.feature_names, spec.feature_kinds)
+    frame = typed_table(block, features, spec)
     try:
         return settle(predict(frame), spec)
     except RecordError as error:
@@ -196,10 +204,12 @@ def blocks(batches: Iterator[pa.RecordBatch], rows: int = BLOCK_ROWS) -> Iterato
 
 def _told(predictions: Predictions) -> dict[str, pa.Array]:
     """The columns that scoring adds; labels travel as text and kind, since only the model knows their type."""
-    labels = predictions.labels
+    places = pa.array(predictions.positions, mask=predictions.positions < 0)
+    texts = [_text(name) for name in predictions.names]
+    kinds = [None if name is None else _KINDS[type(name)] for name in predictions.names]
     return {
-        "label_text": pa.array([_text(label) for label in labels], pa.string()),
-        "label_kind": pa.array([None if label is None else _KINDS[type(label)] for label in labels], pa.string()),
+        "label_text": pa.array(texts, pa.string()).take(places),
+        "label_kind": pa.array(kinds, pa.string()).take(places),
         "score": pa.array(predictions.scores, pa.float64(), from_pandas=True),
     }
 

@@ -12,7 +12,7 @@ from clarify_spark.udfs.coalition_values import blaming
 from clarify_spark.udfs.errors import ModelError, RecordError
 from clarify_spark.udfs.predictors import load_predictor
 from clarify_spark.udfs.predictors.answer import Predict, matrix_of
-from clarify_spark.udfs.predictors.features import typed
+from clarify_spark.udfs.predictors.features import typed_table
 from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.row_keys import told
 
@@ -29,7 +29,7 @@ def timed_batches(
     received = [batch for batch in batches if batch.num_rows]
     if received:
         rows = pa.Table.from_batches(received)
-        frame = typed(rows.select(list(features)).to_pandas(), spec.feature_names, spec.feature_kinds)
+        frame = typed_table(rows, features, spec)
         try:
             found = (_over_the_network if spec.remote else _in_process)(frame, load_predictor(spec))
         except RecordError as error:

@@ -12,7 +12,7 @@ NEEDS = (Need("predictions", "9,000 rows, each once", 9000, 4096), Need("kernel 
 
 @given(calls=st.integers(1, 6), together=st.integers(1, 300), most=st.integers(1, 50))
 def test_requests_are_as_many_as_payloads_of_equal_records_are_cut_into(calls, together, most):
-    payload = Payload([b"12345"] * together)
+    payload = Payload.of([b"12345"] * together)
     cut = len(payload.requests(Calling(batch_records=most)))
     need = Need("predictions", "", calls * together, together)
     assert Size(6.0, most).requests(need) == calls * cut

@@ -69,7 +69,7 @@ def pieces(calls, most_bytes, most_records):
     caller = Caller(send, lambda _, count: Answer(None, np.zeros((count, 1))), Calling(batch_records=64), "it")
     for records in calls:
         answered.append([])
-        caller.ask(Payload(records))
+        caller.ask(Payload.of(records))
     return [sorted(body.count(b"\n") + 1 for body in bodies) for bodies in answered]
 
 
@@ -141,7 +141,7 @@ def test_a_failure_for_good_is_told_although_an_earlier_request_is_still_tried()
     caller = caller_of(send, batch_records=1, in_flight=2, retry_seconds=60.0)
     began = time.monotonic()
     with pytest.raises(ModelError, match="the service not you"):
-        caller.ask(Payload([b"1", b"2"]))
+        caller.ask(Payload.of([b"1", b"2"]))
     assert time.monotonic() - began < 30
 
 
@@ -154,7 +154,7 @@ def test_nobody_who_answers_is_given_up_before_all_records_were_asked_about_alon
         raise RequestError("timed_out", "did not answer")
 
     with pytest.raises(ModelError, match=r"did not answer .*; nothing was answered for 0.1 s") as caught:
-        caller_of(send, retry_seconds=0.1).ask(Payload([b"x"] * 4096))
+        caller_of(send, retry_seconds=0.1).ask(Payload.of([b"x"] * 4096))
     assert not isinstance(caught.value, RecordError)
     assert len(asked) == 3
 
@@ -166,5 +166,5 @@ def test_a_record_that_takes_too_long_is_named_where_others_are_answered():
         return b""
 
     with pytest.raises(RecordError, match="did not answer") as caught:
-        caller_of(send, retry_seconds=30.0).ask(Payload([b"x", b"x", b"slow", b"x"]))
+        caller_of(send, retry_seconds=30.0).ask(Payload.of([b"x", b"x", b"slow", b"x"]))
     assert caught.value.position == 2

@@ -117,7 +117,7 @@ def test_a_single_missing_value_still_makes_a_line():
 
 def test_integers_stay_integers_and_floats_stay_floats():
     columns = {"i": [9007199254740993], "f": [1.0], "g": [1e-7]}
-    assert bodies(columns, ("integer", "float", "float")) == ["9007199254740993,1.0,1e-07"]
+    assert bodies(columns, ("integer", "float", "float")) == ["9007199254740993,1.0,1e-7"]
     assert bodies(columns, ("integer", "float", "float"), content_type=LINES, content_template="$features") == [
         "[9007199254740993,1.0,1e-07]"
     ]
@@ -176,7 +176,7 @@ def test_no_records_make_no_request():
     around=st.sampled_from([b"", b"[]"]),
 )
 def test_requests_hold_all_records_in_order_within_the_limits_and_are_full(sizes, most, room, around):
-    payload = Payload([b"x" * size for size in sizes], before=around, between=b",", after=around)
+    payload = Payload.of([b"x" * size for size in sizes], before=around, between=b",", after=around)
     calling = Calling(payload_bytes=room, batch_records=most)
     requests = payload.requests(calling)
     assert [place for some in requests for place in range(some.start, some.stop)] == list(range(len(sizes)))

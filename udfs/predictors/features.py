@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from clarify_spark.udfs.errors import ModelError
 from clarify_spark.udfs.predictors.answer import Matrix
@@ -15,6 +16,17 @@ from clarify_spark.udfs.predictors.spec import PredictorSpec
 
 #: Names that libraries make up for data without names.
 _GENERIC = re.compile(r"(f|Column_)\d+")
+
+
+def typed_table(table: pa.Table, columns: Sequence[str], spec: PredictorSpec) -> pd.DataFrame:
+    """The features of a model from the columns of an Arrow table, in order, typed as by ``typed``."""
+    numbers = [table.column(name) for name in columns]
+    if all(kind == "float" for kind in spec.feature_kinds) and all(pa.types.is_float64(one.type) for one in numbers):
+        cells = np.empty((len(numbers), table.num_rows))
+        for row, column in zip(cells, numbers, strict=True):
+            row[:] = column.to_numpy()  # missing values are NaN there
+        return pd.DataFrame(cells.T, columns=list(spec.feature_names), copy=False)
+    return typed(table.select(list(columns)).to_pandas(), spec.feature_names, spec.feature_kinds)
 
 
 def typed(values: pd.DataFrame, names: Sequence[str], kinds: Sequence[str]) -> pd.DataFrame:
@@ -79,6 +91,8 @@ def columns_in_order(spec: PredictorSpec, trained: Sequence[str] | None) -> Call
 
 def only_numbers(features: pd.DataFrame, where: str) -> pd.DataFrame:
     """The features as floats; missing values are NaN."""
+    if all(dtype == np.float64 for dtype in features.dtypes):
+        return features
     texts = [name for name in features.columns if _has_text(features[name])]
     if texts:
         raise ModelError(

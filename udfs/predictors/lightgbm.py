@@ -36,7 +36,9 @@ def load(spec: PredictorSpec) -> Predict:
             aligned(features, booster.feature_name(), spec.path), booster.pandas_categorical, categories, spec
         )
         with calling_user_code(f"the model {spec.path} failed"), model_threads(spec):
-            raw = booster.predict(table, num_threads=spec.threads)
+            # Without categories a matrix is what LightGBM would make of the frame, one column at a time.
+            cells = table if booster.pandas_categorical else table.to_numpy()
+            raw = booster.predict(cells, num_threads=spec.threads)
         return expect_records(answer_of(np.asarray(raw), meaning, spec), len(features), spec.path)
 
     ordered = None if booster.pandas_categorical else columns_in_order(spec, booster.feature_name())

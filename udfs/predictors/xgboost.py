@@ -40,15 +40,19 @@ def load(spec: PredictorSpec) -> Predict:
     rounds = (0, int(booster.attr("best_iteration")) + 1) if booster.attr("best_iteration") is not None else (0, 0)
     meaning = _meaning(learner["objective"]["name"])
 
+    # Inplace predictions of dart round in another order, and linear boosters have none.
+    trees_of_numbers = learner["gradient_booster"]["name"] == "gbtree" and "c" not in (booster.feature_types or ())
+
     def predict(features: pd.DataFrame) -> Answer:
         table = _table(aligned(features, booster.feature_names, spec.path), booster, xgboost, spec)
         with calling_user_code(f"the model {spec.path} failed"), model_threads(spec):
-            matrix = xgboost.DMatrix(table, nthread=spec.threads, enable_categorical=True)
-            raw = booster.predict(matrix, iteration_range=rounds, validate_features=False)
+            if trees_of_numbers:
+                raw = _predicted(booster, table.to_numpy(), rounds, xgboost, spec.threads)
+            else:
+                frame = xgboost.DMatrix(table, nthread=spec.threads, enable_categorical=True)
+                raw = booster.predict(frame, iteration_range=rounds, validate_features=False)
         return expect_records(answer_of(np.asarray(raw), meaning, spec), len(features), spec.path)
 
-    # Inplace predictions of dart round in another order, and linear boosters have none.
-    trees_of_numbers = learner["gradient_booster"]["name"] == "gbtree" and "c" not in (booster.feature_types or ())
     ordered = columns_in_order(spec, booster.feature_names) if trees_of_numbers and meaning != "classes" else None
     if ordered is None:
         return predict
