@@ -1,0 +1,71 @@
+"""Values of features as texts of CSV or JSON, a column at a time: Arrow writes them without holding Python's lock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from clarify_spark.udfs.errors import ModelError
+
+Form = Literal["csv", "json"]
+
+
+def cells_of(column: pd.Series, kind: str, form: Form) -> pa.Array:
+    """The texts (n,) of a typed feature; a missing value is an empty cell of CSV, and null in JSON.
+
+    Integers have no point, also where missing values made floats of them; floats have a point or an exponent, and are
+    the shortest text that reads back as the same number. Texts are quoted, and only they.
+    """
+    texts = _texts(column, kind, form)
+    return pc.fill_null(texts, "" if form == "csv" else "null")
+
+
+def dumped(value: Any) -> str:
+    """A value as JSON, without blanks."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def _texts(column: pd.Series, kind: str, form: Form) -> pa.Array:
+    """The texts, null where the value is missing."""
+    if kind == "integer" and column.dtype != object:
+        return pa.array(column.to_numpy(), from_pandas=True).cast(pa.int64()).cast(pa.string())
+    if kind == "float" and column.dtype != object:
+        return _floats(column.to_numpy(dtype=np.float64), str(column.name), form)
+    if kind == "boolean" and column.dtype == bool:
+        yes, no = ("True", "False") if form == "csv" else ("true", "false")
+        return pc.if_else(pa.array(column.to_numpy()), yes, no)
+    if kind == "string":
+        return _strings(column, form)
+    cast: Callable[[Any], Any] = {"integer": int, "float": float, "boolean": bool}.get(kind, str)
+    missing = column.isna().tolist()
+    values = [None if gone else cast(value) for value, gone in zip(column.tolist(), missing, strict=True)]
+    write = str if form == "csv" and kind in ("integer", "float", "boolean") else _quoting(form)
+    return pa.array([None if value is None else write(value) for value in values], pa.string())
+
+
+def _floats(values: Any, name: str, form: Form) -> pa.Array:
+    if form == "json" and np.isinf(values).any():
+        raise ModelError(f"feature {name!r} has an infinite value, which JSON cannot say; send CSV or mend the data")
+    texts = pa.array(values, from_pandas=True).cast(pa.string())
+    whole = (values == np.rint(values)) & (np.abs(values) < 1e15)  # Arrow writes an exponent from there on
+    if not whole.any():
+        return texts
+    return pc.if_else(pa.array(whole), pc.binary_join_element_wise(texts, "0", "."), texts)
+
+
+def _strings(column: pd.Series, form: Form) -> pa.Array:
+    """Texts are quoted once for each that differs."""
+    codes, uniques = pd.factorize(column)
+    quote = _quoting(form)
+    quoted = pa.array([quote(str(unique)) for unique in uniques.tolist()], pa.string())
+    return quoted.take(pa.array(codes, mask=codes < 0))
+
+
+def _quoting(form: Form) -> Callable[[Any], str]:
+    return dumped if form == "json" else lambda value: '"' + str(value).replace('"', '""') + '"'
