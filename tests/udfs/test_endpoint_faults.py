@@ -354,6 +354,25 @@ def test_only_the_features_are_sent_in_the_order_of_the_data(service):
     assert member == tuple("" if value is None else str(value) for value in frame["member"])
 
 
+@pytest.mark.parametrize(("service", "kind"), SERVICES, indirect=["service"])
+def test_numbers_arrive_to_the_last_bit_and_floats_as_floats(service, kind):
+    random = np.random.default_rng(0)
+    drawn = random.integers(0, 2**64, 3000, dtype=np.uint64).view(np.float64)
+    whole = [sign * digits * 10.0**power for sign in (1, -1) for digits in (1, 123) for power in range(23)]
+    numbers = np.array([*drawn[np.isfinite(drawn)], *whole, 0.0, -0.0, 5e-324, 1.7976931348623157e308, 0.1, 1e-7, 2.5])
+    got = []
+
+    def same(records):
+        got.extend(record[1] for record in records)
+        return [record[1] for record in records]
+
+    service.server.model = same
+    frame = people(len(numbers)).assign(income=numbers)
+    answer = service.ask(frame, kind, calling=replace(CALLING, batch_records=1000))
+    assert answer.scores[:, 0].tobytes() == numbers.tobytes()
+    assert {type(number) for number in got} == {float}
+
+
 def test_names_are_sent_where_a_template_has_them(service):
     service.server.model = lambda records: [0.5 for _ in records]
     service.ask(people(12), "application/json", record_template="$features_kvp")
