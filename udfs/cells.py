@@ -53,10 +53,10 @@ def _floats(values: Any, name: str, form: Form) -> pa.Array:
     if form == "json" and np.isinf(values).any():
         raise ModelError(f"feature {name!r} has an infinite value, which JSON cannot say; send CSV or mend the data")
     texts = pa.array(values, from_pandas=True).cast(pa.string())
-    whole = (values == np.rint(values)) & (np.abs(values) < 1e15)  # Arrow writes an exponent from there on
-    if not whole.any():
+    if not (values == np.rint(values)).any():
         return texts
-    return pc.if_else(pa.array(whole), pc.binary_join_element_wise(texts, "0", "."), texts)
+    whole = pc.match_substring_regex(texts, "^-?[0-9]+$")  # others have a point or an exponent
+    return pc.if_else(whole, pc.binary_join_element_wise(texts, "0", "."), texts)
 
 
 def _strings(column: pd.Series, form: Form) -> pa.Array:

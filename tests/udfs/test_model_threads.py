@@ -89,13 +89,13 @@ def test_xgboost_uses_the_cores_of_the_task(tmp_path, monkeypatch, threads):
     booster = xgboost.train({"objective": "binary:logistic", "nthread": 2}, xgboost.DMatrix(X, Y), 2)
     booster.save_model(tmp_path / "model.ubj")
     used = []
-    predict = xgboost.Booster.predict
+    predict = xgboost.Booster.inplace_predict
 
     def watched(self, *arguments, **keywords):
         used.append(int(json.loads(self.save_config())["learner"]["generic_param"]["nthread"]))
         return predict(self, *arguments, **keywords)
 
-    monkeypatch.setattr(xgboost.Booster, "predict", watched)
+    monkeypatch.setattr(xgboost.Booster, "inplace_predict", watched)
     load_predictor(spec("xgboost", tmp_path / "model.ubj", threads=threads))(X)
     assert used == [threads]
 

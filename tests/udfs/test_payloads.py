@@ -119,7 +119,7 @@ def test_integers_stay_integers_and_floats_stay_floats():
     columns = {"i": [9007199254740993], "f": [1.0], "g": [1e-7]}
     assert bodies(columns, ("integer", "float", "float")) == ["9007199254740993,1.0,1e-7"]
     assert bodies(columns, ("integer", "float", "float"), content_type=LINES, content_template="$features") == [
-        "[9007199254740993,1.0,1e-07]"
+        "[9007199254740993,1.0,1e-7]"
     ]
 
 
@@ -241,3 +241,24 @@ def test_any_text_and_integer_comes_back_from_csv_and_from_json_lines(rows):
     assert [(text, int(number)) for text, number in csv.reader(io.StringIO(body, newline=""))] == rows
     (body,) = bodies(columns, ("string", "integer"), content_type=LINES, content_template="$features")
     assert [tuple(json.loads(line)) for line in body.split("\n")] == rows
+
+
+@given(st.lists(st.one_of(st.floats(allow_infinity=False), st.integers(-(2**53), 2**53).map(float)), min_size=1))
+def test_any_float_comes_back_as_the_same_float_and_never_as_an_integer(numbers):
+    (body,) = bodies({"x": numbers, "y": numbers}, ("float", "float"))
+    for line, number in zip(body.split("\n"), numbers, strict=True):
+        text = line.split(",")[0]
+        assert text == "" if number != number else float(text) == number
+        assert text == "" or not text.lstrip("-").isdecimal()
+    (body,) = bodies({"x": numbers}, ("float",), content_type=LINES, content_template="$features")
+    read = [json.loads(line)[0] for line in body.split("\n")]
+    assert all(
+        value is None if number != number else value == number for value, number in zip(read, numbers, strict=True)
+    )
+    assert {type(value) for value in read} <= {float, type(None)}
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(-(2**53), 2**53)), min_size=1))
+def test_integers_that_missing_values_made_floats_of_are_written_as_integers(numbers):
+    (body,) = bodies({"x": numbers, "y": numbers}, ("integer", "integer"))
+    assert [line.split(",")[0] for line in body.split("\n")] == ["" if one is None else str(one) for one in numbers]
