@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import re
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,13 +24,15 @@ from clarify_spark.config import (
     AnalysisConfig,
     Loaded,
     check_runnable,
+    headers_of,
     later,
     load,
     model_format,
     unsupported,
 )
+from clarify_spark.config.rules.prediction import needs_model
 from clarify_spark.cost import refuse_too_many
-from clarify_spark.errors import ConfigError, Problem
+from clarify_spark.errors import ConfigError, ModelError, Problem
 from clarify_spark.explain.result import ShapResult
 from clarify_spark.model import Asked, Predicted
 from clarify_spark.redaction import without_secrets
@@ -45,6 +48,7 @@ from clarify_spark.spark.profiles import profile
 from clarify_spark.spark.progress import Progress
 from clarify_spark.spark.session import Session
 from clarify_spark.spark.storage import Output
+from clarify_spark.udfs.predictors.sklearn import refused
 from clarify_spark.udfs.traffic import Traffic
 
 ANALYSIS, DETAILS = "analysis.json", "analysis_details.json"
@@ -87,9 +91,20 @@ def runnable(text: str, *, strict: bool) -> Loaded:
     return replace(loaded, warnings=(*loaded.warnings, *later(loaded.config)))
 
 
+def check_model(config: AnalysisConfig, options: Options) -> None:
+    """Raise what can be told about the model of a run before anything is started or read."""
+    predictor = config.predictor
+    if predictor is None or not needs_model(config):
+        return
+    list(headers_of(predictor))
+    if model_format(predictor) == "sklearn" and not options.allow_pickle:
+        raise refused(str(predictor.model_uri))
+
+
 def run(session: Session, text: str, places: Places, options: Options) -> Result:
     """Run every analysis of the config in ``text`` and write the results to ``places.output``."""
     loaded = runnable(text, strict=options.strict)
+    check_model(loaded.config, options)
     output = Output(places.output, session.spark)
     progress = Progress(session.spark)
     with user_errors(), ExitStack() as cached:
@@ -108,13 +123,30 @@ def run(session: Session, text: str, places: Places, options: Options) -> Result
             refuse_too_many(asked.cost, options.max_model_calls)
         if options.dry_run:
             return _plan(this, asked, loaded.warnings)
-        found = _found(this, asked, cached)
+        with _files_named(dataset):
+            found = _found(this, asked, cached)
         result = _write(this, loaded, text, found)
         for journal in found.journals:
             journal.remove()
         if this.config.methods.post_training_bias is not None:
             output.delete(PREDICTIONS)  # of an interrupted run that called an endpoint where this one did not
     return result
+
+
+@contextmanager
+def _files_named(dataset: Dataset) -> Iterator[None]:
+    """A context in which errors about a record name its file, of which executors know the number."""
+    files = dataset.source.files
+
+    def named(match: re.Match[str]) -> str:
+        place = int(match["file"].replace(",", "")) - 1
+        return f"record {match['record']} of {files[place].uri}" if place < len(files) else match[0]
+
+    try:
+        yield
+    except ModelError as error:
+        text = re.sub(r"record (?P<record>[\d,]+) of file (?P<file>[\d,]+)", named, str(error))
+        raise ModelError(text) from error
 
 
 def _found(this: Run, asked: Asked | None, cached: ExitStack) -> Found:

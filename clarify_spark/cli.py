@@ -202,7 +202,7 @@ def _add_model_options(analyze: _Parser) -> None:
         "--max-model-calls",
         metavar="N",
         type=_positive,
-        help="refuse to start when more than N records would go to the model",
+        help="refuse to start when more than N records, by estimate, would go to the model",
     )
     numbers = (
         ("--max-payload-bytes", "payload_bytes", "bytes of a request to an endpoint"),
@@ -279,7 +279,7 @@ def _analyze(arguments: argparse.Namespace) -> int:
     from clarify_spark.spark.session import require_pyspark, session
 
     require_pyspark()
-    from clarify_spark.analysis import Places, run, runnable
+    from clarify_spark.analysis import Places, check_model, run, runnable
     from clarify_spark.kernel_shap import ShapOptions
     from clarify_spark.run import Options
     from clarify_spark.spark.storage import local_path, read_text
@@ -302,7 +302,7 @@ def _analyze(arguments: argparse.Namespace) -> int:
     )
     text = read_text(config, None) if local_path(config) is not None else None
     if text is not None:  # what cannot run is refused before Spark is started for it
-        runnable(text, strict=options.strict)
+        check_model(runnable(text, strict=options.strict).config, options)
     mounted = PROCESSING / "input" / "data"
     places = Places(output, arguments.data, str(mounted) if mounted.exists() else None)
     with session(arguments.master) as started:

@@ -9,6 +9,8 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
+
 from clarify_spark import __version__
 from clarify_spark.config import AnalysisConfig, Shap
 from clarify_spark.errors import ConfigError, DataError, Problem
@@ -143,7 +145,15 @@ def forecast(job: Job, rows: int) -> Forecast:
     how = f"{rows:,} rows × {settings.samples:,} coalitions × {backs}, and each row once"
     if engine == "pairwise":
         how = f"{rows:,} rows × {each:,.1f} (features that differ from {backs})"
-    return Forecast(round(rows * each), round(min(rows, block_rows(each)) * each), how)
+    records = round(rows * each) + _probe_records(settings, min(rows, PILOT_ROWS))
+    return Forecast(records, round(min(rows, block_rows(each)) * each), f"{how}, and a probe")
+
+
+def _probe_records(settings: ShapSettings, rows: int) -> int:
+    """Model records of the probe: the baseline, and coalitions of the pilot rows, of one where all are enumerated."""
+    exact = settings.samples >= 2 ** len(settings.players) - 2
+    each = records_per_row(settings, "shared", np.empty((0, 0), np.int64))
+    return round((1 if exact else rows) * (each - 1)) + rows + len(settings.background.weights)
 
 
 def _counted(number: int, what: str) -> str:

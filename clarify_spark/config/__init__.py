@@ -1,5 +1,6 @@
 """analysis_config.json: its schema, its rules and the messages when one is broken."""
 
+from clarify_spark.config.environment import headers_of
 from clarify_spark.config.loading import Loaded, load
 from clarify_spark.config.methods import Methods, Shap
 from clarify_spark.config.models import AnalysisConfig, Facet, Segmentation, TimeSeriesData
@@ -18,6 +19,7 @@ __all__ = [
     "Shap",
     "TimeSeriesData",
     "check_runnable",
+    "headers_of",
     "is_endpoint",
     "json_schema",
     "later",

@@ -116,11 +116,14 @@ def results(
             yield from crew.results()
         except ClarifyError:
             crew.finish()
-            kept = work.journal.rows(work.journal.ranges)
-            progress.note(f"{kept:,} of {layout.total:,} rows are done and kept; the same command goes on from there.")
             raise
         finally:
             crew.stop()
+            kept = work.journal.rows(work.journal.ranges)
+            if 0 < kept < layout.total:
+                progress.note(
+                    f"{kept:,} of {layout.total:,} rows are done and kept; the same command goes on from there."
+                )
     _require_all(work.journal, layout)
 
 

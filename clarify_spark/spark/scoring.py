@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -14,7 +12,7 @@ from pyspark.sql import functions as sf
 from pyspark.sql.types import DoubleType, LongType, StringType, StructField, StructType
 
 from clarify_spark.columns import Kind
-from clarify_spark.config import AnalysisConfig, Predictor, model_format
+from clarify_spark.config import AnalysisConfig, Predictor, headers_of, model_format
 from clarify_spark.errors import ConfigError, ModelError, Problem
 from clarify_spark.spark.crew import Work, results
 from clarify_spark.spark.datasets import Column, Dataset
@@ -69,27 +67,10 @@ def predictor_spec(config: AnalysisConfig, predictor: Predictor, dataset: Datase
         label_headers=predictor.label_headers,
         probability_threshold=config.probability_threshold,
         entry_script=predictor.entry_script,
-        headers=tuple(_headers(predictor.http_headers or {})),
+        headers=tuple(headers_of(predictor)),
         target_model=predictor.target_model,
         custom_attributes=predictor.custom_attributes,
     )
-
-
-def _headers(variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """The headers' names and values; raises a ConfigError for variables that are not set."""
-    absent = [
-        Problem(f"predictor.http_headers.{name}", f"the environment variable {variable} is not set")
-        for name, variable in variables.items()
-        if variable not in os.environ
-    ]
-    if absent:
-        raise ConfigError(absent)
-    for name, variable in variables.items():
-        value = os.environ[variable].strip()
-        if not value.isascii() or not value.isprintable():  # a library's own complaint would quote it
-            problem = f"the value of the environment variable {variable} has characters that no header can have"
-            raise ConfigError([Problem(f"predictor.http_headers.{name}", problem)])
-        yield name, value
 
 
 def with_model_predictions(dataset: Dataset, spec: PredictorSpec) -> Dataset:

@@ -78,13 +78,32 @@ def _start(master: str | None) -> Session:
     if (master or "").startswith("sc://"):
         return Session(builder.remote(str(master)).getOrCreate(), local=False)
     if master is None and ("PYSPARK_GATEWAY_PORT" in os.environ or "SPARK_REMOTE" in os.environ):
-        spark = builder.getOrCreate()
+        if os.environ.get("SPARK_REMOTE", "").startswith("local"):  # a server that pyspark starts beside this process
+            os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        with _explained_connect():
+            spark = builder.getOrCreate()
         return Session(spark, local=_runs_locally(spark))
     require_java()
     if master is None or master.startswith("local"):
         return _start_local(builder, master or "local[*]")
     spark = builder.master(master).getOrCreate()
     return Session(spark, local=False)
+
+
+@contextmanager
+def _explained_connect() -> Iterator[None]:
+    """A context in which a Spark without a Connect server, as pip's pyspark 3.5 is, is told in words."""
+    from py4j.protocol import Py4JJavaError
+
+    try:
+        yield
+    except Py4JJavaError as error:
+        if "SparkConnectPlugin" not in str(error):
+            raise
+        raise CommandError(
+            f"SPARK_REMOTE={os.environ.get('SPARK_REMOTE')}: this Spark has no Connect server (pyspark 3.5 from PyPI "
+            "comes without). Use Spark 4, name a running server (sc://host:port), or leave SPARK_REMOTE unset"
+        ) from error
 
 
 def _start_local(builder: SparkSession.Builder, master: str) -> Session:

@@ -126,13 +126,16 @@ class Speed:
 
     def wave_rows(self) -> int:
         """How many rows the next wave should have."""
-        seconds = FIRST_SECONDS if self._waves < FIRST_WAVES else WAVE_SECONDS
+        first = self._waves < FIRST_WAVES
+        seconds = FIRST_SECONDS if first else WAVE_SECONDS
         self._waves += 1
         if self._pace.wave_rows is not None:
             return self._pace.wave_rows
         speed = self._rows_per_second()
         wanted = 0 if speed is None else int(min(speed * seconds, self._most))
-        return min(self._most, max(wanted, self._cores * self._at_once * self._block_rows))
+        # Nothing of a wave is kept before its end: while the speed is a guess, a block for each core is enough.
+        least = self._cores * (1 if first else self._at_once) * self._block_rows
+        return min(self._most, max(wanted, least))
 
     def tasks(self, rows: float, blocks: int) -> int:
         """How many tasks should share so many blocks."""

@@ -131,7 +131,8 @@ def test_tasks_are_no_more_than_blocks_and_last_some_seconds(layout):
 
 def test_tasks_that_work_on_several_blocks_at_once_get_as_many_where_there_are_enough(layout):
     one, four = (Speed(Pace(seconds_per_row=1000.0), 2, layout, 100, at_once=at_once) for at_once in (1, 4))
-    assert four.wave_rows() == 4 * one.wave_rows()
+    sizes = [(one.wave_rows(), four.wave_rows()) for _ in range(3)]
+    assert sizes == [(16, 16), (16, 16), (16, 64)]  # while the speed is a guess, little is at stake
     assert [one.tasks(80, 10), four.tasks(80, 10)] == [10, 2]
     assert four.tasks(320, 40) == 10
     assert four.tasks(8, 1) == 1

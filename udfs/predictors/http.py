@@ -88,6 +88,8 @@ def _through(proxy: str, urllib3: Any, settings: dict[str, Any]) -> Any:
 
 def _failure(exceptions: Any, error: Exception, spec: PredictorSpec) -> RequestError:
     """Why no response came."""
+    if isinstance(error, exceptions.SSLError) and re.search("WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE", str(error)):
+        return RequestError("fatal", f"does not speak TLS at this port; is it http://? ({error})")
     if isinstance(error, exceptions.SSLError) and not isinstance(error.args[0], ssl.SSLEOFError):
         return RequestError(
             "fatal",

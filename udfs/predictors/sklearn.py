@@ -18,11 +18,7 @@ log = logging.getLogger(__name__)
 def load(spec: PredictorSpec) -> Predict:
     """The estimator in a joblib or pickle file, if the user allows pickles."""
     if not spec.allow_pickle:
-        raise ModelError(
-            f"{spec.path} is a pickle: reading it runs whatever code its author put in, on every executor. "
-            "If you trust its author, pass --allow-pickle; else save the model with skops (skops.io.dump), "
-            "which needs no such trust"
-        )
+        raise refused(spec.path)
     library("sklearn", "sklearn")
     joblib = library("joblib", "sklearn")
     with warnings.catch_warnings(record=True) as caught:
@@ -32,6 +28,15 @@ def load(spec: PredictorSpec) -> Predict:
     for note in version_notes(caught, spec):
         log.warning("%s", note)
     return predictor(estimator, spec)
+
+
+def refused(path: str) -> ModelError:
+    """Why a pickle is not read, and what to do."""
+    return ModelError(
+        f"{path} is a pickle: reading it runs whatever code its author put in, on every executor. "
+        "If you trust its author, pass --allow-pickle; else save the model with skops (skops.io.dump), "
+        "which needs no such trust"
+    )
 
 
 def version_notes(caught: list[warnings.WarningMessage], spec: PredictorSpec) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -99,6 +100,8 @@ def _model_file(predictor: Predictor) -> Iterator[Problem]:
     if predictor.entry_script is not None and found_format != "sagemaker":
         allowed = "this key with the folder or archive of a model (model_format sagemaker)"
         yield finding("predictor.entry_script", "this key with another kind of model", allowed)
+    elif predictor.entry_script is not None and re.search(r"^/|(^|/)\.\.(/|$)", predictor.entry_script):
+        yield finding("predictor.entry_script", shown(predictor.entry_script), "a path inside the model's folder")
     yield from _headers(predictor, found_format)
 
 
@@ -178,6 +181,8 @@ def _content_template(predictor: Predictor, kind: str, pattern: str, placeholder
         yield missing(place, f"the content_type {kind}", f"a text with {placeholder}")
     elif len(re.findall(pattern, template if isinstance(template, str) else " ".join(template.values()))) != 1:
         yield finding(place, shown(template), f"a text with {placeholder}, once")
+    elif isinstance(template, str) and not _makes_json(template):
+        yield finding(place, shown(template), f"JSON once {placeholder} is filled in")
 
 
 def _record_template(config: AnalysisConfig, predictor: Predictor) -> Iterator[Problem]:
@@ -191,9 +196,21 @@ def _record_template(config: AnalysisConfig, predictor: Predictor) -> Iterator[P
     pattern = r"\$target_time_series\b" if series else r"\$features(_kvp)?\b"
     if not re.search(pattern, template) and (series or not names):
         yield finding(place, shown(template), f"a text with {wanted}")
+    elif not series and not _makes_json(template):
+        yield finding(place, shown(template), "JSON once its placeholders are filled in")
     for name in names:
         if config.headers is not None and name not in config.headers:
             yield finding(place, f'the placeholder "${{{name}}}"', "names in headers")
+
+
+def _makes_json(template: str) -> bool:
+    """Whether a template is JSON with null in all of its places."""
+    filled = re.sub(r'"\$\{(?:[^"\\]|\\.)*\}"|\$\w+', "null", template)
+    try:
+        json.loads(filled)
+    except json.JSONDecodeError:
+        return False
+    return True
 
 
 def answers(config: AnalysisConfig) -> Problems:
@@ -205,6 +222,8 @@ def answers(config: AnalysisConfig) -> Problems:
     accepted = predictor.accept_type or ("application/json" if images else request_type(config))
     for key in ("label", "probability"):
         value = getattr(predictor, key)
+        if accepted == "text/csv" and isinstance(value, str):
+            yield finding(f"predictor.{key}", shown(value), "an index, since responses are text/csv")
         if accepted not in ("application/json", "application/jsonlines") or value is None:
             continue
         if isinstance(value, int):

@@ -204,6 +204,17 @@ def test_keys_that_do_not_go_with_the_format_are_told(changes, path):
         ({"model_uri": "https://user:secret@host/invocations"}, "predictor.model_uri"),
         ({"endpoint_name": "e", "entry_script": "serve.py"}, "predictor.entry_script"),
         ({"model_uri": "model.skops", "entry_script": "serve.py"}, "predictor.entry_script"),
+        ({"model_uri": "folder/", "entry_script": "../serve.py"}, "predictor.entry_script"),
+        ({"model_uri": "folder/", "entry_script": "/serve.py"}, "predictor.entry_script"),
+        ({"endpoint_name": "e", "label": "answer"}, "predictor.label"),
+        (
+            {**JSON_MODEL, "content_template": '{"instances": $records', "record_template": "$features"},
+            "predictor.content_template",
+        ),
+        (
+            {**JSON_MODEL, "content_template": "$record", "record_template": '{"a": ${age}, "f": $features}'},
+            "predictor.record_template",
+        ),
         ({"model_uri": "model.skops", "http_headers": {"Authorization": "TOKEN"}}, "predictor.http_headers"),
         ({**SERVICE, "http_headers": {"Author ization": "TOKEN"}}, "predictor.http_headers"),
         ({**SERVICE, "http_headers": {"Authorization": "Bearer abc"}}, "predictor.http_headers.Authorization"),
