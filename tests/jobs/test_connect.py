@@ -17,9 +17,9 @@ def run(folder, output, **environment):
     """clarify-spark analyze as a user starts it; the session is the environment's choice."""
     command = [sys.executable, "-m", "clarify_spark", "analyze", "--allow-pickle"]
     options = ["--config", str(folder / "config.json"), "--data", str(folder / "loans.csv"), "--output", str(output)]
-    python = {"PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYSPARK_")}
     return subprocess.run(
-        [*command, *options], env={**os.environ, **python, **environment}, capture_output=True, text=True, check=False
+        [*command, *options], env={**inherited, **environment}, capture_output=True, text=True, check=False
     )
 
 
@@ -52,3 +52,15 @@ def test_connect_and_classic_sessions_give_the_same_bytes(loans, tmp_path):
     assert connect.returncode == 0, connect.stderr
     assert results(tmp_path / "classic") == results(tmp_path / "connect")
     assert len(results(tmp_path / "classic")) == 4
+
+
+@pytest.mark.spark
+@pytest.mark.skipif(version("pyspark") >= "4", reason="pyspark 4 has a Connect server")
+def test_a_spark_without_a_connect_server_is_told_in_words(tmp_path):
+    methods = {"pre_training_bias": {"methods": "all"}}
+    config = {"dataset_type": "text/csv", "label": "y", "label_values_or_threshold": [1], "methods": methods}
+    text = json.dumps({**config, "facet": [{"name_or_index": "x", "value_or_threshold": [1]}]})
+    (tmp_path / "config.json").write_text(text, encoding="utf-8")
+    ran = run(tmp_path, tmp_path / "output", SPARK_REMOTE="local[2]")
+    assert ran.returncode == 2
+    assert "this Spark has no Connect server" in ran.stderr

@@ -174,7 +174,7 @@ def test_predictions_go_on_where_a_record_failed(analyze, bias, many, server, tm
     server.faults = Faults(bad_record=is_bad)
     failed = analyze(bias, many, *options)
     assert failed.code == 4, failed.err
-    assert "row key 8500 (record 8,501 of file 1)" in failed.last_line
+    assert f"row key 8500 (record 8,501 of file:{many})" in failed.last_line
     assert "ValueError: no such luck with [" in failed.last_line
     assert "Traceback" not in failed.err
     assert list((failed.output / "_predictions_journal").iterdir())
@@ -200,7 +200,7 @@ def test_explanations_go_on_where_a_record_failed(analyze, shap, loans, server, 
     server.faults = Faults(bad_record=is_bad)
     failed = analyze(shap, path)
     assert failed.code == 4, failed.err
-    assert "row key 390 (record 391 of file 1)" in failed.last_line
+    assert f"row key 390 (record 391 of file:{path})" in failed.last_line
     assert "ValueError: no such luck with [" in failed.last_line
     assert "Traceback" not in failed.err
     assert list((failed.output / "explanations_shap" / "_journal").glob("range-*"))

@@ -55,6 +55,7 @@ def test_a_pickled_model_is_refused_unless_allowed(analyze, model_config, csv, l
     refused = analyze(model_config, csv)
     assert refused.code == 4
     assert "--allow-pickle" in refused.last_line
+    assert "Reading the data" not in refused.err
     assert not (refused.output / "analysis.json").exists()
     same_as(analyze(model_config, csv, "--allow-pickle"), logistic.predict(loans[FEATURES]))
 
