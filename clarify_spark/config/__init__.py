@@ -4,7 +4,7 @@ from clarify_spark.config.environment import headers_of
 from clarify_spark.config.loading import Loaded, load
 from clarify_spark.config.methods import Methods, Shap
 from clarify_spark.config.models import AnalysisConfig, Facet, Segmentation, TimeSeriesData
-from clarify_spark.config.predictor import Predictor, is_endpoint, model_format
+from clarify_spark.config.predictor import Predictor, model_format
 from clarify_spark.config.releases import later, unsupported
 from clarify_spark.config.rules import check_runnable
 from clarify_spark.config.schema import json_schema
@@ -20,7 +20,6 @@ __all__ = [
     "TimeSeriesData",
     "check_runnable",
     "headers_of",
-    "is_endpoint",
     "json_schema",
     "later",
     "load",

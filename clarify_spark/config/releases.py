@@ -66,7 +66,7 @@ def _without_effect(config: AnalysisConfig) -> Iterator[str]:
     elif predictor.model_uri is not None:
         for key in ENDPOINT_KEYS:
             if key in predictor.model_fields_set:
-                yield f"predictor.{key}: not used; executors load predictor.model_uri themselves"
+                yield f"predictor.{key}: not used; it goes with endpoint_name or model_name, and predictor.model_uri is given"
         if not is_sent(predictor):
             yield from _templates_without_effect(config)
 
