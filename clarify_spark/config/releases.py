@@ -66,7 +66,7 @@ def _without_effect(config: AnalysisConfig) -> Iterator[str]:
     elif predictor.model_uri is not None:
         for key in ENDPOINT_KEYS:
             if key in predictor.model_fields_set:
-                yield f"predictor.{key}: not used; it goes with endpoint_name or model_name, and predictor.model_uri is given"
+                yield f"predictor.{key}: not used with predictor.model_uri; it goes with endpoint_name or model_name"
         if not is_sent(predictor):
             yield from _templates_without_effect(config)
 
