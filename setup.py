@@ -14,7 +14,8 @@ UDFS = sorted(".".join(path.parent.relative_to(HERE).parts) for path in HERE.glo
 
 CLUSTER = ["numpy>=1.23", "pandas>=1.5,<4", "pyarrow>=14", "jmespath>=1.0"]
 # threadpoolctl: matrix products of the driver on one thread, so that results do not depend on its cores.
-DRIVER = ["pydantic>=2.5,<3", "threadpoolctl>=3.0"]
+# scipy: the distributions and exact tests behind intervals and p-values.
+DRIVER = ["pydantic>=2.5,<3", "threadpoolctl>=3.0", "scipy>=1.10"]
 MODELS = {
     "sklearn": ["scikit-learn>=1.2", "joblib>=1.2", "skops>=0.10"],
     "xgboost": ["xgboost>=2.0"],
@@ -53,6 +54,8 @@ TEST = [
     "matplotlib>=3.7",
     # The usual Kernel SHAP, which tests and benchmarks are held against.
     "shap>=0.46",
+    # What intervals and tests are held against.
+    "statsmodels>=0.14",
     # What a Spark Connect client needs; pyspark[connect] 3.5 would pin numpy below 2.
     "grpcio>=1.67",
     "grpcio-status>=1.67",

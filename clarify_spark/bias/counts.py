@@ -1,4 +1,7 @@
-"""The small value between Spark and the metrics: how many rows fall into each cell of facet × label × prediction."""
+"""The small value between Spark and the metrics: how many rows fall into each cell of facet × label × prediction.
+
+With a weight column the cells hold sums of weights; the sums of squared weights and the numbers of rows go beside them.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Cells = NDArray[np.int64]
+#: Numbers of rows (integers), or sums of weights or of squared weights (floats).
+Cells = NDArray[np.int64] | NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Flips:
     """Flip-test counts over facet d: ``to_negative`` rows the model calls positive and their neighbours in a negative,
-    ``to_positive`` the reverse. ``error`` is set, and the counts are 0, when the test could not be run."""
+    ``to_positive`` the reverse; sums of weights with a weight column. ``error`` is set, and the counts are 0, when the
+    test could not be run."""
 
-    to_negative: int = 0
-    to_positive: int = 0
+    to_negative: float = 0
+    to_positive: float = 0
     error: str | None = None
     note: str | None = None
 
@@ -29,53 +34,68 @@ class FacetCounts:
     Without predictions everything stands at prediction 0 and ``has_predictions`` is False.
     ``strata`` (G, 2, 2, 2): the same for each distinct non-null value of the group variable, None without one;
     rows whose group is missing are in ``cells`` only. ``repeats`` (G,): how many strata share that pattern of counts.
+    With a weight column ``cells`` and ``strata`` are sums of weights, ``squares`` and ``strata_squares`` those of squared
+    weights in the same places, ``counted`` (2, 2, 2) the numbers of rows; else all three are None.
     """
 
     cells: Cells
     has_predictions: bool
     strata: Cells | None = None
-    repeats: Cells | None = None
+    repeats: NDArray[np.int64] | None = None
     flips: Flips | None = None
+    squares: Cells | None = None
+    strata_squares: Cells | None = None
+    counted: NDArray[np.int64] | None = None
+
+    @property
+    def weighted(self) -> bool:
+        """Whether ``cells`` are sums of weights."""
+        return self.squares is not None
+
+    @property
+    def rows(self) -> Cells:
+        """The numbers of rows (2, 2, 2), whatever they weigh."""
+        return self.cells if self.counted is None else self.counted
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """Rows by observed and predicted outcome: true and false positives, false and true negatives."""
+    """Rows, or their weights, by observed and predicted outcome: true and false positives, false and true negatives."""
 
-    tp: int
-    fp: int
-    fn: int
-    tn: int
+    tp: float
+    fp: float
+    fn: float
+    tn: float
 
     @property
-    def rows(self) -> int:
+    def rows(self) -> float:
         """All rows, n."""
         return self.tp + self.fp + self.fn + self.tn
 
     @property
-    def positives(self) -> int:
+    def positives(self) -> float:
         """Rows with a positive observed label, n^(1)."""
         return self.tp + self.fn
 
     @property
-    def negatives(self) -> int:
+    def negatives(self) -> float:
         """Rows with a negative observed label, n^(0)."""
         return self.fp + self.tn
 
     @property
-    def predicted_positives(self) -> int:
+    def predicted_positives(self) -> float:
         """Rows with a positive prediction, n̂^(1)."""
         return self.tp + self.fp
 
     @property
-    def predicted_negatives(self) -> int:
+    def predicted_negatives(self) -> float:
         """Rows with a negative prediction, n̂^(0)."""
         return self.fn + self.tn
 
 
 def confusion(cells: Cells) -> Confusion:
     """The confusion counts of (2, 2) cells: observed label × prediction."""
-    return Confusion(tp=int(cells[1, 1]), fp=int(cells[0, 1]), fn=int(cells[1, 0]), tn=int(cells[0, 0]))
+    return Confusion(tp=cells[1, 1].item(), fp=cells[0, 1].item(), fn=cells[1, 0].item(), tn=cells[0, 0].item())
 
 
 def facet_a(counts: FacetCounts) -> Confusion:

@@ -183,23 +183,23 @@ def _conditional_disparity(counts: FacetCounts, outcome_axis: int) -> float:
     if counts.strata is None:
         raise _UndefinedMetric("Group variable is empty or not provided")
     other_axis = 3 - outcome_axis
-    negatives, positives = (int(n) for n in counts.cells.sum(axis=(0, other_axis)))
+    negatives, positives = counts.cells.sum(axis=(0, other_axis)).tolist()
     if positives == 0:
         raise _UndefinedMetric("No positive labels in set")
     if negatives == 0:
         raise _UndefinedMetric("No negative labels in set")
     strata = counts.strata.sum(axis=other_axis + 1)
-    repeats = [1] * len(strata) if counts.repeats is None else [int(times) for times in counts.repeats]
-    weights = [times * int(stratum.sum()) for times, stratum in zip(repeats, strata, strict=True)]
+    repeats = [1] * len(strata) if counts.repeats is None else counts.repeats.tolist()
+    weights = [times * stratum.sum().item() for times, stratum in zip(repeats, strata, strict=True)]
     terms = [weight * _disparity(stratum) for weight, stratum in zip(weights, strata, strict=True)]
     return divide(math.fsum(terms), sum(weights))
 
 
 def _disparity(stratum: Cells) -> float:
     """D − A of one group of rows: (2, 2) cells facet × outcome; a share is 0 where nobody has the outcome."""
-    negatives, positives = (int(n) for n in stratum.sum(axis=0))
-    share_of_negatives = int(stratum[1, 0]) / negatives if negatives else 0.0
-    share_of_positives = int(stratum[1, 1]) / positives if positives else 0.0
+    negatives, positives = stratum.sum(axis=0).tolist()
+    share_of_negatives = stratum[1, 0].item() / negatives if negatives else 0.0
+    share_of_positives = stratum[1, 1].item() / positives if positives else 0.0
     return share_of_negatives - share_of_positives
 
 

@@ -9,7 +9,17 @@ from pydantic_core import PydanticCustomError
 
 from clarify_spark.config.methods import Methods
 from clarify_spark.config.predictor import Predictor
-from clarify_spark.config.values import EXTENSION, LOWERED, Decimal, Integer, NameOrIndex, Section, Text, Value
+from clarify_spark.config.values import (
+    EXTENSION,
+    LOWERED,
+    Decimal,
+    Integer,
+    NameOrIndex,
+    Section,
+    Text,
+    Value,
+    exactly,
+)
 
 DatasetType = Literal[
     "text/csv",
@@ -41,6 +51,13 @@ def _at_least_zero(number: int) -> int:
 
 
 Count = Annotated[Integer, AfterValidator(_at_least_zero), WithJsonSchema({"type": "integer", "minimum": 0})]
+
+
+class Bounds(Section):
+    """What a user accepts of one metric, ends included; at least one end."""
+
+    min: Annotated[float, exactly(int, float)] | None = Field(None, description="Smallest accepted value")
+    max: Annotated[float, exactly(int, float)] | None = Field(None, description="Largest accepted value")
 
 
 class Facet(Section):
@@ -114,4 +131,20 @@ class AnalysisConfig(Section):
     predictor: Predictor | None = Field(None, description="The model; needed when the data have no predictions")
     max_malformed_records: Count = Field(
         0, description="How many malformed records are left out before the run stops", json_schema_extra=EXTENSION
+    )
+    weight: NameOrIndex | None = Field(
+        None, description="Column of sampling weights; the bias metrics count them in place of rows",
+        json_schema_extra=EXTENSION,
+    )
+    confidence_level: Decimal = Field(
+        0.95, description="Level of the confidence intervals of the bias metrics", json_schema_extra=EXTENSION
+    )
+    bounds: dict[str, Bounds] | None = Field(
+        None, description="By short name of a bias metric: what counts as within bounds", json_schema_extra=EXTENSION
+    )
+    facet_intersections: tuple[tuple[NameOrIndex, ...], ...] | None = Field(
+        None, description="Lists of facets whose combinations are compared too", json_schema_extra=EXTENSION
+    )
+    min_cell_size: Count = Field(
+        10, description="Combinations and segments with fewer rows are not shown", json_schema_extra=EXTENSION
     )

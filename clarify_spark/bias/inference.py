@@ -1,0 +1,44 @@
+"""What a sample says about one metric of one comparison: the value types between the statistics and their readers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A confidence interval, ends included and possibly infinite; ``method``: a key of ``intervals.METHODS``."""
+
+    low: float
+    high: float
+    method: str
+
+
+@dataclass(frozen=True)
+class Test:
+    """A test of the null hypothesis that both groups are alike; ``name``: a key of ``hypotheses.TESTS``.
+
+    ``holm`` and ``benjamini_hochberg``: the p-value adjusted for all tests of the run.
+    """
+
+    name: str
+    p_value: float
+    holm: float
+    benjamini_hochberg: float
+
+
+@dataclass(frozen=True)
+class Inference:
+    """One metric of one comparison: its value, how sure it is, and what else the sample can tell.
+
+    ``value``: ±inf included, None where the counts leave the metric undefined. Without an ``interval`` there is a
+    ``reason``, in words. ``smallest_gap``: the smallest difference from no difference that a sample of this size shows
+    with 80 % power, None where that has no meaning.
+    """
+
+    metric: str
+    value: float | None
+    interval: Interval | None = None
+    reason: str | None = None
+    test: Test | None = None
+    smallest_gap: float | None = None
