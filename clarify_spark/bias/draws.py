@@ -1,0 +1,41 @@
+"""Seeded draws of counts that the sample is compatible with, for metrics that no score interval is known for.
+
+Each cell of a group's observed label × prediction gets a gamma variate of shape n + ½: normalised, these are draws of
+the posterior of the cells' probabilities under Jeffreys' prior, a smooth relative of the multinomial bootstrap that has
+no trouble with empty cells. With weights a cell stands for (Σw)² / Σw² rows of weight Σw² / Σw.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from clarify_spark.bias.proportions import Floats
+
+DRAWS = 2_000
+PRIOR = 0.5
+
+
+def drawn(cells: Floats, squares: Floats, stream: int, seed: int) -> Floats:
+    """Draws (DRAWS, 2, 2) of one group's cells (2, 2), on the scale of the cells; up to that their sum is random too.
+
+    They depend on the seed, the ``stream`` and the counts alone: equal groups get equal draws wherever they stand.
+    """
+    scale = _scales(cells, squares)
+    shapes = np.where(squares > 0, cells / scale, 0.0) + PRIOR
+    entropy = [seed % 2**64, stream, *np.concatenate([cells, squares]).reshape(-1).view(np.uint64).tolist()]
+    generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy)))
+    return generator.standard_gamma(shapes, size=(DRAWS, *cells.shape)) * scale
+
+
+def drawn_groups(cells: Floats, squares: Floats, seed: int) -> tuple[Floats, Floats]:
+    """Independent draws of facets a and d (2, 2, 2), each group keeping its draws when the two change places."""
+    first = cells[0].tolist() >= cells[1].tolist()
+    streams = (0, 1) if first else (1, 0)
+    return drawn(cells[0], squares[0], streams[0], seed), drawn(cells[1], squares[1], streams[1], seed)
+
+
+def _scales(cells: Floats, squares: Floats) -> Floats:
+    """The weight of one effective row of each cell; the group's own for empty cells."""
+    whole = squares.sum() / cells.sum() if cells.sum() > 0 else 1.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(cells > 0, squares / cells, whole)
