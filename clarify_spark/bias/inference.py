@@ -15,7 +15,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Test:
+class NullTest:
     """A test of the null hypothesis that both groups are alike; ``name``: a key of ``hypotheses.TESTS``.
 
     ``holm`` and ``benjamini_hochberg``: the p-value adjusted for all tests of the run.
@@ -40,5 +40,5 @@ class Inference:
     value: float | None
     interval: Interval | None = None
     reason: str | None = None
-    test: Test | None = None
+    test: NullTest | None = None
     smallest_gap: float | None = None

@@ -63,7 +63,7 @@ def difference_interval(
 
 
 def ratio_interval(x1: Floats, n1: Floats, x2: Floats, n2: Floats, z: float) -> tuple[Floats, Floats]:
-    """The ratios p1 / p2 that the score test does not reject; Miettinen and Nurminen (1985). [0, inf] without successes.
+    """The ratios p1 / p2 that the score test does not reject; Miettinen and Nurminen (1985); all without successes.
 
     Searched on the scale of ratio / (1 + ratio), which has no infinite end.
     """
@@ -90,7 +90,7 @@ def ratio_interval(x1: Floats, n1: Floats, x2: Floats, n2: Floats, z: float) -> 
 
 
 def paired_interval(gains: Floats, losses: Floats, trials: Floats, z: float) -> tuple[Floats, Floats]:
-    """The score interval of (gains − losses) / trials, of trials that end in one of gain, loss, neither; Tango (1998)."""
+    """The score interval of (gains − losses) / trials, where a trial ends in gain, loss or neither; Tango (1998)."""
 
     def score(difference: Floats) -> Floats:
         b = (2 * trials - gains + losses) * difference - gains - losses
@@ -105,13 +105,13 @@ def paired_interval(gains: Floats, losses: Floats, trials: Floats, z: float) -> 
 
 
 def folded_margin(z: Floats, level: float) -> Floats:
-    """Deviations between |estimate| and the lower end of an interval for |parameter|, the estimate ``z`` ≥ 0 of them away
-    from 0; the upper end is the two-sided one.
+    """Deviations between |estimate| and the lower end of an interval for |parameter|, for estimates ``z`` ≥ 0 of them
+    away from 0; the upper end is the two-sided one.
 
-    |estimate| is folded normal. Values of θ = |parameter| are kept when a(θ) ≤ z ≤ b(θ), with a(θ) = max(0, θ − critical)
+    |estimate| is folded normal. Values θ of |parameter| are kept when a(θ) ≤ z ≤ b(θ), with a(θ) = max(0, θ − critical)
     and b(θ) such that the folded normal has probability ``level`` between them: exact at every θ, where folding a
-    two-sided interval would cover up to half of the missing 1 − level too much. The lower end is b⁻¹(z), 0 for z below
-    critical; the margin falls from critical to the one-sided quantile and goes back to critical for large z.
+    two-sided interval would cover too often by up to half of 1 − level. The lower end is b⁻¹(z), 0 for z up to
+    critical; the margin falls from critical to the one-sided quantile and returns to critical for large z.
     """
     from scipy.special import ndtr
 
@@ -134,7 +134,7 @@ def _standardised(deviation: Floats, variance: Floats) -> Floats:
 
 
 def _last(score: Callable[[Floats], Floats], rejected: Floats, accepted: Floats, z: Floats | float) -> Floats:
-    """The value between ``rejected`` and ``accepted`` from which on |score| ≤ z; ``rejected`` itself if it is accepted."""
+    """The value between ``rejected`` and ``accepted`` from which on |score| ≤ z; ``rejected`` if that is accepted."""
     outer, inner = rejected.copy(), accepted.copy()
     kept = ~(score(outer) > z)
     for _ in range(HALVINGS):

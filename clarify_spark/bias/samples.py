@@ -32,7 +32,7 @@ class Samples:
 
     def total(self, group: int, outcome: Mask) -> Floats:
         """The rows or weights (E,) of an outcome in a group."""
-        return self.cells[:, group, outcome].sum(axis=1)
+        return np.asarray(self.cells[:, group, outcome].sum(axis=1))
 
     def effective(self, group: int, success: Mask, trial: Mask) -> tuple[Floats, Floats]:
         """Successes and trials (E,) of an unweighted sample that is as precise; the counts themselves without weights.

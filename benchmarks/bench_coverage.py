@@ -1,0 +1,46 @@
+"""How often intervals hold the true value: the table of docs/statistics.md (make bench-coverage).
+
+Each line is a pair of groups with known probabilities, from which samples are drawn; besides coverage it tells how often
+there was an interval at all. An interval that is not given cannot miss: what is counted is how many given ones hold it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tests.clarify_spark.bias.coverage import METRICS, SCENARIOS, coverage  # noqa: E402
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--samples", type=int, default=4_000)
+    parser.add_argument("--level", type=float, default=0.95)
+    arguments = parser.parse_args()
+    sizes = list(dict.fromkeys((scenario.rows_a, scenario.rows_d) for scenario in SCENARIOS))
+    print("| Metric | " + " | ".join(f"{a:,} / {d:,}" for a, d in sizes) + " |")
+    print("|---|" + "---|" * len(sizes))
+    found = {
+        (scenario, metric): result
+        for scenario in SCENARIOS
+        for metric, result in coverage(scenario, arguments.samples, arguments.level, seed=1).items()
+    }
+    for metric in METRICS:
+        cells = []
+        for size in sizes:
+            results = [found[one, metric] for one in SCENARIOS if (one.rows_a, one.rows_d) == size]
+            held = [result.held for result in results if result.given > 0.5]
+            given = min(result.given for result in results)
+            text = f"{min(held):.1%} to {max(held):.1%}" if held else "not enough data"
+            cells.append(text if given > 0.995 else f"{text} (given {given:.0%})")
+        print(f"| {metric} | " + " | ".join(cells) + " |")
+    print(f"\n{arguments.samples:,} samples a scenario: ±{1.96 * np.sqrt(0.05 * 0.95 / arguments.samples):.1%}")
+
+
+if __name__ == "__main__":
+    main()
