@@ -1,7 +1,7 @@
 """How often intervals hold the true value: the table of docs/statistics.md (make bench-coverage).
 
-Each line is a pair of groups with known probabilities, from which samples are drawn; besides coverage it tells how often
-there was an interval at all. An interval that is not given cannot miss: what is counted is how many given ones hold it.
+Samples are drawn from pairs of groups with known probabilities; a cell tells the worst and the best of several pairs,
+and how often there was an interval at all where that was not always. Counted is how many given ones hold the truth.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "clarify_spark" / "bias"))
 
-from tests.clarify_spark.bias.coverage import METRICS, SCENARIOS, coverage  # noqa: E402
+from simulated_groups import METRICS, SCENARIOS, coverage
 
 
 def main() -> None:
+    """Print the table."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--samples", type=int, default=4_000)
     parser.add_argument("--level", type=float, default=0.95)

@@ -34,8 +34,8 @@ class FacetCounts:
     Without predictions everything stands at prediction 0 and ``has_predictions`` is False.
     ``strata`` (G, 2, 2, 2): the same for each distinct non-null value of the group variable, None without one;
     rows whose group is missing are in ``cells`` only. ``repeats`` (G,): how many strata share that pattern of counts.
-    With a weight column ``cells`` and ``strata`` are sums of weights, ``squares`` and ``strata_squares`` those of squared
-    weights in the same places, ``counted`` (2, 2, 2) the numbers of rows; else all three are None.
+    With a weight column ``cells`` and ``strata`` are sums of weights, ``squares`` and ``strata_squares`` those of
+    squared weights in the same places, ``counted`` (2, 2, 2) the numbers of rows; else all three are None.
     """
 
     cells: Cells

@@ -7,31 +7,41 @@ no trouble with empty cells. With weights a cell stands for (Σw)² / Σw² rows
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from clarify_spark.bias.proportions import Floats
 
 DRAWS = 2_000
 PRIOR = 0.5
+#: Comparisons that are looked at together, metric after metric; so many draws are kept.
+BLOCK = 128
 
 
 def drawn(cells: Floats, squares: Floats, stream: int, seed: int) -> Floats:
-    """Draws (DRAWS, 2, 2) of one group's cells (2, 2), on the scale of the cells; up to that their sum is random too.
+    """Draws (DRAWS, …) of one group's cells, on the scale of the cells; up to that their sum is random too.
 
-    They depend on the seed, the ``stream`` and the counts alone: equal groups get equal draws wherever they stand.
+    They depend on the seed, the ``stream`` and the effective counts alone: equal groups get equal draws wherever they
+    stand.
     """
     scale = _scales(cells, squares)
     shapes = np.where(squares > 0, cells / scale, 0.0) + PRIOR
-    entropy = [seed % 2**64, stream, *np.concatenate([cells, squares]).reshape(-1).view(np.uint64).tolist()]
-    generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy)))
-    return generator.standard_gamma(shapes, size=(DRAWS, *cells.shape)) * scale
+    return _variates(shapes.tobytes(), shapes.shape, stream, seed) * scale
 
 
 def drawn_groups(cells: Floats, squares: Floats, seed: int) -> tuple[Floats, Floats]:
-    """Independent draws of facets a and d (2, 2, 2), each group keeping its draws when the two change places."""
-    first = cells[0].tolist() >= cells[1].tolist()
-    streams = (0, 1) if first else (1, 0)
+    """Independent draws of facets a and d (2, …), each group keeping its draws when the two change places."""
+    streams = (0, 1) if cells[0].tolist() >= cells[1].tolist() else (1, 0)
     return drawn(cells[0], squares[0], streams[0], seed), drawn(cells[1], squares[1], streams[1], seed)
+
+
+@lru_cache(maxsize=4 * BLOCK)
+def _variates(shapes: bytes, layout: tuple[int, ...], stream: int, seed: int) -> Floats:
+    """Gamma variates (DRAWS, *layout)."""
+    entropy = [seed % 2**64, stream, *np.frombuffer(shapes, np.uint64).tolist()]
+    generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy)))
+    return generator.standard_gamma(np.frombuffer(shapes).reshape(layout), size=(DRAWS, *layout))
 
 
 def _scales(cells: Floats, squares: Floats) -> Floats:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from clarify_spark.bias.counts import FacetCounts
+from clarify_spark.bias.draws import BLOCK
 from clarify_spark.bias.hypotheses import Raw, adjusted, null_tests
 from clarify_spark.bias.inference import Inference, Interval
 from clarify_spark.bias.intervals import DIFFERENCES, DISTANCES, LABELS, PREDICTIONS, intervals, pair
@@ -31,31 +32,44 @@ class Comparison:
 
 def infer(comparisons: Sequence[Comparison], level: float, seed: int) -> list[tuple[Inference, ...]]:
     """For each comparison what its sample says about each of its metrics; all tests together are adjusted."""
+    found: list[list[Inference]] = []
+    raw: list[list[Raw | None]] = []
+    for start in range(0, len(comparisons), BLOCK):
+        inferences, tests = _block(comparisons[start : start + BLOCK], level, seed)
+        found += inferences
+        raw += tests
+    tested = iter(adjusted([test for of_one in raw for test in of_one]))
+    return [tuple(replace(inference, test=next(tested)) for inference in of_one) for of_one in found]
+
+
+def _block(
+    comparisons: Sequence[Comparison], level: float, seed: int
+) -> tuple[list[list[Inference]], list[list[Raw | None]]]:
+    """The inferences, still without tests, and in the same places the tests before adjustment."""
     places: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for c, comparison in enumerate(comparisons):
         for m, result in enumerate(comparison.results):
             if result.value is not None:
                 places[result.name].append((c, m))
     found = [[Inference(r.name, r.value, reason=r.error) for r in comparison.results] for comparison in comparisons]
-    raw: list[Raw | None] = []
-    of_raw: list[tuple[int, int]] = []
+    raw: list[list[Raw | None]] = [[None] * len(comparison.results) for comparison in comparisons]
     every = samples([comparison.counts for comparison in comparisons])
     for metric, of_metric in places.items():
         of_comparison = np.array([c for c, _ in of_metric], np.intp)
         sample, counts = every[of_comparison], [comparisons[c].counts for c in of_comparison]
         values = np.array([comparisons[c].results[m].value for c, m in of_metric], np.float64)
-        ends = intervals(metric, counts, sample, values, level, seed)
-        gaps = _gaps(metric, counts, sample, level)
-        raw += null_tests(metric, counts, sample)
-        of_raw += of_metric
-        for (c, m), value, end, gap in zip(of_metric, values.tolist(), ends, gaps.tolist(), strict=True):
+        told = zip(
+            intervals(metric, counts, sample, values, level, seed),
+            _gaps(metric, counts, sample, level).tolist(),
+            null_tests(metric, counts, sample),
+            strict=True,
+        )
+        for (c, m), value, (end, gap, test) in zip(of_metric, values.tolist(), told, strict=True):
             interval, reason = (end, None) if isinstance(end, Interval) else (None, end)
             smallest = gap if np.isfinite(gap) else None
             found[c][m] = Inference(metric, value, interval, reason, smallest_gap=smallest)
-    for (c, m), test in zip(of_raw, adjusted(raw), strict=True):
-        if test is not None:
-            found[c][m] = replace(found[c][m], test=test)
-    return [tuple(of_comparison) for of_comparison in found]
+            raw[c][m] = test
+    return found, raw
 
 
 def _gaps(metric: str, counts: Sequence[FacetCounts], sample: Samples, level: float) -> Floats:

@@ -111,7 +111,7 @@ def intervals(
         return _ratio(sample, z)
     if metric == "CI":
         return _share_of_d(sample, z)
-    return [_flips(of_one, z) for of_one in counts]
+    return _flips(counts, z)
 
 
 def _told(low: Floats, high: Floats, method: str, reasons: Sequence[str | None]) -> Found:
@@ -260,15 +260,14 @@ def _stratified(counts: FacetCounts, outcome_axis: int, z: float) -> Interval | 
     return Interval(max(value - z * error, -1.0), min(value + z * error, 1.0), "linearised")
 
 
-def _flips(counts: FacetCounts, z: float) -> Interval | str:
-    """The flips' interval; with weights, flips of as many rows as facet d is worth."""
-    flips = counts.flips
-    if flips is None:
-        return "the flip test was not run"
-    weight, rows = float(counts.cells[D].sum()), kish(counts)[D]
-    lost, won = (np.array([flipped * rows / weight]) for flipped in (flips.to_negative, flips.to_positive))
-    low, high = paired_interval(lost, won, np.array([rows]), z)
-    return Interval(float(low[0]), float(high[0]), "tango")
+def _flips(counts: Sequence[FacetCounts], z: float) -> Found:
+    """The flips' intervals; with weights, flips of as many rows as facet d is worth."""
+    flips = [of_one.flips for of_one in counts]
+    flipped = np.array([(0, 0) if one is None else (one.to_negative, one.to_positive) for one in flips], np.float64)
+    rows = np.array([kish(of_one)[D] for of_one in counts])
+    scale = rows / np.array([of_one.cells[D].sum() for of_one in counts])
+    low, high = paired_interval(flipped[:, 0] * scale, flipped[:, 1] * scale, rows, z)
+    return _told(low, high, "tango", ["the flip test was not run" if one is None else None for one in flips])
 
 
 # --- draws of cells ---------------------------------------------------------------------------------------------------

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-#: Halvings of a bracket until neighbouring floats are left.
-HALVINGS = 64
+#: Halvings of a bracket: ends are exact to 2^-48 of it.
+HALVINGS = 48
 
 
 def critical(level: float) -> float:

@@ -37,8 +37,8 @@ def linearised(counts: FacetCounts, outcome_axis: int) -> tuple[float, float]:
     """Conditional demographic disparity Σ n_i (D_i − A_i) / Σ n_i and its standard error.
 
     ``outcome_axis``: 1 for labels, 2 for predictions. The variance is that of the linearised statistic over multinomial
-    (or weighted) cells: Σ_c w²_c (∂/∂w_c)², the derivatives at the cells with SMOOTHING rows added, times n / (n − 2G) for
-    the two shares that are estimated in each of G strata of n (effective) rows together.
+    (or weighted) cells: Σ_c w²_c (∂/∂w_c)², the derivatives at the cells with SMOOTHING rows added, times n / (n − 2G)
+    for the two shares that are estimated in each of G strata of n (effective) rows together.
     """
     strata, squares, repeats = _tables(counts, outcome_axis)
     value, _ = _disparity(strata, repeats)

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from clarify_spark.bias.counts import FacetCounts, Flips
-from clarify_spark.bias.intervals import intervals
 from clarify_spark.bias.inference import Interval
+from clarify_spark.bias.inferences import Comparison, infer
 from clarify_spark.bias.metrics import POST_TRAINING, PRE_TRAINING, measure
-from clarify_spark.bias.samples import samples
 
 METRICS = (
     "CI", "DPL", "KL", "JS", "LP", "TVD", "KS", "CDDL",
@@ -92,19 +91,18 @@ def drawn(scenario: Scenario, times: int, rng: np.random.Generator) -> list[Face
 
 def coverage(scenario: Scenario, times: int, level: float, seed: int) -> dict[str, Coverage]:
     """By metric how often its interval is given and holds the true value."""
-    rng = np.random.default_rng(seed)
-    counts = drawn(scenario, times, rng)
-    sample = samples(counts)
-    true = {result.name: result.value for result in measure((*PRE_TRAINING, *POST_TRAINING), truth(scenario))}
-    values = [{result.name: result.value for result in measure((*PRE_TRAINING, *POST_TRAINING), one)} for one in counts]
-    found = {}
-    for metric in METRICS:
-        of_metric = np.array([np.nan if one[metric] is None else one[metric] for one in values], np.float64)
-        ends = [
-            end
-            for end, value in zip(intervals(metric, counts, sample, of_metric, level, seed), of_metric, strict=True)
-            if isinstance(end, Interval) and not np.isnan(value)
-        ]
-        held = sum(end.low - 1e-12 <= true[metric] <= end.high + 1e-12 for end in ends)
-        found[metric] = Coverage(len(ends) / times, held / len(ends) if ends else np.nan)
-    return found
+    table = (*PRE_TRAINING, *POST_TRAINING)
+    counts = drawn(scenario, times, np.random.default_rng(seed))
+    true = {result.name: result.value for result in measure(table, truth(scenario))}
+    inferences = infer([Comparison(one, measure(table, one)) for one in counts], level, seed)
+    ends: dict[str, list[Interval]] = {metric: [] for metric in METRICS}
+    for inference in (inference for of_sample in inferences for inference in of_sample):
+        if inference.interval is not None:
+            ends[inference.metric].append(inference.interval)
+    return {
+        metric: Coverage(
+            len(found) / times,
+            float(np.mean([end.low - 1e-12 <= true[metric] <= end.high + 1e-12 for end in found])) if found else np.nan,
+        )
+        for metric, found in ends.items()
+    }
