@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clarify_spark.bias.counts import Cells
+from clarify_spark.bias.counts import Cells, FacetCounts
 
 
 @dataclass(frozen=True)
@@ -33,3 +34,31 @@ class CrossCounts:
         """Numbers of rows (K,), whatever they weigh."""
         counted = self.cells if self.counted is None else self.counted
         return np.asarray(counted.sum(axis=(1, 2, 3)), np.int64)
+
+
+def against_rest(crossed: CrossCounts, cell: int) -> FacetCounts:
+    """The cell as facet d against all other rows as facet a."""
+    return _pair(crossed, cell, lambda values: values.sum(axis=0) - values[cell])
+
+
+def against_cell(crossed: CrossCounts, cell: int, other: int) -> FacetCounts:
+    """The cell as facet d against another cell as facet a."""
+    return _pair(crossed, cell, lambda values: values[other])
+
+
+def _pair(crossed: CrossCounts, cell: int, other: Callable[[Cells], Cells]) -> FacetCounts:
+    def both(values: Cells) -> Cells:
+        """Stratum × facet × label × prediction."""
+        return np.stack([other(values), values[cell]], axis=1)
+
+    cells = both(crossed.cells)
+    squares = None if crossed.squares is None else both(crossed.squares)
+    with_rows = cells[1:].any(axis=(1, 2, 3))
+    return FacetCounts(
+        cells=cells.sum(axis=0),
+        has_predictions=crossed.has_predictions,
+        strata=cells[1:][with_rows] if crossed.grouped else None,
+        squares=None if squares is None else squares.sum(axis=0),
+        strata_squares=squares[1:][with_rows] if crossed.grouped and squares is not None else None,
+        counted=None if crossed.counted is None else both(crossed.counted).sum(axis=0),
+    )

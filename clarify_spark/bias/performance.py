@@ -10,8 +10,8 @@ from clarify_spark.bias.metrics import MetricResult, divide
 from clarify_spark.bias.statistics import confusion_shares
 from clarify_spark.columns import Scalar
 
-#: Rows with that label class and that predicted class; None stands for a missing value.
-ClassCount = tuple[Scalar | None, Scalar | None, int]
+#: Rows (or their weight) with that label class and that predicted class; None stands for a missing value.
+ClassCount = tuple[Scalar | None, Scalar | None, float]
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,7 @@ class RoleNames:
     facets: tuple[str, ...] = ()
     group: str | None = None
     predicted: str | None = None
+    weight: str | None = None
 
 
 @dataclass(frozen=True)
@@ -92,13 +93,14 @@ class LabelRole:
 
 @dataclass(frozen=True)
 class Roles:
-    """All roles of a bias analysis, and sentences about choices that may surprise."""
+    """All roles of a bias analysis, and sentences about choices that may surprise; ``weight``: the weight column."""
 
     facets: tuple[FacetRole, ...]
     label: LabelRole
     predicted: LabelRole | None
     group: str | None
     warnings: tuple[str, ...]
+    weight: str | None = None
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,9 @@ def resolve(config: BiasConfig, profiles: Mapping[str, ColumnProfile], names: Ro
     problems = [outcome for outcome in (label, *facets) if isinstance(outcome, Problem)]
     if problems or isinstance(label, Problem):
         raise ConfigError(problems)
-    roles = Roles(tuple(role for role in facets if isinstance(role, FacetRole)), label, None, names.group, ())
+    roles = Roles(
+        tuple(role for role in facets if isinstance(role, FacetRole)), label, None, names.group, (), names.weight
+    )
     if names.predicted is not None:
         predicted = _predicted_role(label, asked_label.values, profiles[names.label], profiles[names.predicted])
         roles = replace(roles, predicted=predicted)
@@ -178,6 +182,7 @@ def _require_columns(kinds: Mapping[str, Kind], names: RoleNames) -> None:
         *((f"facet[{index}].name_or_index", name) for index, name in enumerate(names.facets)),
         ("group_variable", names.group),
         ("predicted_label", names.predicted),
+        ("weight", names.weight),
     ]
     problems = [
         Problem(path, f"the data has no column {name!r}; its columns are {_some(kinds)}")

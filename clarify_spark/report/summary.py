@@ -97,7 +97,7 @@ def _printable(text: str) -> str:
     return text if text.isprintable() else shown(text)
 
 
-def _rates(of_d: int, d: Confusion, of_a: int, a: Confusion) -> str:
+def _rates(of_d: float, d: Confusion, of_a: float, a: Confusion) -> str:
     mine, theirs = divide(of_d, d.rows), divide(of_a, a.rows)
     return f"{mine:6.1%} against {theirs:6.1%}  (difference {theirs - mine:+.3f})"
 

@@ -1,10 +1,14 @@
-"""How many rows fall into each cell of facet × label × prediction × stratum: one grouped count for all facets."""
+"""How many rows fall into each cell of facet × label × prediction × stratum: one grouped count for all facets.
+
+Intersections of facets and segments of the data are further parts of the grouping key of the same count. With a weight
+column three measures are summed in place of one: weights, squared weights (both in whole units) and rows.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,10 +16,14 @@ from numpy.typing import NDArray
 from pyspark.sql import functions as sf
 
 from clarify_spark.bias.counts import Cells, FacetCounts
+from clarify_spark.bias.crossed import CrossCounts
 from clarify_spark.bias.performance import ClassCount
+from clarify_spark.bias.segments import Segment, Segmentation, SegmentCounts
 from clarify_spark.columns import ColumnProfile, Scalar
+from clarify_spark.errors import DataError
 from clarify_spark.spark.keys import Part, columns_of, packed_key, unpacked_keys
 from clarify_spark.spark.profiles import FEW_VALUES, Head, head, number, present
+from clarify_spark.spark.weights import Weight, weight_of
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as Expression
@@ -36,19 +44,28 @@ MAX_CONTEXT = 4_096
 MAX_CLASSES = 1_000
 #: Cells of observed × predicted class that may travel.
 MAX_CLASS_CELLS = MAX_CLASSES * MAX_CLASSES
+#: Cells that one intersection may have.
+MAX_CROSSED = 10_000
+#: Segments of one segmentation up to which every combination of memberships is expected.
+FEW_SEGMENTS = 6
 #: Different strata in the first rows from which on strata are reduced to patterns in Spark before they travel.
 MANY_STRATA = 500
 
+NO_CROSSED_STRATA = "CDDL and CDDPL of facet intersections are left out: the group variable has too many values."
 TOTALS, INSIDE = ("t0", "t1", "t2", "t3"), ("d0", "d1", "d2", "d3")
 ALL = slice(None)
-#: Distinct strata (P, 2, 2, 2) and how many times each occurs (P,).
-Patterns = tuple[Cells, Cells]
+Places = slice | NDArray[np.intp]
+#: Sums of M measures: (rows,), or with a weight column (weights, squared weights, rows), the first two in whole units.
+Sums = NDArray[np.int64]
+#: Distinct strata (P, M, 2, 2, 2) and how many times each occurs (P,).
+Patterns = tuple[Sums, Sums]
 
 
 @dataclass(frozen=True)
 class Counts:
     """Everything the bias metrics need. ``facets``: per facet role, in order, one FacetCounts per entry.
 
+    ``crossed``: one for each intersection asked for. ``segments``: for each segmentation one for each of its segments.
     ``nulls``: missing values per profiled column. ``classes``: rows per observed and predicted class, ascending with a
     missing value last; None for continuous labels, without predictions and beyond MAX_CLASSES classes (a note says so).
     """
@@ -58,14 +75,17 @@ class Counts:
     nulls: Mapping[str, int]
     classes: tuple[ClassCount, ...] | None = None
     notes: tuple[str, ...] = ()
+    crossed: tuple[CrossCounts, ...] = ()
+    segments: tuple[tuple[SegmentCounts, ...], ...] = ()
 
 
 @dataclass(frozen=True)
 class Scan:
-    """One grouped pass: entries counted by a condition and facets counted by their values, all by index."""
+    """One grouped pass: entries counted by a condition, facets counted by their values, intersections; all by index."""
 
     conditions: tuple[tuple[int, int], ...] = ()
     crossed: tuple[int, ...] = ()
+    intersections: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,7 +93,7 @@ class _Context:
     """What is grouped by besides facets: the classes or only the signs of label and prediction, and the stratum.
 
     ``cells`` is a guess of how many groups that makes, ``first`` what it is guessed from. ``wide``: so many strata that
-    they travel as patterns only.
+    they travel as patterns only. ``intersections`` and ``segmentations`` as asked for, ``weight`` if rows have one.
     """
 
     dataset: Dataset
@@ -82,6 +102,29 @@ class _Context:
     wide: bool
     cells: int
     first: Head
+    intersections: tuple[tuple[int, ...], ...]
+    segmentations: tuple[Segmentation, ...]
+    weight: Weight | None
+
+    @property
+    def measures(self) -> int:
+        """M, the number of sums of a cell."""
+        return 1 if self.weight is None else 3
+
+    def measure(self, number: int, where: Expression | None = None) -> Expression:
+        """The aggregate of one of the measures over the rows, or over those ``where`` it holds."""
+        if self.weight is None or number == 2:
+            return sf.count(sf.lit(1)) if where is None else sf.count_if(where)
+        value = (self.weight.units, self.weight.square_units)[number]
+        zero = sf.lit(0).cast("bigint")
+        return sf.sum(value if where is None else sf.when(where, value).otherwise(zero))
+
+    def scaled(self, sums: Sums) -> Sequence[Cells]:
+        """The sums (M, …) measure by measure, those of units as numbers."""
+        if self.weight is None:
+            return [sums[0]]
+        units = (self.weight.unit, self.weight.square_unit, 1)
+        return [of_measure * unit for of_measure, unit in zip(sums, units, strict=False)]
 
     def outcome(self, role: LabelRole) -> Part:
         """The label or prediction as a part of the grouping key: its class, or only whether it is positive."""
@@ -98,42 +141,141 @@ class _Context:
 @dataclass(frozen=True)
 class _Table:
     """The collected groups of one scan: ``sign`` (N, 2) of label and prediction, ``stratum`` (N,) as an index, ``n``
-    (N,) rows, ``inside`` (N, conditions), and the value of every grouping column."""
+    (M, N) the measures, ``inside`` (M, N, conditions), and the value of every grouping column."""
 
     sign: NDArray[np.int64]
     stratum: NDArray[np.int64]
-    n: Cells
-    inside: Cells
+    n: Sums
+    inside: Sums
     keys: Mapping[str, Sequence[Any]]
 
-    def cells(self, strata: int, weights: Cells, where: slice | NDArray[np.intp] = ALL) -> Cells:
-        """Sums of ``weights`` (N,) by stratum, label and prediction (strata, 2, 2), over the groups ``where``."""
-        found = np.zeros((strata, 2, 2), np.int64)
+    def cells(self, strata: int, sums: Sums, where: Places = ALL) -> Sums:
+        """The ``sums`` (M, N) by stratum, label and prediction (M, strata, 2, 2), over the groups ``where``."""
+        found = np.zeros((len(sums), strata, 2, 2), np.int64)
         sign = self.sign[where]
-        np.add.at(found, (self.stratum[where], sign[:, 0], sign[:, 1]), weights[where])
+        for of_measure, values in zip(found, sums[:, where], strict=True):
+            np.add.at(of_measure, (self.stratum[where], sign[:, 0], sign[:, 1]), values)
         return found
 
+    def only(self, where: Places) -> _Table:
+        """The groups ``where`` alone."""
+        keys = {name: np.array(values, object)[where].tolist() for name, values in self.keys.items()}
+        return _Table(self.sign[where], self.stratum[where], self.n[:, where], self.inside[:, where], keys)
 
-def count(dataset: Dataset, roles: Roles, profiles: Mapping[str, ColumnProfile]) -> Counts:
-    """Counts of every entry of every facet, all in one scan when the facets' values are configured."""
-    context = _context(dataset, roles)
+
+def count(
+    dataset: Dataset,
+    roles: Roles,
+    profiles: Mapping[str, ColumnProfile],
+    intersections: Sequence[tuple[int, ...]] = (),
+    segmentations: Sequence[Segmentation] = (),
+) -> Counts:
+    """Counts of every entry of every facet, all in one scan when the facets' values are configured.
+
+    ``intersections``: positions of facet roles whose entries are combined. Of each of ``segmentations`` every segment
+    gets counts of its own.
+    """
+    context = _context(dataset, roles, tuple(intersections), tuple(segmentations))
     strata: dict[Any, int] = {None: 0}
-    scans = plan(roles.facets, context.cells)
+    scans = plan(roles.facets, context.cells, intersections)
     tables = [_collect(context, scan, strata) for scan in scans]
-    total = tables[0].cells(len(strata), tables[0].n)
     patterns = wide_patterns(context, scans) if context.wide else {}
-    facets: dict[tuple[int, int], FacetCounts] = {}
-    for scan, table in zip(scans, tables, strict=True):
-        for key, inside in _inside(roles, scan, table, len(strata)):
-            facets[key] = _facet_counts(roles, total, inside, patterns.get(key))
     classes, notes = _classes(context, tables[0])
     return Counts(
-        rows=int(total.sum()),
-        facets=tuple(tuple(facets[f, e] for e in range(len(facet.entries))) for f, facet in enumerate(roles.facets)),
+        rows=int(tables[0].n[-1].sum()),
+        facets=_table_of_facets(context, scans, tables, len(strata), patterns),
         nulls={name: found.nulls for name, found in profiles.items()},
         classes=classes,
-        notes=notes,
+        notes=(*notes, *([NO_CROSSED_STRATA] if context.wide and intersections else [])),
+        crossed=tuple(_crossed(context, scans, tables, len(strata), i) for i in range(len(intersections))),
+        segments=tuple(_segments(context, scans, tables, len(strata), j) for j in range(len(segmentations))),
     )
+
+
+def _table_of_facets(
+    context: _Context,
+    scans: Sequence[Scan],
+    tables: Sequence[_Table],
+    strata: int,
+    patterns: Mapping[tuple[int, int], Patterns],
+) -> tuple[tuple[FacetCounts, ...], ...]:
+    total = tables[0].cells(strata, tables[0].n)
+    facets: dict[tuple[int, int], FacetCounts] = {}
+    for scan, table in zip(scans, tables, strict=True):
+        for key, inside in _inside(context.roles, scan, table, strata):
+            facets[key] = _facet_counts(context, total, inside, patterns.get(key))
+    return tuple(tuple(facets[f, e] for e in range(len(facet.entries))) for f, facet in enumerate(context.roles.facets))
+
+
+def _crossed(context: _Context, scans: Sequence[Scan], tables: Sequence[_Table], strata: int, i: int) -> CrossCounts:
+    """The cells of intersection ``i``."""
+    roles, facets = context.roles, context.intersections[i]
+    table = next(table for scan, table in zip(scans, tables, strict=True) if i in scan.intersections)
+    shape = tuple(len(roles.facets[f].entries) + 1 for f in facets)
+    places = np.stack([_entry_of(roles.facets[f], table.keys[f"f{f}"]) for f in facets])
+    cell = np.ravel_multi_index(tuple(places), shape)
+    found = np.zeros((len(table.n), math.prod(shape), strata, 2, 2), np.int64)
+    for of_measure, values in zip(found, table.n, strict=True):
+        np.add.at(of_measure, (cell, table.stratum, table.sign[:, 0], table.sign[:, 1]), values)
+    sums = context.scaled(found)
+    return CrossCounts(
+        facets=facets,
+        shape=shape,
+        cells=sums[0],
+        has_predictions=roles.predicted is not None,
+        grouped=roles.group is not None and not context.wide,
+        squares=None if context.weight is None else sums[1],
+        counted=None if context.weight is None else found[2],
+    )
+
+
+def _segments(
+    context: _Context, scans: Sequence[Scan], tables: Sequence[_Table], strata: int, j: int
+) -> tuple[SegmentCounts, ...]:
+    """The counts of every segment of segmentation ``j``, the rest last."""
+    segmentation = context.segmentations[j]
+    found = []
+    for k in range(len(segmentation.names)):
+        own = []
+        for table in tables:
+            masks = np.array(table.keys[f"s{j}"], np.int64)
+            inside = masks == 0 if k == len(segmentation.segments) else (masks >> k) & 1 == 1
+            own.append(table.only(np.flatnonzero(inside)))
+        patterns = {}
+        if context.wide:
+            only = replace(context, dataset=restricted(context.dataset, segmentation, k))
+            patterns = wide_patterns(only, scans)
+        facets = _table_of_facets(context, scans, own, strata, patterns)
+        found.append(SegmentCounts(int(own[0].n[-1].sum()), facets))
+    return tuple(found)
+
+
+def restricted(dataset: Dataset, segmentation: Segmentation, k: int) -> Dataset:
+    """The rows of segment ``k`` of the segmentation, the number of its segments standing for the rest."""
+    mask = _mask(dataset, segmentation)
+    inside = mask == 0 if k == len(segmentation.segments) else mask.bitwiseAND(sf.lit(1 << k)) != 0
+    return replace(dataset, frame=dataset.frame.where(inside), keyed=dataset.keyed.where(inside))
+
+
+def _mask(dataset: Dataset, segmentation: Segmentation) -> Expression:
+    """The segments that a row is in, as bits: bit k for segment k."""
+    column = dataset.column(segmentation.column)
+    mask = sf.lit(0).cast("bigint")
+    for k, segment in enumerate(segmentation.segments):
+        mask = mask.bitwiseOR(sf.when(_in_segment(segment, column), sf.lit(1 << k)).otherwise(sf.lit(0)).cast("bigint"))
+    return mask
+
+
+def _in_segment(segment: Segment, column: Column) -> Expression:
+    """Whether the row's value is in the segment; a missing value is in none."""
+    inside = present(column).isin(list(segment.values)) if segment.values else sf.lit(False)
+    for span in segment.spans:
+        value = number(column).cast("double")
+        low, high = sf.lit(span.low), sf.lit(span.high)
+        above = value >= low if span.low_included else value > low
+        below = value <= high if span.high_included else value < high
+        inside = inside | (above & below)
+    return sf.coalesce(inside, sf.lit(False))
 
 
 def holds(membership: Membership, column: Column, name: str = "") -> Expression:
@@ -148,14 +290,31 @@ def holds(membership: Membership, column: Column, name: str = "") -> Expression:
     return sf.coalesce(present(column, name).isin(values), sf.lit(False))
 
 
-def plan(facets: Sequence[FacetRole], context_cells: int) -> list[Scan]:
-    """The passes needed: conditions at most MAX_CONDITIONS a pass, values crossed while the guessed cells stay few."""
-    crossed = {str(f): len(facet.entries) + 1 for f, facet in enumerate(facets) if _by_value(facet)}
-    conditions = [(f, e) for f, facet in enumerate(facets) if str(f) not in crossed for e in range(len(facet.entries))]
-    groups = [tuple(int(f) for f in names) for names in bundles(crossed, max(MAX_CELLS // context_cells, 1))]
+def plan(facets: Sequence[FacetRole], context_cells: int, intersections: Sequence[tuple[int, ...]] = ()) -> list[Scan]:
+    """The passes needed: conditions at most MAX_CONDITIONS a pass, values crossed while the guessed cells stay few.
+
+    A facet that is part of an intersection is counted where that is.
+    """
+    sizes = {f"x{i}": math.prod(len(facets[f].entries) + 1 for f in crossed) for i, crossed in enumerate(intersections)}
+    covered = {f for crossed in intersections for f in crossed}
+    sizes |= {str(f): len(facet.entries) + 1 for f, facet in enumerate(facets) if _by_value(facet) and f not in covered}
+    conditions = [
+        (f, e)
+        for f, facet in enumerate(facets)
+        if f not in covered and not _by_value(facet)
+        for e in range(len(facet.entries))
+    ]
+    groups = bundles(sizes, max(MAX_CELLS // context_cells, 1))
     shares = [tuple(conditions[i : i + MAX_CONDITIONS]) for i in range(0, len(conditions), MAX_CONDITIONS)]
     passes = max(len(groups), len(shares), 1)
-    return [Scan(share, group) for share, group in zip(_padded(shares, passes), _padded(groups, passes), strict=True)]
+    scans = []
+    for share, names in zip(_padded(shares, passes), _padded(groups, passes), strict=True):
+        here = tuple(int(name[1:]) for name in names if name.startswith("x"))
+        mine = [int(name) for name in names if not name.startswith("x")]
+        mine += [f for i in here for f in intersections[i] if f in covered]
+        covered -= set(mine)
+        scans.append(Scan(tuple(share), tuple(dict.fromkeys(mine)), here))
+    return scans
 
 
 def bundles(sizes: Mapping[str, int], limit: int) -> list[list[str]]:
@@ -170,31 +329,54 @@ def bundles(sizes: Mapping[str, int], limit: int) -> list[list[str]]:
     return [names for _, names in groups]
 
 
-def _padded(parts: Sequence[tuple[Any, ...]], length: int) -> list[tuple[Any, ...]]:
+def _padded(parts: Sequence[Sequence[Any]], length: int) -> list[Sequence[Any]]:
     return [*parts, *[()] * (length - len(parts))]
 
 
 def _by_value(facet: FacetRole) -> bool:
     """Whether one value of the column says which entry a row is in, and conditions would be many."""
-    single = all(entry.interval is None and len(entry.values or ()) <= 1 for entry in facet.entries)
-    return single and len(facet.entries) > FEW_ENTRIES
+    return _tells_entry(facet) and len(facet.entries) > FEW_ENTRIES
+
+
+def _tells_entry(facet: FacetRole) -> bool:
+    """Whether a value of the facet's column is in the one entry of that value."""
+    return facet.listed and all(entry.interval is None and len(entry.values or ()) <= 1 for entry in facet.entries)
 
 
 def _is_missing(value: Scalar | None) -> bool:
     return value is None or value != value
 
 
-def _context(dataset: Dataset, roles: Roles) -> _Context:
+def _context(
+    dataset: Dataset,
+    roles: Roles,
+    intersections: tuple[tuple[int, ...], ...],
+    segmentations: tuple[Segmentation, ...],
+) -> _Context:
+    _require_few_cells(roles, intersections)
+    weight = None if roles.weight is None else weight_of(dataset, roles.weight)
     outcomes = [role for role in (roles.label, roles.predicted) if role is not None]
     names = dict.fromkeys([role.name for role in outcomes] + ([roles.group] if roles.group is not None else []))
     first = head(dataset, [dataset.column(name) for name in names])
     classes = math.prod(first.distinct(role.name) for role in outcomes)
     strata = 1 if roles.group is None else first.distinct(roles.group)
-    wide = strata > MANY_STRATA
+    wide = strata > MANY_STRATA and weight is None
     categorical = all(role.type == "categorical" for role in outcomes)
     by_class = categorical and classes * (1 if wide else strata) <= MAX_CONTEXT
     cells = (classes if by_class else 2 ** len(outcomes)) * (1 if wide else strata)
-    return _Context(dataset, roles, by_class, wide, cells, first)
+    cells *= math.prod(len(segmentation.names) for segmentation in segmentations)
+    return _Context(dataset, roles, by_class, wide, cells, first, intersections, segmentations, weight)
+
+
+def _require_few_cells(roles: Roles, intersections: Sequence[tuple[int, ...]]) -> None:
+    for crossed in intersections:
+        cells = math.prod(len(roles.facets[f].entries) + 1 for f in crossed)
+        if cells > MAX_CROSSED:
+            names = " × ".join(repr(roles.facets[f].name) for f in crossed)
+            raise DataError(
+                f"the facet intersection {names} has {cells:,} combinations of values; at most {MAX_CROSSED:,} are "
+                "counted. Name the values of interest in value_or_threshold of these facets, or take one facet less."
+            )
 
 
 def _collect(context: _Context, scan: Scan, strata: dict[Any, int]) -> _Table:
@@ -202,81 +384,116 @@ def _collect(context: _Context, scan: Scan, strata: dict[Any, int]) -> _Table:
     roles, dataset = context.roles, context.dataset
     outcomes = {"label": roles.label} | ({} if roles.predicted is None else {"predicted": roles.predicted})
     parts = {name: context.outcome(role) for name, role in outcomes.items()}
-    parts |= {f"f{f}": _facet_part(dataset, roles.facets[f]) for f in scan.crossed}
-    conditions = [_condition(dataset, roles, key).alias(f"d{i}") for i, key in enumerate(scan.conditions)]
+    here = dict.fromkeys((*scan.crossed, *(f for i in scan.intersections for f in context.intersections[i])))
+    parts |= {f"f{f}": _facet_part(dataset, roles.facets[f]) for f in here}
+    parts |= {f"s{j}": _segment_part(dataset, one) for j, one in enumerate(context.segmentations)}
+    conditions = [
+        context.measure(m, holds(roles.facets[f].entries[e], dataset.column(roles.facets[f].name))).alias(f"d{m}_{i}")
+        for m in range(context.measures)
+        for i, (f, e) in enumerate(scan.conditions)
+    ]
     keys = [packed_key(parts).alias("key")]
     if roles.group is not None and not context.wide:
         group = present(dataset.column(roles.group))
         keys.append(sf.when(group.isNotNull(), sf.xxhash64(group)).alias("stratum"))
-    found = columns_of(dataset.frame.groupBy(*keys).agg(sf.count(sf.lit(1)).alias("n"), *conditions))
-    n = np.array(found["n"], np.int64)
-    stratum = [strata.setdefault(value, len(strata)) for value in found.get("stratum", [None] * len(n))]
+    counted = [context.measure(m).alias(f"n{m}") for m in range(context.measures)]
+    found = columns_of(dataset.frame.groupBy(*keys).agg(*counted, *conditions))
+    n = np.array([found[f"n{m}"] for m in range(context.measures)], np.int64)
+    stratum = [strata.setdefault(value, len(strata)) for value in found.get("stratum", [None] * n.shape[1])]
     values = unpacked_keys(dataset.frame, parts, np.array(found["key"], np.int64))
     signs = [[context.is_positive(role, value) for value in values[name]] for name, role in outcomes.items()]
     if roles.predicted is None:
-        signs.append([False] * len(n))
+        signs.append([False] * n.shape[1])
+    inside = [[found[f"d{m}_{i}"] for i in range(len(scan.conditions))] for m in range(context.measures)]
     return _Table(
         sign=np.array(signs, np.int64).T.reshape(-1, 2),
         stratum=np.array(stratum, np.int64),
         n=n,
-        inside=np.array([found[f"d{i}"] for i in range(len(conditions))], np.int64).reshape(len(conditions), len(n)).T,
+        inside=np.array(inside, np.int64).reshape(len(n), len(scan.conditions), n.shape[1]).transpose(0, 2, 1),
         keys=values,
     )
 
 
 def _facet_part(dataset: Dataset, facet: FacetRole) -> Part:
-    values = [value for entry in facet.entries for value in entry.values or ()]
-    return Part(present(dataset.column(facet.name)), (*values, None))
+    """The facet's value where that tells the entry, else the number of the entry, one more for rows in none."""
+    column = dataset.column(facet.name)
+    if _tells_entry(facet):
+        values = [value for entry in facet.entries for value in entry.values or ()]
+        return Part(present(column), (*values, None))
+    number_of_entry = sf.lit(len(facet.entries))
+    for e, entry in enumerate(facet.entries):
+        number_of_entry = sf.when(holds(entry, column), sf.lit(e)).otherwise(number_of_entry)
+    return Part(number_of_entry, tuple(range(len(facet.entries) + 1)))
 
 
-def _condition(dataset: Dataset, roles: Roles, key: tuple[int, int]) -> Expression:
-    facet = roles.facets[key[0]]
-    return sf.count_if(holds(facet.entries[key[1]], dataset.column(facet.name)))
+def _segment_part(dataset: Dataset, segmentation: Segmentation) -> Part:
+    bits = len(segmentation.segments)
+    expected = range(1 << bits) if bits <= FEW_SEGMENTS else (0, *(1 << k for k in range(bits)))
+    return Part(_mask(dataset, segmentation), tuple(expected))
 
 
-def _inside(roles: Roles, scan: Scan, table: _Table, strata: int) -> Iterator[tuple[tuple[int, int], Cells]]:
-    """For each entry of a scan the counts of its facet d (strata, 2, 2)."""
+def _entry_of(facet: FacetRole, values: Sequence[Any]) -> NDArray[np.int64]:
+    """The number of the entry that each of the values of ``_facet_part`` stands for, one more for none."""
+    if not _tells_entry(facet):
+        return np.array(values, np.int64)
+    place = {value: e for e, entry in enumerate(facet.entries) for value in entry.values or ()}
+    return np.array([place.get(value, len(facet.entries)) for value in values], np.int64)
+
+
+def _inside(roles: Roles, scan: Scan, table: _Table, strata: int) -> Iterator[tuple[tuple[int, int], Sums]]:
+    """For each entry of a scan the sums of its facet d (M, strata, 2, 2)."""
     for i, key in enumerate(scan.conditions):
-        yield key, table.cells(strata, table.inside[:, i])
+        yield key, table.cells(strata, table.inside[:, :, i])
     for f in scan.crossed:
         entries = roles.facets[f].entries
-        place = {value: e for e, entry in enumerate(entries) for value in entry.values or ()}
-        entry_of = np.array([place.get(value, len(entries)) for value in table.keys[f"f{f}"]], np.int64)
+        entry_of = _entry_of(roles.facets[f], table.keys[f"f{f}"])
         order = np.argsort(entry_of, kind="stable")
         ends = np.searchsorted(entry_of[order], np.arange(len(entries) + 1))
         for e in range(len(entries)):
             yield (f, e), table.cells(strata, table.n, order[ends[e] : ends[e + 1]])
 
 
-def _facet_counts(roles: Roles, total: Cells, inside: Cells, patterns: Patterns | None) -> FacetCounts:
-    """Counts of one entry from (strata, 2, 2) totals and facet d; stratum 0 holds the rows without a group."""
-    cells = np.stack([total - inside, inside], axis=1)
-    if patterns is None and roles.group is not None:
-        patterns = distinct_patterns(cells[1:].reshape(-1, 8), np.ones(len(cells) - 1, np.int64))
+def _facet_counts(context: _Context, total: Sums, inside: Sums, patterns: Patterns | None) -> FacetCounts:
+    """Counts of one entry from (M, strata, 2, 2) totals and facet d; stratum 0 holds the rows without a group."""
+    sums = np.stack([total - inside, inside], axis=2)
+    if patterns is None and context.roles.group is not None:
+        by_stratum = sums[:, 1:].transpose(1, 0, 2, 3, 4)
+        patterns = distinct_patterns(by_stratum.reshape(-1, 8 * len(sums)), np.ones(len(by_stratum), np.int64))
+    cells, weighted = sums.sum(axis=1), context.weight is not None
+    scaled = context.scaled(cells)
+    strata = None if patterns is None else context.scaled(patterns[0].transpose(1, 0, 2, 3, 4))
     return FacetCounts(
-        cells=cells.sum(axis=0),
-        has_predictions=roles.predicted is not None,
-        strata=None if patterns is None else patterns[0],
+        cells=scaled[0],
+        has_predictions=context.roles.predicted is not None,
+        strata=None if strata is None else strata[0],
         repeats=None if patterns is None else patterns[1],
+        squares=scaled[1] if weighted else None,
+        strata_squares=strata[1] if weighted and strata is not None else None,
+        counted=cells[2] if weighted else None,
     )
 
 
-def distinct_patterns(strata: Cells, repeats: Cells) -> Patterns:
-    """Equal rows of ``strata`` (G, 8) counted together, in ascending order: the same whatever way they were found."""
-    found, place = np.unique(strata.reshape(-1, 8), axis=0, return_inverse=True)
+def distinct_patterns(strata: Sums, repeats: Sums) -> Patterns:
+    """Equal rows of ``strata`` (G, 8 M) counted together, in ascending order: the same whatever way they were found."""
+    found, place = np.unique(strata, axis=0, return_inverse=True)
     counted = np.zeros(len(found), np.int64)
     np.add.at(counted, place.reshape(-1), repeats)
     keep = (counted > 0) & (found.sum(axis=1) > 0)
-    return found[keep].reshape(-1, 2, 2, 2), counted[keep]
+    return found[keep].reshape(-1, strata.shape[1] // 8, 2, 2, 2), counted[keep]
 
 
 def wide_patterns(context: _Context, scans: Sequence[Scan]) -> dict[tuple[int, int], Patterns]:
     """Patterns of each entry when strata are many: equal strata are counted together before they travel."""
     found: dict[tuple[int, int], Patterns] = {}
     for scan in scans:
-        if scan.conditions:
-            found |= _of_rows(_condition_patterns(context, scan.conditions), dict(enumerate(scan.conditions)))
-        for f in scan.crossed:
+        by_value = [f for f in scan.crossed if _tells_entry(context.roles.facets[f])]
+        others = [
+            (f, e) for f in scan.crossed if f not in by_value for e in range(len(context.roles.facets[f].entries))
+        ]
+        conditions = (*scan.conditions, *others)
+        if conditions:
+            found |= _of_rows(_condition_patterns(context, conditions), dict(enumerate(conditions)))
+        for f in by_value:
             entries = context.roles.facets[f].entries
             keys = {value: (f, e) for e, entry in enumerate(entries) for value in entry.values or ()}
             empty = {object(): (f, e) for e, entry in enumerate(entries) if not entry.values}
@@ -297,7 +514,11 @@ def _by_stratum(context: _Context, *more: Expression) -> tuple[DataFrame, list[E
 def _condition_patterns(context: _Context, conditions: Sequence[tuple[int, int]]) -> DataFrame:
     """Columns t0 … t3 (stratum), d0 … d3 (its facet d), key (which condition), whole, count."""
     rows, keys = _by_stratum(context)
-    counted = [_condition(context.dataset, context.roles, key).alias(f"c{i}") for i, key in enumerate(conditions)]
+    roles, dataset = context.roles, context.dataset
+    counted = [
+        sf.count_if(holds(roles.facets[f].entries[e], dataset.column(roles.facets[f].name))).alias(f"c{i}")
+        for i, (f, e) in enumerate(conditions)
+    ]
     cells = rows.groupBy(*keys).agg(sf.count(sf.lit(1)).alias("n"), *counted)
     wanted = ["n", *(f"c{i}" for i in range(len(conditions)))]
     sums = [_sum_of_cell(name, j).alias(f"{name}_{j}") for name in wanted for j in range(4)]
@@ -354,7 +575,7 @@ def _of_rows(patterns: DataFrame, keys: Mapping[Any, tuple[int, int]]) -> dict[t
     return {entry: _entry_patterns(table[(of_key == i) & ~whole], every) for i, entry in enumerate(keys.values())}
 
 
-def _entry_patterns(own: Cells, every: Cells) -> Patterns:
+def _entry_patterns(own: Sums, every: Sums) -> Patterns:
     """``own`` (N, 9): totals, facet d, repeats; ``every``: all strata, of which own ones are taken off."""
     absent = own.copy()
     absent[:, 4:8], absent[:, 8] = 0, -own[:, 8]
@@ -368,11 +589,11 @@ def _classes(context: _Context, table: _Table) -> tuple[tuple[ClassCount, ...] |
     if predicted is None or predicted.error is not None or label.type != "categorical":
         return None, ()
     if context.by_class:
-        return _class_counts(table.keys["label"], table.keys["predicted"], table.n)
+        return _class_counts(table.keys["label"], table.keys["predicted"], context.scaled(table.n)[0])
     keys = [present(context.dataset.column(role.name)).alias(key) for role, key in ((label, "l"), (predicted, "p"))]
-    grouped = context.dataset.frame.groupBy(*keys).agg(sf.count(sf.lit(1)).alias("n"))
+    grouped = context.dataset.frame.groupBy(*keys).agg(context.measure(0).alias("n"))
     found = columns_of(grouped.limit(MAX_CLASS_CELLS + 1))
-    return _class_counts(found["l"], found["p"], np.array(found["n"], np.int64))
+    return _class_counts(found["l"], found["p"], context.scaled(np.array([found["n"]], np.int64))[0])
 
 
 def _class_counts(
@@ -382,7 +603,7 @@ def _class_counts(
     if max(len(rows), len(columns)) > MAX_CLASSES or len(n) > MAX_CLASS_CELLS:
         note = f"The confusion matrix of classes is left out: there are more than {MAX_CLASSES:,} classes."
         return None, (note,)
-    cells: dict[tuple[Any, Any], int] = {}
+    cells: dict[tuple[Any, Any], float] = {}
     for label, prediction, rows_here in zip(labels, predicted, n.tolist(), strict=True):
         cells[label, prediction] = cells.get((label, prediction), 0) + rows_here
     order = sorted(cells, key=lambda cell: (rows[cell[0]], columns[cell[1]]))

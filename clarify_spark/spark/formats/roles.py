@@ -42,16 +42,17 @@ def assign(config: AnalysisConfig, table: Table) -> ColumnRoles:
     if not json_data and config.predicted_label_dataset_uri is None:
         predicted = resolved(config.predicted_label, "predicted_label")
     join = resolved(config.joinsource_name_or_index, "joinsource_name_or_index")
+    weight = resolved(config.weight, "weight")
     excluded = {resolved(name, f"excluded_columns[{i}]") for i, name in enumerate(config.excluded_columns or ())}
     if config.facet_dataset_uri is None:
         for index, facet in enumerate(config.facet or ()):
             resolved(facet.name_or_index, f"facet[{index}].name_or_index")
         resolved(config.group_variable, "group_variable")
-    if label in table.unread or predicted in table.unread or join in table.unread:
+    if any(name in table.unread for name in (label, predicted, join, weight)):
         problems.append(Problem("excluded_columns", f"a list, map or struct has no role: {', '.join(table.unread)}"))
     if problems:
         raise ConfigError(problems)
-    others = {label, predicted, join, *excluded}
+    others = {label, predicted, join, weight, *excluded}
     return ColumnRoles(label, predicted, join, tuple(name for name in table.names if name not in others))
 
 
@@ -63,6 +64,7 @@ def names_in_main_data(config: AnalysisConfig) -> frozenset[str]:
 def _references(config: AnalysisConfig) -> Iterator[str | int | None]:
     yield config.label
     yield config.joinsource_name_or_index
+    yield config.weight
     yield from config.excluded_columns or ()
     if config.predicted_label_dataset_uri is None:
         yield config.predicted_label
