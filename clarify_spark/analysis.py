@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import platform
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,15 @@ from typing import Any
 from clarify_spark import __version__, cost, kernel_shap, model
 from clarify_spark.bias import degenerate
 from clarify_spark.bias.counts import everyone
+from clarify_spark.bias.evidence import Asked as AskedEvidence
+from clarify_spark.bias.evidence import Stage, statistics
+from clarify_spark.bias.metrics import POST_TRAINING, PRE_TRAINING, Metric, choose
 from clarify_spark.bias.performance import ModelPerformance, model_performance
 from clarify_spark.bias.report import CountTable, post_training_section, pre_training_section
 from clarify_spark.bias.result import BiasResult
 from clarify_spark.bias.roles import RoleNames, Roles, needed_facts, resolve
+from clarify_spark.bias.segments import Segmentation, SegmentCounts, segmentation
+from clarify_spark.bias.verdicts import Bounds, baseline, configured
 from clarify_spark.columns import ColumnProfile
 from clarify_spark.config import (
     AnalysisConfig,
@@ -32,7 +37,7 @@ from clarify_spark.config import (
 )
 from clarify_spark.config.rules.prediction import needs_model
 from clarify_spark.cost import refuse_too_many
-from clarify_spark.errors import ConfigError, ModelError, Problem
+from clarify_spark.errors import CommandError, ConfigError, ModelError, Problem
 from clarify_spark.explain.result import ShapResult
 from clarify_spark.model import Asked, Predicted
 from clarify_spark.redaction import without_secrets
@@ -40,7 +45,7 @@ from clarify_spark.report import analysis_json, details, summary
 from clarify_spark.run import Options, Run
 from clarify_spark.shadow_endpoint import leftover_note
 from clarify_spark.spark.batches import user_errors
-from clarify_spark.spark.counts import Counts, count
+from clarify_spark.spark.counts import Counts, count, restricted
 from clarify_spark.spark.datasets import Dataset, read, resolve_name
 from clarify_spark.spark.flip_test import flip_test
 from clarify_spark.spark.journal import PREDICTIONS, Journal
@@ -76,10 +81,11 @@ class Found:
 
 @dataclass(frozen=True)
 class Result:
-    """What to show when a run is over."""
+    """What to show when a run is over; ``verdicts``: how many metrics have which verdict on their bounds."""
 
     lines: tuple[str, ...]
     warnings: tuple[str, ...]
+    verdicts: Mapping[str, int] = field(default_factory=dict)
 
 
 def runnable(text: str, *, strict: bool) -> Loaded:
@@ -99,6 +105,13 @@ def check_model(config: AnalysisConfig, options: Options) -> None:
     list(headers_of(predictor))
     if model_format(predictor) == "sklearn" and not options.allow_pickle:
         raise refused(str(predictor.model_uri))
+
+
+def check_bounds(config: AnalysisConfig, options: Options, fail_on: Sequence[str]) -> None:
+    """Raise what is wrong with bounds before anything is computed: an unreadable former result, a gate on no bounds."""
+    if options.bounds_from is None and not config.bounds and fail_on:
+        raise CommandError("--fail-on needs bounds: set bounds in the config, or give --bounds-from FILE.")
+    bounds_of(config, options)
 
 
 def run(session: Session, text: str, places: Places, options: Options) -> Result:
@@ -187,12 +200,25 @@ def _data_uri(config: AnalysisConfig, places: Places) -> str:
 def _bias(this: Run) -> BiasResult:
     post, pre = this.config.methods.post_training_bias, this.config.methods.pre_training_bias
     profiles, roles = _roles(this, with_predictions=post is not None)
+    segmentations = _segmentations(this)
     with this.progress.phase("Counting"):
-        counted = count(this.dataset, roles, profiles)
+        counted = count(this.dataset, roles, profiles, _intersections(this), segmentations)
     counts: CountTable = counted.facets
+    segments: list[tuple[SegmentCounts, ...]] = list(counted.segments)
     if post is not None and "FT" in (post.methods if post.methods != "all" else ("FT",)):
         with this.progress.phase("Flip test"):
             counts = flip_test(this.dataset, roles, counted.facets, this.seed)
+            segments = [
+                tuple(
+                    replace(of_one, facets=flip_test(restricted(this.dataset, one, k), roles, of_one.facets, this.seed))
+                    for k, of_one in enumerate(of_segmentation)
+                )
+                for one, of_segmentation in zip(segmentations, counted.segments, strict=True)
+            ]
+    with this.progress.phase("Statistics"):
+        found = statistics(
+            roles, counts, counted.crossed, list(zip(segmentations, segments, strict=True)), _asked_evidence(this)
+        )
     return BiasResult(
         roles=roles,
         profiles=profiles,
@@ -202,7 +228,44 @@ def _bias(this: Run) -> BiasResult:
         performance=_performance(roles, counted),
         cautions=degenerate.cautions(roles, counts),
         notes=counted.notes,
+        statistics=found,
     )
+
+
+def _asked_evidence(this: Run) -> AskedEvidence:
+    """What the statistics of a run are to say."""
+    config, tables = this.config, dict[Stage, tuple[Metric, ...]]()
+    if config.methods.pre_training_bias is not None:
+        names = config.methods.pre_training_bias.methods
+        tables["pre_training"] = choose(PRE_TRAINING, names, "methods.pre_training_bias.methods")
+    if config.methods.post_training_bias is not None:
+        names = config.methods.post_training_bias.methods
+        tables["post_training"] = choose(POST_TRAINING, names, "methods.post_training_bias.methods")
+    return AskedEvidence(
+        tables, config.confidence_level, this.seed, bounds_of(config, this.options), config.min_cell_size
+    )
+
+
+def bounds_of(config: AnalysisConfig, options: Options) -> Bounds:
+    """The bounds of the config, and those of a former result where the command line names one."""
+    former = {} if options.bounds_from is None else baseline(*options.bounds_from)
+    return Bounds(configured(config.bounds), former)
+
+
+def _intersections(this: Run) -> list[tuple[int, ...]]:
+    """The positions of the facets of every intersection."""
+    place = {facet.name_or_index: f for f, facet in enumerate(this.config.facet or ())}
+    return [tuple(place[name] for name in crossed) for crossed in this.config.facet_intersections or ()]
+
+
+def _segmentations(this: Run) -> list[Segmentation]:
+    """The segments of the config, their values and intervals read as their columns' kinds want them."""
+    found = []
+    for index, one in enumerate(this.config.segment_config or ()):
+        path = f"segment_config[{index}]"
+        column = resolve_name(one.name_or_index, this.dataset.names, f"{path}.name_or_index")
+        found.append(segmentation(one, column, this.dataset.kinds[column], path))
+    return found
 
 
 def _roles(this: Run, *, with_predictions: bool) -> tuple[dict[str, ColumnProfile], Roles]:
@@ -230,6 +293,7 @@ def role_names(config: AnalysisConfig, dataset: Dataset, *, with_predictions: bo
         facets=facets,
         group=None if group is None else resolve_name(group, dataset.names, "group_variable"),
         predicted=dataset.predicted_label if with_predictions else None,
+        weight=None if config.weight is None else resolve_name(config.weight, dataset.names, "weight"),
     )
 
 
@@ -263,7 +327,9 @@ def _write(this: Run, loaded: Loaded, text: str, found: Found) -> Result:
         written.append(f"{this.output.uri}/{kernel_shap.FOLDER}/")
     said = (*warnings, *(() if bias is None else (caution.sentence for caution in bias.cautions)))
     shown = (*summary.lines(bias, shap), "", *(f"Written: {uri}" for uri in written))
-    return Result(shown, said)
+    return Result(
+        shown, said, {} if bias is None else {str(kind): count for kind, count in bias.statistics.verdicts().items()}
+    )
 
 
 def _dataset_facts(dataset: Dataset, found: Found) -> dict[str, Any]:
@@ -306,6 +372,7 @@ def _plan(this: Run, asked: Asked | None, warnings: Sequence[str]) -> Result:
     config, source, said, roles = this.config, this.dataset.source, tuple[str, ...](), list[str]()
     rows = source.rows
     if asks_for_bias(config):
+        _segmentations(this)
         profiles, found = _roles(this, with_predictions=False)
         rows, said, roles = next(iter(profiles.values())).rows, found.warnings, list(summary.roles(found))
     methods = [name for name in ("pre_training_bias", "post_training_bias", "shap") if getattr(config.methods, name)]

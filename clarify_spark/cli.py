@@ -10,7 +10,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -31,7 +31,8 @@ FAILURE_FILE = Path("/opt/ml/output/message")
 
 EXIT_CODES = """exit codes:
   0   done
-  1   interrupted (Ctrl-C or SIGTERM); finished blocks are kept, the same command continues
+  1   interrupted (Ctrl-C or SIGTERM); finished blocks are kept, the same command continues.
+      Also, with everything written: --fail-on found a metric of that verdict
   2   the config or the command is wrong
   3   the data cannot be read as the config says
   4   the model cannot be loaded or called; finished blocks are kept
@@ -190,9 +191,31 @@ def _add_analyze(commands: argparse._SubParsersAction[_Parser]) -> None:
         default=[],
         help="a type that a skops model may hold besides skops' own safe list (may be repeated)",
     )
+    _add_bias_options(analyze)
     _add_model_options(analyze)
     _add_shap_options(analyze)
     analyze.set_defaults(run=_analyze)
+
+
+#: Verdicts by the words of --fail-on.
+FAIL_ON = {"outside": "outside_bounds", "not-enough-data": "not_enough_data"}
+
+
+def _add_bias_options(analyze: _Parser) -> None:
+    bias = analyze.add_argument_group("bias")
+    bias.add_argument(
+        "--bounds-from",
+        metavar="FILE",
+        help="a former analysis.json: no metric may be further from its ideal value than there; "
+        "bounds of the config go before it",
+    )
+    bias.add_argument(
+        "--fail-on",
+        choices=FAIL_ON,
+        action="append",
+        default=[],
+        help="end with exit code 1 when a metric has that verdict on its bounds (may be repeated)",
+    )
 
 
 def _add_model_options(analyze: _Parser) -> None:
@@ -279,7 +302,7 @@ def _analyze(arguments: argparse.Namespace) -> int:
     from clarify_spark.spark.session import require_pyspark, session
 
     require_pyspark()
-    from clarify_spark.analysis import Places, check_model, run, runnable
+    from clarify_spark.analysis import Places, check_bounds, check_model, run, runnable
     from clarify_spark.kernel_shap import ShapOptions
     from clarify_spark.run import Options
     from clarify_spark.spark.storage import local_path, read_text
@@ -293,6 +316,7 @@ def _analyze(arguments: argparse.Namespace) -> int:
         allow_pickle=arguments.allow_pickle,
         trusted_types=tuple(arguments.trust_type),
         max_model_calls=arguments.max_model_calls,
+        bounds_from=_bounds_from(arguments.bounds_from, None),
         calling=_calling(arguments),
         shap=ShapOptions(
             single_file=arguments.single_file,
@@ -302,13 +326,43 @@ def _analyze(arguments: argparse.Namespace) -> int:
     )
     text = read_text(config, None) if local_path(config) is not None else None
     if text is not None:  # what cannot run is refused before Spark is started for it
-        check_model(runnable(text, strict=options.strict).config, options)
+        config_of_run = runnable(text, strict=options.strict).config
+        check_model(config_of_run, options)
+        if options.bounds_from is not None or arguments.bounds_from is None:
+            check_bounds(config_of_run, options, arguments.fail_on)
     mounted = PROCESSING / "input" / "data"
     places = Places(output, arguments.data, str(mounted) if mounted.exists() else None)
     with session(arguments.master) as started:
         text = read_text(config, started.spark) if text is None else text
-        _show(run(started, text, places, options))
-    return 0
+        if options.bounds_from is None and arguments.bounds_from is not None:
+            options = replace(options, bounds_from=_bounds_from(arguments.bounds_from, started.spark))
+        check_bounds(runnable(text, strict=options.strict).config, options, arguments.fail_on)
+        result = run(started, text, places, options)
+    _show(result)
+    return _failed_on(arguments.fail_on, result)
+
+
+def _bounds_from(place: str | None, spark: Any) -> tuple[str, str] | None:
+    """The text of the former result and where it is; None where only Spark can read it and there is none."""
+    from clarify_spark.spark.storage import local_path, read_text
+
+    if place is None or (spark is None and local_path(place) is None):
+        return None
+    return read_text(place, spark), place
+
+
+def _failed_on(verdicts: Sequence[str], result: Result) -> int:
+    """Exit code 1 with its last words when a metric has one of the verdicts, else 0."""
+    found = {verdict: result.verdicts.get(FAIL_ON[verdict], 0) for verdict in dict.fromkeys(verdicts)}
+    told = [
+        f"{count} metrics {verdict.replace('-', ' ')} (--fail-on {verdict})"
+        for verdict, count in found.items()
+        if count
+    ]
+    if not told:
+        return 0
+    _last_words(f"Completed, everything is written, but bounds do not hold: {', '.join(told)}", failed=True)
+    return 1
 
 
 def _place(given: str | None, option: str, mounted: Path) -> str:

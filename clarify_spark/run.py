@@ -15,7 +15,7 @@ from clarify_spark.udfs.predictors import Calling
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line adds to a config."""
+    """What the command line adds to a config; ``bounds_from``: the text of a former analysis.json and where it is."""
 
     seed: int | None = None
     strict: bool = False
@@ -23,6 +23,7 @@ class Options:
     allow_pickle: bool = False
     trusted_types: tuple[str, ...] = ()
     max_model_calls: int | None = None
+    bounds_from: tuple[str, str] | None = None
     calling: Calling = field(default_factory=Calling)
     shap: ShapOptions = field(default_factory=ShapOptions)
 

@@ -74,8 +74,11 @@ class CellEvidence:
 
 @dataclass(frozen=True)
 class IntersectionEvidence:
-    """The cells shown of one intersection, and those left out. ``best``: the names of the cell with the highest share of
-    positive predictions (of positive labels without predictions), None when no cell is shown."""
+    """The cells shown of one intersection, and those left out.
+
+    ``best``: the names of the cell with the highest share of positive predictions (of positive labels without
+    predictions), None when no cell is shown.
+    """
 
     facets: tuple[str, ...]
     best: tuple[str, ...] | None
@@ -104,10 +107,12 @@ class SegmentationEvidence:
 
 @dataclass(frozen=True)
 class Statistics:
-    """The evidence of a run. ``facets`` is laid out as ``Roles.facets`` and their entries."""
+    """The evidence of a run. ``facets`` is laid out as ``Roles.facets`` and their entries; ``hypotheses``: how many
+    different ones were tested, for which p-values are adjusted."""
 
     level: float
     min_cell_size: int
+    hypotheses: int
     facets: tuple[tuple[Evidence, ...], ...]
     intersections: tuple[IntersectionEvidence, ...]
     segmentations: tuple[SegmentationEvidence, ...]
@@ -130,7 +135,7 @@ class Statistics:
         return Counter(finding.verdict.kind for finding in self.findings() if finding.verdict is not None)
 
     def foremost(self) -> list[Finding]:
-        """Findings outside their bounds, then those whose difference chance does not explain (Holm); each by p-value."""
+        """Findings outside their bounds, then those that chance does not explain (Holm), both by p-value."""
         return sorted((finding for finding in self.findings() if self._is_notable(finding)), key=_rank)
 
     def _is_notable(self, finding: Finding) -> bool:
@@ -195,10 +200,11 @@ def statistics(
         for one, status in zip(crossed, statuses, strict=True)
     ]
     segmentations = [_segmentation(roles, counts, *one, asked.min_cell_size, pairs) for one in segments]
-    evidence = _inferred(roles, pairs, asked)
+    evidence, hypotheses = _inferred(roles, pairs, asked)
     return Statistics(
         level=asked.level,
         min_cell_size=asked.min_cell_size,
+        hypotheses=hypotheses,
         facets=tuple(tuple(evidence[place] for place in of_role) for of_role in facets),
         intersections=tuple(
             _with_evidence(roles, one, best, cells, statuses[i].reshape(-1).tolist(), evidence, asked)
@@ -228,7 +234,7 @@ def _put(pairs: list[_Pair], pair: _Pair) -> int:
     return len(pairs) - 1
 
 
-def _inferred(roles: Roles, pairs: Sequence[_Pair], asked: Asked) -> list[Evidence]:
+def _inferred(roles: Roles, pairs: Sequence[_Pair], asked: Asked) -> tuple[list[Evidence], int]:
     error = None if roles.predicted is None else roles.predicted.error
     results = [
         [
@@ -246,6 +252,7 @@ def _inferred(roles: Roles, pairs: Sequence[_Pair], asked: Asked) -> list[Eviden
         Comparison(pair.counts, tuple(result for _, result in of_pair))
         for pair, of_pair in zip(pairs, results, strict=True)
     ]
+    inferred, hypotheses = infer(comparisons, asked.level, asked.seed)
     return [
         Evidence(
             pair.counts,
@@ -254,8 +261,8 @@ def _inferred(roles: Roles, pairs: Sequence[_Pair], asked: Asked) -> list[Eviden
                 for (stage, _), inference in zip(of_pair, inferences, strict=True)
             ),
         )
-        for pair, of_pair, inferences in zip(pairs, results, infer(comparisons, asked.level, asked.seed), strict=True)
-    ]
+        for pair, of_pair, inferences in zip(pairs, results, inferred, strict=True)
+    ], hypotheses
 
 
 def _measured(table: Sequence[Metric], counts: FacetCounts, error: str | None) -> tuple[MetricResult, ...]:

@@ -30,16 +30,21 @@ class Comparison:
     results: tuple[MetricResult, ...]
 
 
-def infer(comparisons: Sequence[Comparison], level: float, seed: int) -> list[tuple[Inference, ...]]:
-    """For each comparison what its sample says about each of its metrics; all tests together are adjusted."""
+def infer(comparisons: Sequence[Comparison], level: float, seed: int) -> tuple[list[tuple[Inference, ...]], int]:
+    """For each comparison what its sample says about each of its metrics, and the number of hypotheses tested.
+
+    P-values are adjusted for all of these together.
+    """
     found: list[list[Inference]] = []
     raw: list[list[Raw | None]] = []
     for start in range(0, len(comparisons), BLOCK):
         inferences, tests = _block(comparisons[start : start + BLOCK], level, seed)
         found += inferences
         raw += tests
-    tested = iter(adjusted([test for of_one in raw for test in of_one]))
-    return [tuple(replace(inference, test=next(tested)) for inference in of_one) for of_one in found]
+    every = [test for of_one in raw for test in of_one]
+    tested = iter(adjusted(every))
+    with_tests = [tuple(replace(inference, test=next(tested)) for inference in of_one) for of_one in found]
+    return with_tests, len({test.question for test in every if test is not None})
 
 
 def _block(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from clarify_spark.bias.degenerate import Caution
+from clarify_spark.bias.evidence import Statistics
 from clarify_spark.bias.performance import ModelPerformance
 from clarify_spark.bias.report import BiasSection, CountTable
 from clarify_spark.bias.roles import Roles
@@ -24,3 +25,4 @@ class BiasResult:
     performance: ModelPerformance | None
     cautions: tuple[Caution, ...]
     notes: tuple[str, ...]
+    statistics: Statistics

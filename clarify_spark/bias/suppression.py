@@ -1,21 +1,21 @@
 """Which cells of a table of facet combinations are shown: small ones are not, nor what they could be worked out from.
 
-The rows of every facet entry, the table's margins, are published elsewhere. So a small cell that is left out alone on its
-line is the margin less the others. Complementary suppression leaves out further cells until no left-out cell is determined
-by what is shown; Cox (1980), Willenborg and de Waal (2001), chapter 4.
+The rows of every facet entry, the table's margins, are published elsewhere: a small cell that is left out alone on its
+line is the margin less the others. Complementary suppression leaves out further cells until no left-out cell is
+determined by what is shown; Cox (1980), Willenborg and de Waal (2001), chapter 4.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
 
 
-class Status(StrEnum):
+class Status(Enum):
     """Whether a cell is shown, and if not, why."""
 
     SHOWN = "shown"
@@ -35,11 +35,11 @@ class Table:
 def suppress(tables: Sequence[Table], min_size: int) -> list[NDArray[np.object_]]:
     """The status of each cell of each table; cells with 1 to ``min_size`` − 1 rows are small.
 
-    A line is all cells with one entry of one facet; of a table whose facets are among those of another, each cell stands
-    for a line of the other, too. On every line the cells left out have ``min_size`` rows together and no cell left out is
-    determined by the lines (tested by the null space of the lines' equations). Cells to leave out besides the small ones
-    are taken from the smallest on. Some cells the lines give away whatever is left out (one that is all of its line is
-    the facet's own entry): these cannot be hidden.
+    A line is all cells with one entry of one facet; of a table whose facets are among those of another, each cell
+    stands for a line of the other, too. On every line the cells left out have ``min_size`` rows together, and no cell
+    left out is determined by the lines (tested by the null space of the lines' equations). Cells to leave out besides
+    the small ones are taken from the smallest on. Some cells the lines give away whatever is left out (one that is all
+    of its line is the facet's own entry): these cannot be hidden.
     """
     found: list[NDArray[np.object_]] = [np.full(table.rows.shape, Status.SHOWN, object) for table in tables]
     order = sorted(range(len(tables)), key=lambda t: len(tables[t].facets))

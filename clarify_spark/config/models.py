@@ -53,11 +53,14 @@ def _at_least_zero(number: int) -> int:
 Count = Annotated[Integer, AfterValidator(_at_least_zero), WithJsonSchema({"type": "integer", "minimum": 0})]
 
 
+Number = Annotated[float, exactly(int, float)]
+
+
 class Bounds(Section):
     """What a user accepts of one metric, ends included; at least one end."""
 
-    min: Annotated[float, exactly(int, float)] | None = Field(None, description="Smallest accepted value")
-    max: Annotated[float, exactly(int, float)] | None = Field(None, description="Largest accepted value")
+    min: Number | None = Field(None, description="Smallest accepted value")
+    max: Number | None = Field(None, description="Largest accepted value")
 
 
 class Facet(Section):
@@ -133,7 +136,8 @@ class AnalysisConfig(Section):
         0, description="How many malformed records are left out before the run stops", json_schema_extra=EXTENSION
     )
     weight: NameOrIndex | None = Field(
-        None, description="Column of sampling weights; the bias metrics count them in place of rows",
+        None,
+        description="Column of sampling weights; the bias metrics count them in place of rows",
         json_schema_extra=EXTENSION,
     )
     confidence_level: Decimal = Field(

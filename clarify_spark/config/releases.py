@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from clarify_spark.config.models import AnalysisConfig
+from clarify_spark.config.rules.bias import bias_methods, metrics_asked
 from clarify_spark.config.rules.findings import finding
 from clarify_spark.config.rules.prediction import is_sent, needs_model
 from clarify_spark.errors import Problem
@@ -12,7 +13,9 @@ from clarify_spark.errors import Problem
 LATER_TYPES = ("application/x-image", "application/sagemakercapturejson")
 LATER_METHODS = ("pdp", "asymmetric_shapley_value")
 LATER_SHAP_KEYS = ("text_config", "image_config")
-LATER_KEYS = ("segment_config", "time_series_data_config")
+LATER_KEYS = ("time_series_data_config",)
+#: Keys that only the bias methods use.
+BIAS_KEYS = ("segment_config", "facet_intersections", "bounds", "weight")
 ENDPOINT_KEYS = (
     "endpoint_name_prefix",
     "target_model",
@@ -58,6 +61,13 @@ def _without_effect(config: AnalysisConfig) -> Iterator[str]:
         yield REPORT
     if config.features is not None and config.dataset_type in ("text/csv", "application/x-parquet"):
         yield f"features: not used with the dataset_type {config.dataset_type}; the columns are the features"
+    if not bias_methods(config):
+        yield from (f"{key}: not used without a bias method" for key in BIAS_KEYS if getattr(config, key) is not None)
+    else:
+        asked = metrics_asked(config)
+        unused = [metric for metric in config.bounds or {} if metric not in asked]
+        if unused:
+            yield f"bounds: not used for {', '.join(unused)}, which no requested method computes"
     predictor = config.predictor
     if predictor is None:
         return

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from clarify_spark.bias.counts import FacetCounts
+from clarify_spark.bias.evidence import Statistics
 from clarify_spark.bias.performance import ModelPerformance
-from clarify_spark.bias.report import CountTable
 from clarify_spark.bias.result import BiasResult
 from clarify_spark.bias.roles import FacetRole, LabelRole, Roles
-from clarify_spark.bias.statistics import Statistic, post_training_statistics, pre_training_statistics
 from clarify_spark.columns import ColumnProfile
 from clarify_spark.explain.result import ShapResult
-from clarify_spark.report.analysis_json import finite, metric, number
+from clarify_spark.report.analysis_json import metric, number
+from clarify_spark.report.bias_details import bias_statistics, comparison, intersections, segments
 from clarify_spark.report.shap_details import kernel_shap
 from clarify_spark.udfs.traffic import Traffic
 
@@ -90,7 +89,11 @@ def _bias(bias: BiasResult) -> dict[str, Any]:
             "label": _label(roles.label),
             "predicted_label": None if roles.predicted is None else _label(roles.predicted),
             "group_variable": roles.group,
-            "facets": _facets(roles, bias.counts),
+            **({} if roles.weight is None else {"weight": roles.weight}),
+            **bias_statistics(bias.statistics),
+            "facets": _facets(roles, bias.statistics),
+            **intersections(bias.statistics),
+            **segments(roles, bias.statistics),
         },
         "model_performance": None if bias.performance is None else _performance(bias.performance),
     }
@@ -118,52 +121,15 @@ def _label(role: LabelRole) -> dict[str, Any]:
     return found if role.error is None else {**found, "error": role.error}
 
 
-def _facets(roles: Roles, counts: CountTable) -> dict[str, list[dict[str, Any]]]:
+def _facets(roles: Roles, statistics: Statistics) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
-    for role, of_role in zip(roles.facets, counts, strict=True):
-        entries = [_entry(role, position, entry) for position, entry in enumerate(of_role)]
+    for role, of_role in zip(roles.facets, statistics.facets, strict=True):
+        entries = [
+            {"value_or_threshold": entry.text, "type": role.type, **comparison(evidence)}
+            for entry, evidence in zip(role.entries, of_role, strict=True)
+        ]
         found.setdefault(role.name, []).extend(entries)
     return found
-
-
-def _entry(role: FacetRole, position: int, counts: FacetCounts) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "value_or_threshold": role.entries[position].text,
-        "type": role.type,
-        "counts": _cells(counts),
-        "basic_statistics": [_statistic(statistic) for statistic in _statistics(counts)],
-    }
-    if counts.strata is not None:
-        found["strata"] = len(counts.strata) if counts.repeats is None else int(counts.repeats.sum())
-    if counts.flips is not None:
-        found["flip_test"] = {key: value for key, value in asdict(counts.flips).items() if value is not None}
-    return found
-
-
-def _cells(counts: FacetCounts) -> list[dict[str, Any]]:
-    """The 2 × 2 × 2 cells (2 × 2 without predictions), each with what it is and how many rows it has."""
-    found: list[dict[str, Any]] = []
-    for facet in (1, 0):
-        for label in (1, 0):
-            for predicted in (1, 0) if counts.has_predictions else (0,):
-                cell: dict[str, Any] = {"facet": "d" if facet else "a", "label_positive": bool(label)}
-                if counts.has_predictions:
-                    cell["prediction_positive"] = bool(predicted)
-                found.append({**cell, "rows": int(counts.cells[facet, label, predicted])})
-    return found
-
-
-def _statistics(counts: FacetCounts) -> Iterable[Statistic]:
-    return post_training_statistics(counts) if counts.has_predictions else pre_training_statistics(counts)
-
-
-def _statistic(statistic: Statistic) -> dict[str, Any]:
-    value = statistic.value
-    return {
-        "name": statistic.name,
-        "description": statistic.description,
-        "value": [finite(part) for part in value] if isinstance(value, tuple) else finite(value),
-    }
 
 
 def _performance(performance: ModelPerformance) -> dict[str, Any]:

@@ -1,10 +1,18 @@
 """What a config that keeps to the schema still lacks, or says twice, for the methods it asks for."""
 
 from clarify_spark.config.models import AnalysisConfig
-from clarify_spark.config.rules import bias, columns, data, explanations, prediction, time_series
+from clarify_spark.config.rules import bias, columns, data, explanations, prediction, statistics, time_series
 from clarify_spark.errors import Problem
 
-RULES = (*data.RULES, *columns.RULES, *bias.RULES, *prediction.RULES, *explanations.RULES, *time_series.RULES)
+RULES = (
+    *data.RULES,
+    *columns.RULES,
+    *bias.RULES,
+    *statistics.RULES,
+    *prediction.RULES,
+    *explanations.RULES,
+    *time_series.RULES,
+)
 
 
 def check_runnable(config: AnalysisConfig) -> tuple[Problem, ...]:

@@ -19,6 +19,15 @@ def bias_methods(config: AnalysisConfig) -> tuple[str, ...]:
     return tuple(key for key in ("pre_training_bias", "post_training_bias") if getattr(config.methods, key) is not None)
 
 
+def metrics_asked(config: AnalysisConfig) -> frozenset[str]:
+    """The short names of the metrics that the bias methods ask for."""
+    pre, post = config.methods.pre_training_bias, config.methods.post_training_bias
+    asked = ((pre, PRE_TRAINING_NAMES), (post, POST_TRAINING_NAMES))
+    return frozenset(
+        name for one, known in asked if one is not None for name in known if one.methods == "all" or name in one.methods
+    )
+
+
 def something_to_do(config: AnalysisConfig) -> Problems:
     """Problems of a config that asks for no analysis."""
     asked = config.methods.model_fields_set - {"report"}

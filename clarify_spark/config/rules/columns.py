@@ -37,6 +37,7 @@ def _roles(config: AnalysisConfig) -> Iterator[Reference]:
     in_main = not isinstance(group, str) or group in (main[1] or ())
     in_facets = facets[1] is None or group in facets[1]
     yield from _given(("group_variable",), group, facets if in_facets and not in_main else main)
+    yield from _given(("weight",), config.weight, main)
     for index, segmentation in enumerate(config.segment_config or ()):
         yield ("segment_config", index, "name_or_index"), segmentation.name_or_index, main
 

@@ -76,21 +76,6 @@ def threshold(config: AnalysisConfig) -> Problems:
         yield finding("probability_threshold", shown(value), "a number from 0.0 to 1.0")
 
 
-def segments(config: AnalysisConfig) -> Problems:
-    """Problems of segment_config."""
-    for index, segmentation in enumerate(config.segment_config or ()):
-        count, aliases = len(segmentation.segments), segmentation.display_aliases
-        if count == 0:
-            yield finding(
-                ("segment_config", index, "segments"), "no segment", "at least one list of values or intervals"
-            )
-        if aliases is not None and len(aliases) not in (count, count + 1):
-            place = ("segment_config", index, "display_aliases")
-            yield finding(
-                place, f"{len(aliases)} aliases for {count} segments", f"{count}, or {count + 1} with the rest"
-            )
-
-
 RULES = (
     version,
     keys_of_the_format,
@@ -98,5 +83,4 @@ RULES = (
     headers_of_second_data_sets,
     repeated_headers,
     threshold,
-    segments,
 )

@@ -94,7 +94,7 @@ def coverage(scenario: Scenario, times: int, level: float, seed: int) -> dict[st
     table = (*PRE_TRAINING, *POST_TRAINING)
     counts = drawn(scenario, times, np.random.default_rng(seed))
     true = {result.name: result.value for result in measure(table, truth(scenario))}
-    inferences = infer([Comparison(one, measure(table, one)) for one in counts], level, seed)
+    inferences, _ = infer([Comparison(one, measure(table, one)) for one in counts], level, seed)
     ends: dict[str, list[Interval]] = {metric: [] for metric in METRICS}
     for inference in (inference for of_sample in inferences for inference in of_sample):
         if inference.interval is not None:

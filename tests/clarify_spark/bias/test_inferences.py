@@ -23,7 +23,7 @@ law = settings(deadline=None, max_examples=25)
 
 def of(*counts: FacetCounts, level: float = 0.95, seed: int = 0):
     """For each of the counts its inferences by metric."""
-    found = infer([Comparison(one, measure(ALL, one)) for one in counts], level, seed)
+    found, _ = infer([Comparison(one, measure(ALL, one)) for one in counts], level, seed)
     return [{inference.metric: inference for inference in one} for one in found]
 
 
@@ -183,7 +183,7 @@ def test_the_smallest_gap_is_found_with_80_percent_power():
     drawn = [(rng.binomial(n_a, p_a), rng.binomial(n_d, p_d)) for _ in range(1500)]
     samples = [counted([n_a - a, 0, a, 0, n_d - d, 0, d, 0]) for a, d in drawn]
     dpl = [metric for metric in ALL if metric.name == "DPL"]
-    found = infer([Comparison(one, measure(dpl, one)) for one in samples], 0.95, 0)
+    found, _ = infer([Comparison(one, measure(dpl, one)) for one in samples], 0.95, 0)
     power = np.mean([inference.test.p_value < 0.05 for (inference,) in found])
     assert power == pytest.approx(0.8, abs=0.04)
 

@@ -31,7 +31,6 @@ def refused(**keys):
             {"methods": {"asymmetric_shapley_value": {"direction": "chronological", "granularity": "timewise"}}},
             "methods.asymmetric_shapley_value",
         ),
-        ({"segment_config": []}, "segment_config"),
         (
             {"time_series_data_config": {"target_time_series": "a", "item_id": "b", "timestamp": "c"}},
             "time_series_data_config",

@@ -67,7 +67,8 @@ def test_our_extension_keys_are_marked():
     }
     of_shap = {"engine", "estimator", "standard_errors"}
     of_model = {"model_uri", "model_format", "entry_script", "http_headers"}
-    assert marked == {"type", "label_type", "max_malformed_records"} | of_model | of_shap
+    of_bias = {"weight", "confidence_level", "bounds", "facet_intersections", "min_cell_size"}
+    assert marked == {"type", "label_type", "max_malformed_records"} | of_bias | of_model | of_shap
 
 
 def test_keys_may_be_left_out_but_not_be_null():

@@ -1,0 +1,95 @@
+"""Rules about what the bias metrics are compared with and cut by: bounds, levels, intersections, segments, weights."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from clarify_spark.config.methods import POST_TRAINING_NAMES, PRE_TRAINING_NAMES
+from clarify_spark.config.models import AnalysisConfig, Segmentation
+from clarify_spark.config.places import Place, shown
+from clarify_spark.config.problems import nearest
+from clarify_spark.config.rules.findings import Problems, finding
+from clarify_spark.errors import Problem
+
+METRICS = tuple(dict.fromkeys((*PRE_TRAINING_NAMES, *POST_TRAINING_NAMES)))
+MAX_SEGMENTS = 62
+
+
+def level(config: AnalysisConfig) -> Problems:
+    """A confidence level that is no useful probability."""
+    if not 0.5 <= config.confidence_level < 1.0:
+        yield finding("confidence_level", str(config.confidence_level), "a number from 0.5 to below 1.0, such as 0.95")
+
+
+def bounds(config: AnalysisConfig) -> Problems:
+    """Bounds of unknown metrics, without an end, or upside down."""
+    for metric, bound in (config.bounds or {}).items():
+        place: Place = ("bounds", metric)
+        if metric not in METRICS:
+            suggestion = nearest(metric, METRICS, 0.6)
+            yield finding(place, "no metric", ", ".join(METRICS) + (f" ({suggestion})" if suggestion else ""))
+        elif bound.min is None and bound.max is None:
+            yield finding(place, "neither min nor max", 'at least one of them, such as {"min": -0.1, "max": 0.1}')
+        elif bound.min is not None and bound.max is not None and bound.min > bound.max:
+            yield finding(place, f"min {bound.min:g} above max {bound.max:g}", "min up to max")
+
+
+def intersections(config: AnalysisConfig) -> Problems:
+    """Intersections of anything but different facets of the config."""
+    facets = Counter(facet.name_or_index for facet in config.facet or ())
+    seen: set[frozenset[str | int]] = set()
+    for index, crossed in enumerate(config.facet_intersections or ()):
+        place: Place = ("facet_intersections", index)
+        allowed = "two or more different facets of the config, by the name_or_index that they have in facet"
+        if len(set(crossed)) < 2 or len(set(crossed)) < len(crossed):
+            yield finding(place, shown(list(crossed)), allowed)
+        elif frozenset(crossed) in seen:
+            yield finding(place, f"{shown(list(crossed))} a second time", "each combination once")
+        seen.add(frozenset(crossed))
+        for position, facet in enumerate(crossed):
+            if facet not in facets:
+                yield finding((*place, position), shown(facet), "a name_or_index of facet")
+            elif facets[facet] > 1:
+                yield finding((*place, position), f"{shown(facet)}, which facet lists twice", "a facet listed once")
+
+
+def weight(config: AnalysisConfig) -> Problems:
+    """A weight that is something else at the same time."""
+    others = {
+        "label": config.label,
+        "predicted_label": config.predicted_label,
+        "group_variable": config.group_variable,
+        **{f"facet[{i}].name_or_index": facet.name_or_index for i, facet in enumerate(config.facet or ())},
+    }
+    for key, column in others.items():
+        if config.weight is not None and column == config.weight:
+            yield finding("weight", f"{shown(config.weight)}, which is {key} too", "another column")
+
+
+def segments(config: AnalysisConfig) -> Problems:
+    """Segments that are empty, too many, or named ambiguously."""
+    for index, segmentation in enumerate(config.segment_config or ()):
+        yield from _segments(("segment_config", index), segmentation)
+
+
+def _segments(place: Place, segmentation: Segmentation) -> Iterator[Problem]:
+    count = len(segmentation.segments)
+    if not 1 <= count <= MAX_SEGMENTS:
+        yield finding((*place, "segments"), f"{count} lists", f"1 to {MAX_SEGMENTS} lists of values or intervals")
+    for index, members in enumerate(segmentation.segments):
+        here = (*place, "segments", index)
+        if not members:
+            yield finding(here, "[]", 'at least one value, or interval such as "[1, 4]"')
+        elif len(set(members)) < len(members):
+            yield finding(here, f"{shown(list(members))}, a value twice", "each value once")
+    aliases = segmentation.display_aliases
+    if aliases is not None:
+        here = (*place, "display_aliases")
+        if len(aliases) not in (count, count + 1):
+            yield finding(here, f"{len(aliases)} names", f"{count} names, one per segment, or {count + 1}")
+        if len(set(aliases)) < len(aliases):
+            yield finding(here, f"{shown(list(aliases))}, a name twice", "different names")
+
+
+RULES = (level, bounds, intersections, weight, segments)
