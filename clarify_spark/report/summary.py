@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from clarify_spark.bias.counts import Confusion, FacetCounts, facet_a, facet_d
+from clarify_spark.bias.counts import Confusion, facet_a, facet_d
+from clarify_spark.bias.evidence import Evidence, Statistics
 from clarify_spark.bias.metrics import disparate_impact, divide
-from clarify_spark.bias.report import CountTable
 from clarify_spark.bias.result import BiasResult
 from clarify_spark.bias.roles import Roles
 from clarify_spark.explain.result import ShapResult
@@ -17,22 +17,41 @@ from clarify_spark.udfs.quoting import shown
 
 #: At most so many features of at most so many outputs are shown; the files have all.
 MOST_FEATURES, MOST_OUTPUTS = 10, 5
+#: Findings outside their bounds that are shown.
+MOST_FINDINGS = 5
 METHODS = {"mean_abs": "mean |value|", "median": "median value", "mean_sq": "mean squared value"}
 
 
 def lines(bias: BiasResult | None, shap: ShapResult | None) -> list[str]:
     """Bias: how often facet d and everybody else get a positive outcome. Kernel SHAP: the weightiest features."""
-    found = [] if bias is None else _bias(bias.roles, bias.counts)
+    found = [] if bias is None else [*_bias(bias), *_verdicts(bias.statistics)]
     if shap is not None:
         found += [*([""] if found else []), *_explained(shap)]
     return found
 
 
-def _bias(roles: Roles, counts: CountTable) -> list[str]:
+def _bias(bias: BiasResult) -> list[str]:
     """Per facet entry how often facet d and everybody else have a positive label and get a positive prediction."""
-    positive = roles.label.positive.text or "no value"
-    head = f"Positive outcomes of {roles.label.name!r} ({positive}), each group against all other rows:"
-    return [head, *_entries(roles, counts)]
+    label = bias.roles.label
+    head = (
+        f"Positive outcomes of {label.name!r} ({label.positive.text or 'no value'}), each group against all other rows"
+    )
+    weighted = "" if bias.roles.weight is None else f", weighted by {bias.roles.weight!r}"
+    return [f"{head}{weighted} ({100 * bias.statistics.level:g} % intervals):", *_entries(bias.roles, bias.statistics)]
+
+
+def _verdicts(statistics: Statistics) -> Iterator[str]:
+    """How many metrics are within their bounds and how many are not, and the foremost of those, in words."""
+    verdicts = statistics.verdicts()
+    if not verdicts:
+        return
+    told = (("outside_bounds", "outside bounds"), ("within_bounds", "within"), ("not_enough_data", "not enough data"))
+    yield f"Metrics with bounds: {', '.join(f'{verdicts[kind]:,} {words}' for kind, words in told)}"
+    outside = [one for one in statistics.foremost() if one.verdict and one.verdict.kind == "outside_bounds"]
+    for finding in outside[:MOST_FINDINGS]:
+        yield f"  {finding.inference.metric}: {finding.sentence}"
+    if len(outside) > MOST_FINDINGS:
+        yield f"  … ({len(outside):,} outside in all)"
 
 
 def _explained(shap: ShapResult) -> Iterator[str]:
@@ -80,16 +99,26 @@ def roles(found: Roles) -> Iterator[str]:
     yield f"group variable: {_printable(found.group or 'none')}"
 
 
-def _entries(roles: Roles, counts: CountTable) -> Iterator[str]:
-    for role, of_role in zip(roles.facets, counts, strict=True):
-        for entry, of_entry in zip(role.entries, of_role, strict=True):
-            d, a = facet_d(of_entry), facet_a(of_entry)
+def _entries(roles: Roles, statistics: Statistics) -> Iterator[str]:
+    for role, of_role in zip(roles.facets, statistics.facets, strict=True):
+        for entry, evidence in zip(role.entries, of_role, strict=True):
+            counts = evidence.counts
+            d, a = facet_d(counts), facet_a(counts)
+            rows = counts.rows.sum(axis=(1, 2)).tolist()
             group = f"{_printable(role.name)} = {_printable(entry.text) or '(no row)'}"
-            yield f"  {group}: {d.rows:,} of {d.rows + a.rows:,} rows"
+            yield f"  {group}: {rows[1]:,} of {sum(rows):,} rows"
             if d.rows and a.rows:
-                yield f"    labels       {_rates(d.positives, d, a.positives, a)}"
+                yield f"    labels       {_rates(d.positives, d, a.positives, a)}{_interval(evidence, 'DPL')})"
                 if roles.predicted is not None and roles.predicted.error is None:
-                    yield f"    predictions  {_predicted(of_entry, d, a)}"
+                    rates = _rates(d.predicted_positives, d, a.predicted_positives, a)
+                    ratio = f", ratio {disparate_impact(counts):.3f}{_interval(evidence, 'DI')}"
+                    yield f"    predictions  {rates}{_interval(evidence, 'DPPL')}{ratio})"
+
+
+def _interval(evidence: Evidence, metric: str) -> str:
+    """Of a metric that was asked for."""
+    found = next((one.inference.interval for one in evidence.findings if one.inference.metric == metric), None)
+    return "" if found is None else f" [{found.low:.3f}, {found.high:.3f}]"
 
 
 def _printable(text: str) -> str:
@@ -99,9 +128,4 @@ def _printable(text: str) -> str:
 
 def _rates(of_d: float, d: Confusion, of_a: float, a: Confusion) -> str:
     mine, theirs = divide(of_d, d.rows), divide(of_a, a.rows)
-    return f"{mine:6.1%} against {theirs:6.1%}  (difference {theirs - mine:+.3f})"
-
-
-def _predicted(counts: FacetCounts, d: Confusion, a: Confusion) -> str:
-    rates = _rates(d.predicted_positives, d, a.predicted_positives, a)
-    return f"{rates[:-1]}, ratio {disparate_impact(counts):.3f})"
+    return f"{mine:6.1%} against {theirs:6.1%}  (difference {theirs - mine:+.3f}"

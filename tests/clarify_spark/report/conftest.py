@@ -6,10 +6,13 @@ import pytest
 
 from clarify_spark.bias.counts import FacetCounts
 from clarify_spark.bias.degenerate import cautions
+from clarify_spark.bias.evidence import Asked, statistics
 from clarify_spark.bias.memberships import Membership
+from clarify_spark.bias.metrics import POST_TRAINING, PRE_TRAINING, choose
 from clarify_spark.bias.report import post_training_section, pre_training_section
 from clarify_spark.bias.result import BiasResult
 from clarify_spark.bias.roles import FacetRole, LabelRole, Roles
+from clarify_spark.bias.verdicts import Bound, Bounds
 from clarify_spark.columns import ColumnProfile
 from clarify_spark.explain.baseline import Baseline
 from clarify_spark.explain.result import ShapResult
@@ -28,6 +31,11 @@ def bias_result():
     label, predicted = (LabelRole(name, "categorical", positive) for name in ("approve", "guess"))
     roles = Roles((sex,), label, predicted, None, ())
     counts = [[FacetCounts(np.array([[[6, 6], [18, 18]], [[8, 0], [6, 2]]]), True)]]
+    metrics = {
+        "pre_training": choose(PRE_TRAINING, ("CI", "DPL"), "methods"),
+        "post_training": choose(POST_TRAINING, ("DPPL", "CDDPL"), "methods"),
+    }
+    asked = Asked(metrics, 0.95, 0, Bounds({"DPL": Bound(-0.2, 0.2)}), 10)
     return BiasResult(
         roles=roles,
         profiles={"sex": ColumnProfile("sex", "string", 64, 0, distinct=2)},
@@ -37,6 +45,7 @@ def bias_result():
         performance=None,
         cautions=cautions(roles, counts),
         notes=(),
+        statistics=statistics(roles, counts, (), (), asked),
     )
 
 
