@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -207,10 +208,11 @@ def _bias(this: Run) -> BiasResult:
     segments: list[tuple[SegmentCounts, ...]] = list(counted.segments)
     if post is not None and "FT" in (post.methods if post.methods != "all" else ("FT",)):
         with this.progress.phase("Flip test"):
-            counts = flip_test(this.dataset, roles, counted.facets, this.seed)
+            flipped = partial(flip_test, roles=roles, seed=this.seed, weight=counted.weight)
+            counts = flipped(this.dataset, counts=counted.facets)
             segments = [
                 tuple(
-                    replace(of_one, facets=flip_test(restricted(this.dataset, one, k), roles, of_one.facets, this.seed))
+                    replace(of_one, facets=flipped(restricted(this.dataset, one, k), counts=of_one.facets))
                     for k, of_one in enumerate(of_segmentation)
                 )
                 for one, of_segmentation in zip(segmentations, counted.segments, strict=True)

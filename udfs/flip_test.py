@@ -26,7 +26,8 @@ KEPT = 4
 
 NO_SCIKIT_LEARN = "FlipTest needs scikit-learn on the executors (pip install scikit-learn)"
 
-#: entry, rows the model calls positive whose neighbours are negative, the reverse, tied rows, rows examined for ties.
+#: entry, rows (or their weights) that the model calls positive and whose neighbours are negative, the reverse, tied
+#: rows, rows examined for ties.
 RESULT = pa.schema(
     [
         ("entry", pa.int32()),
@@ -82,35 +83,41 @@ def neighbours_of(rows: int) -> int:
 def classify(batches: Iterator[pa.RecordBatch], plan: FlipPlan) -> Iterator[pa.RecordBatch]:
     """One row of RESULT per entry and block of rows.
 
-    The batches hold ``entry``, ``row_key``, ``positive`` (the model's prediction) and ``x`` (F features), sorted by
-    entry and row key, a block never split between two iterators.
+    The batches hold ``entry``, ``row_key``, ``positive`` (the model's prediction), ``x`` (F features) and, where rows
+    count other than once, ``weight`` in whole units; sorted by entry and row key, a block never split between two
+    iterators.
     """
     key = plan.key()
     with single_thread():
-        for entry, positive, features in blocks(batches):
-            yield _result(entry, positive, features, plan, key)
+        for entry, rows in blocks(batches):
+            yield _result(entry, rows, plan, key)
 
 
-def blocks(
-    batches: Iterator[pa.RecordBatch],
-) -> Iterator[tuple[int, NDArray[np.bool_], NDArray[np.float64]]]:
-    """(entry, predictions (N,), features (N, F)) of each block, put together from however many batches it came in."""
-    parts: list[tuple[NDArray[np.bool_], NDArray[np.float64]]] = []
+@dataclass(frozen=True)
+class Rows:
+    """Rows of facet d: the model's predictions ``positive`` (N,), ``weight`` (N,) in units and ``features`` (N, F)."""
+
+    positive: NDArray[np.bool_]
+    weight: NDArray[np.int64]
+    features: NDArray[np.float64]
+
+
+def blocks(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, Rows]]:
+    """Each block's entry and rows, put together from however many batches it came in."""
+    parts: list[Rows] = []
     current: tuple[int, int] | None = None
     for batch in batches:
-        for place, positive, features in _runs(batch):
+        for place, rows in _runs(batch):
             if place != current and current is not None:
-                yield current[0], *_joined(parts)
+                yield current[0], _joined(parts)
                 parts = []
             current = place
-            parts.append((positive, features))
+            parts.append(rows)
     if current is not None:
-        yield current[0], *_joined(parts)
+        yield current[0], _joined(parts)
 
 
-def _runs(
-    batch: pa.RecordBatch,
-) -> Iterator[tuple[tuple[int, int], NDArray[np.bool_], NDArray[np.float64]]]:
+def _runs(batch: pa.RecordBatch) -> Iterator[tuple[tuple[int, int], Rows]]:
     """The batch cut where the entry or the block changes."""
     if batch.num_rows == 0:
         return
@@ -118,9 +125,12 @@ def _runs(
     block = batch.column("row_key").to_numpy() >> BLOCK_BITS
     positive = batch.column("positive").to_numpy(zero_copy_only=False).astype(bool)
     features = matrix(batch)
+    weighted = "weight" in batch.schema.names
+    weight = batch.column("weight").to_numpy() if weighted else np.ones(batch.num_rows, np.int64)
     starts = [0, *(np.flatnonzero((np.diff(entry) != 0) | (np.diff(block) != 0)) + 1).tolist(), batch.num_rows]
     for start, end in itertools.pairwise(starts):
-        yield (int(entry[start]), int(block[start])), positive[start:end], features[start:end]
+        rows = Rows(positive[start:end], weight[start:end], features[start:end])
+        yield (int(entry[start]), int(block[start])), rows
 
 
 def matrix(batch: pa.RecordBatch) -> NDArray[np.float64]:
@@ -130,24 +140,25 @@ def matrix(batch: pa.RecordBatch) -> NDArray[np.float64]:
     return found
 
 
-def _joined(
-    parts: list[tuple[NDArray[np.bool_], NDArray[np.float64]]],
-) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+def _joined(parts: list[Rows]) -> Rows:
+    return Rows(
+        np.concatenate([part.positive for part in parts]),
+        np.concatenate([part.weight for part in parts]),
+        np.concatenate([part.features for part in parts]),
+    )
 
 
-def _result(
-    entry: int, positive: NDArray[np.bool_], features: NDArray[np.float64], plan: FlipPlan, key: str
-) -> pa.RecordBatch:
+def _result(entry: int, rows: Rows, plan: FlipPlan, key: str) -> pa.RecordBatch:
     search = _fitted(plan, entry, key)
     if search is None:
         values: list[Any] = [entry, 0, 0, 0, 0, NO_SCIKIT_LEARN]
     else:
         columns = plan.entries[entry]
-        queries = features[:, columns.columns].astype(columns.dtype)
+        queries = rows.features[:, columns.columns].astype(columns.dtype)
         near = search.predict(queries).astype(bool)
         examined = queries[:EXAMINED]
-        values = [entry, int((positive & ~near).sum()), int((~positive & near).sum()), tied(search, examined)]
+        lost, won = rows.positive & ~near, ~rows.positive & near
+        values = [entry, int(rows.weight[lost].sum()), int(rows.weight[won].sum()), tied(search, examined)]
         values += [len(examined), None]
     arrays = [pa.array([value], field.type) for value, field in zip(values, RESULT, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=RESULT)

@@ -45,13 +45,14 @@ def _verdicts(statistics: Statistics) -> Iterator[str]:
     verdicts = statistics.verdicts()
     if not verdicts:
         return
-    told = (("outside_bounds", "outside bounds"), ("within_bounds", "within"), ("not_enough_data", "not enough data"))
-    yield f"Metrics with bounds: {', '.join(f'{verdicts[kind]:,} {words}' for kind, words in told)}"
-    outside = [one for one in statistics.foremost() if one.verdict and one.verdict.kind == "outside_bounds"]
-    for finding in outside[:MOST_FINDINGS]:
+    outside, within, unknown = (
+        verdicts["outside_bounds"], verdicts["within_bounds"], verdicts["not_enough_data"]
+    )  # fmt: skip
+    yield f"Metrics with bounds: {outside:,} outside, {within:,} within, {unknown:,} without enough data to tell"
+    for finding in statistics.foremost()[: min(outside, MOST_FINDINGS)]:
         yield f"  {finding.inference.metric}: {finding.sentence}"
-    if len(outside) > MOST_FINDINGS:
-        yield f"  … ({len(outside):,} outside in all)"
+    if outside > MOST_FINDINGS:
+        yield f"  … ({outside:,} outside in all)"
 
 
 def _explained(shap: ShapResult) -> Iterator[str]:

@@ -66,6 +66,7 @@ class Counts:
     """Everything the bias metrics need. ``facets``: per facet role, in order, one FacetCounts per entry.
 
     ``crossed``: one for each intersection asked for. ``segments``: for each segmentation one for each of its segments.
+    ``weight``: the weight column, with the units that its sums are counted in.
     ``nulls``: missing values per profiled column. ``classes``: rows per observed and predicted class, ascending with a
     missing value last; None for continuous labels, without predictions and beyond MAX_CLASSES classes (a note says so).
     """
@@ -77,6 +78,7 @@ class Counts:
     notes: tuple[str, ...] = ()
     crossed: tuple[CrossCounts, ...] = ()
     segments: tuple[tuple[SegmentCounts, ...], ...] = ()
+    weight: Weight | None = None
 
 
 @dataclass(frozen=True)
@@ -189,6 +191,7 @@ def count(
         notes=(*notes, *([NO_CROSSED_STRATA] if context.wide and intersections else [])),
         crossed=tuple(_crossed(context, scans, tables, len(strata), i) for i in range(len(intersections))),
         segments=tuple(_segments(context, scans, tables, len(strata), j) for j in range(len(segmentations))),
+        weight=context.weight,
     )
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from clarify_spark.bias.roles import FacetRole, LabelRole, Roles
     from clarify_spark.spark.datasets import Dataset
+    from clarify_spark.spark.weights import Weight
 
 #: Rows of facet a up to which the test is exact; beyond, a seeded sample of that many stands for them.
 FLIP_REFERENCE_ROWS = 100_000
@@ -82,10 +83,16 @@ class _Test:
     entries: tuple[Entry, ...]
     features: tuple[str, ...]
     seed: int
+    weight: Weight | None
 
 
-def flip_test(dataset: Dataset, roles: Roles, counts: CountTable, seed: int) -> tuple[tuple[FacetCounts, ...], ...]:
-    """The counts with the flips of every entry: one job for the rows of all facets a, one for all facets d."""
+def flip_test(
+    dataset: Dataset, roles: Roles, counts: CountTable, seed: int, weight: Weight | None = None
+) -> tuple[tuple[FacetCounts, ...], ...]:
+    """The counts with the flips of every entry: one job for the rows of all facets a, one for all facets d.
+
+    With a ``weight`` flips are sums of weights; neighbours do not weigh.
+    """
     found = _impossible(dataset, roles, counts)
     wanted = [_entry(dataset, roles, counts, (f, e)) for f, e in _places(counts) if (f, e) not in found]
     features = tuple(name for name in dataset.features if any(name in entry.features for entry in wanted))
@@ -96,7 +103,7 @@ def flip_test(dataset: Dataset, roles: Roles, counts: CountTable, seed: int) -> 
             found[entry.place] = Flips(error=MISSING if MISSING in errors else INFINITE)
     entries = tuple(entry for entry in wanted if entry.place not in found)
     if entries and roles.predicted is not None:
-        found |= _run(_Test(dataset, roles, roles.predicted, entries, features, seed))
+        found |= _run(_Test(dataset, roles, roles.predicted, entries, features, seed, weight))
     return tuple(
         tuple(replace(of_entry, flips=found[f, e]) for e, of_entry in enumerate(of_facet))
         for f, of_facet in enumerate(counts)
@@ -112,7 +119,7 @@ def _impossible(dataset: Dataset, roles: Roles, counts: CountTable) -> dict[tupl
     found: dict[tuple[int, int], Flips] = {}
     for f, e in _places(counts):
         kinds = [dataset.column(name).kind for name in features_of(dataset, roles.facets[f])]
-        a, d = counts[f][e].cells.sum(axis=(1, 2))
+        a, d = counts[f][e].rows.sum(axis=(1, 2))
         if roles.predicted is None or roles.predicted.error is not None or a == 0 or d == 0:
             found[f, e] = Flips()
         elif not kinds:
@@ -129,7 +136,7 @@ def features_of(dataset: Dataset, facet: FacetRole) -> tuple[str, ...]:
 
 def _entry(dataset: Dataset, roles: Roles, counts: CountTable, place: tuple[int, int]) -> Entry:
     features = features_of(dataset, roles.facets[place[0]])
-    rows = int(counts[place[0]][place[1]].cells[0].sum())
+    rows = int(counts[place[0]][place[1]].rows[0].sum())
     limit = min(FLIP_REFERENCE_ROWS, max(FLIP_REFERENCE_NUMBERS // len(features), 10))
     return Entry(place, features, rows, min(rows, limit))
 
@@ -175,7 +182,8 @@ def _flips(test: _Test, plan: FlipPlan, number: int, row: Mapping[str, int | str
     if entry.used < entry.rows:
         notes.append(f"FT: neighbours come from a sample of {entry.used:,} of the {entry.rows:,} rows of facet a.")
     note = " ".join(text for text in notes if text) or None
-    return Flips(int(row["to_negative"] or 0), int(row["to_positive"] or 0), None, note)
+    unit = 1 if test.weight is None else test.weight.unit
+    return Flips(int(row["to_negative"] or 0) * unit, int(row["to_positive"] or 0) * unit, None, note)
 
 
 # --- facet a: the reference ------------------------------------------------------------------------------------------
@@ -196,8 +204,9 @@ def _rows(test: _Test) -> DataFrame:
     numbers = [sf.col(dataset.column(name).id).cast("double") for name in test.features]
     draw = sf.xxhash64(sf.lit(test.seed % 2**63).cast("bigint"), sf.col("row_key"))
     codes = [_code(test, f).alias(f"facet{f}") for f in _facets(test)]
+    weight = [] if test.weight is None else [test.weight.units.alias("weight")]
     return dataset.keyed.select(
-        "row_key", draw.alias("draw"), positive.alias("positive"), sf.array(*numbers).alias("x"), *codes
+        "row_key", draw.alias("draw"), positive.alias("positive"), sf.array(*numbers).alias("x"), *codes, *weight
     )
 
 
@@ -286,7 +295,8 @@ def _searched(test: _Test, plan: FlipPlan) -> DataFrame:
     """One row of results per entry and block of consecutive row keys, whatever the partitions were."""
     codes = sf.array(*[sf.col(f"facet{f}") for f in _facets(test)])
     entry = sf.explode(sf.array_remove(codes, -1)).alias("entry")
-    queries = _rows(test).select(entry, "row_key", "positive", "x")
+    weight = [] if test.weight is None else ["weight"]
+    queries = _rows(test).select(entry, "row_key", "positive", "x", *weight)
     block = sf.shiftright("row_key", BLOCK_BITS)
     placed = queries.repartition(_tasks(test), "entry", block).sortWithinPartitions("entry", "row_key")
     return placed.mapInArrow(partial(classify, plan=plan), RESULT_DDL)

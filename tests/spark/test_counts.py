@@ -2,16 +2,19 @@
 
 import itertools
 import random
-from types import SimpleNamespace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
+from pyspark.sql import DataFrame
 from pyspark.sql import types as T
 
 from clarify_spark.bias.memberships import Membership
 from clarify_spark.bias.roles import FacetRole, LabelRole, Roles
+from clarify_spark.bias.segments import Segment, Segmentation, Span
+from clarify_spark.errors import DataError
 from clarify_spark.spark import counts as module
-from clarify_spark.spark.counts import Counts, bundles, count, distinct_patterns, plan
+from clarify_spark.spark.counts import Counts, bundles, count, distinct_patterns, plan, restricted
 from clarify_spark.spark.datasets import Column
 from clarify_spark.spark.profiles import profile
 
@@ -36,6 +39,18 @@ KINDS = {
 }
 
 
+@dataclass(frozen=True)
+class Data:
+    """What counting needs of a data set."""
+
+    frame: DataFrame
+    keyed: DataFrame
+    columns: tuple[Column, ...]
+
+    def column(self, name):
+        return next(column for column in self.columns if column.name == name)
+
+
 def dataset_of(spark, rows, kinds, partitions=2):
     columns = tuple(Column(name, f"c{i}", kind) for i, (name, kind) in enumerate(kinds.items()))
     fields = [T.StructField(column.id, TYPES[column.kind]) for column in columns]
@@ -43,8 +58,7 @@ def dataset_of(spark, rows, kinds, partitions=2):
     random.Random(partitions).shuffle(records)
     keyed = spark.createDataFrame(records, T.StructType([*fields, T.StructField("row_key", T.LongType())]))
     keyed = keyed.repartition(partitions)
-    by_name = {column.name: column for column in columns}
-    return SimpleNamespace(frame=keyed.drop("row_key"), keyed=keyed, columns=columns, column=by_name.__getitem__)
+    return Data(keyed.drop("row_key"), keyed, columns)
 
 
 def people(n=400, seed=0, zips=90):
@@ -291,3 +305,187 @@ def test_equal_patterns_are_counted_together_in_ascending_order():
 
 def test_bundles_keep_their_cells_under_the_limit_and_large_columns_alone():
     assert bundles({"a": 3, "b": 4, "c": 2, "d": 300}, 12) == [["d"], ["b", "a"], ["c"]]
+
+
+# --- intersections ----------------------------------------------------------------------------------------------------
+
+
+def entry_of(facet, value):
+    return next((e for e, entry in enumerate(facet.entries) if belongs(entry, value)), len(facet.entries))
+
+
+def crossed_by_hand(rows, roles, facets):
+    """Rows by combination of entries, stratum, label and prediction."""
+    place = {name: i for i, name in enumerate(KINDS)}
+    found = {}
+    for row in rows:
+        key = (
+            *(entry_of(roles.facets[f], row[place[roles.facets[f].name]]) for f in facets),
+            row[place[roles.group]],
+            int(belongs(roles.label.positive, row[place["approve"]])),
+            int(belongs(roles.predicted.positive, row[place["predicted"]])),
+        )
+        found[key] = found.get(key, 0) + 1
+    return found
+
+
+@pytest.mark.parametrize("partitions", [1, 7])
+def test_intersections_count_as_a_loop_over_the_rows_counts_them(spark, partitions):
+    rows, roles = people(), roles_of(FACETS)
+    wanted = [(0, 7), (1, 4, 8), (5, 6)]
+    found = count(dataset_of(spark, rows, KINDS, partitions), roles, {}, wanted)
+    assert same(found, rows, roles)
+    for crossed, facets in zip(found.crossed, wanted, strict=True):
+        assert crossed.grouped
+        assert crossed.shape == tuple(len(roles.facets[f].entries) + 1 for f in facets)
+        expected = crossed_by_hand(rows, roles, facets)
+        cells = np.zeros((*crossed.shape, 2, 2), int)
+        missing = np.zeros((*crossed.shape, 2, 2), int)
+        for key, n in expected.items():
+            cells[(*key[:-3], *key[-2:])] += n
+            missing[(*key[:-3], *key[-2:])] += n if key[-3] is None else 0
+        np.testing.assert_array_equal(crossed.cells.sum(axis=1).reshape(cells.shape), cells)
+        np.testing.assert_array_equal(crossed.cells[:, 0].reshape(cells.shape), missing)
+        assert crossed.rows.sum() == len(rows)
+
+
+def test_small_intersections_need_no_further_pass():
+    facets = (one(values("sex", "f")), every_value("race", list("abcde")), one(between("age", 1.0, 2.0), "continuous"))
+    assert len(plan(facets, 24)) == 1
+    scans = plan(facets, 24, [(0, 1), (0, 2)])
+    assert len(scans) == 1
+    assert sorted(scans[0].crossed) == [0, 1, 2]
+    assert scans[0].intersections == (0, 1)
+    assert scans[0].conditions == ()
+
+
+def test_intersections_with_a_group_of_many_values_have_no_strata_and_say_so(spark, monkeypatch):
+    rows, roles = people(), roles_of(FACETS, group="zip")
+    data = dataset_of(spark, rows, KINDS)
+    narrow = count(data, roles, {}, [(0, 7)])
+    monkeypatch.setattr(module, "MANY_STRATA", 5)
+    wide = count(data, roles, {}, [(0, 7), (1, 4)])
+    assert same(wide, rows, roles)
+    assert not wide.crossed[0].grouped
+    assert any("CDDPL" in note for note in wide.notes)
+    np.testing.assert_array_equal(wide.crossed[0].cells.sum(axis=1), narrow.crossed[0].cells.sum(axis=1))
+
+
+def test_too_many_cells_of_an_intersection_are_refused(spark):
+    many = every_value("zip", range(200))
+    data = dataset_of(spark, people(10), KINDS)
+    with pytest.raises(DataError, match=r"'zip' × 'age' has 40,401 combinations.*value_or_threshold"):
+        count(data, roles_of([many, every_value("age", range(200))]), {}, [(0, 1)])
+
+
+# --- segments ---------------------------------------------------------------------------------------------------------
+
+BY_AGE = Segmentation(
+    "ages", "age",
+    (
+        Segment("young", (), (Span(18, 30, True, False),)),
+        Segment("thirties or 65", (65,), (Span(30, 40, True, False),)),
+        Segment("overlapping", (), (Span(25, 35, False, True),)),
+    ),
+    "others",
+)  # fmt: skip
+BY_RACE = Segmentation("races", "race", (Segment("a or b", ("a", "b"), ()),), "rest")
+
+
+def in_segment(segment, value):
+    if value is None:
+        return False
+    inside = value in segment.values
+    for span in segment.spans:
+        above = value >= span.low if span.low_included else value > span.low
+        below = value <= span.high if span.high_included else value < span.high
+        inside = inside or (above and below)
+    return inside
+
+
+@pytest.mark.parametrize("many_strata", [5, 500])
+def test_segments_count_as_their_rows_alone_do(spark, monkeypatch, many_strata):
+    monkeypatch.setattr(module, "MANY_STRATA", many_strata)
+    rows, roles = people(), roles_of(FACETS, group="zip")
+    data = dataset_of(spark, rows, KINDS)
+    found = count(data, roles, {}, [(0, 7)], [BY_AGE, BY_RACE])
+    assert same(found, rows, roles)
+    names = list(KINDS)
+    for segmentation, segments in zip((BY_AGE, BY_RACE), found.segments, strict=True):
+        place = names.index(segmentation.column)
+        memberships = [[in_segment(one, row[place]) for one in segmentation.segments] for row in rows]
+        for k, segment in enumerate(segments):
+            is_rest = k == len(segmentation.segments)
+            own = [
+                row
+                for row, inside in zip(rows, memberships, strict=True)
+                if (not any(inside) if is_rest else inside[k])
+            ]
+            assert segment.rows == len(own)
+            assert same(Counts(len(own), segment.facets, {}), own, roles)
+            assert restricted(data, segmentation, k).frame.count() == len(own)
+
+
+# --- weights ----------------------------------------------------------------------------------------------------------
+
+WEIGHTED = {**KINDS, "w": "float"}
+
+
+def weighted(rows, weights):
+    return [(*row, float(weight)) for row, weight in zip(rows, weights, strict=True)]
+
+
+def weighted_roles(facets=FACETS):
+    return replace(roles_of(facets), weight="w")
+
+
+def test_whole_weights_count_as_repeated_rows(spark):
+    rows = people(200)
+    weights = [i % 4 for i in range(200)]
+    repeated = [row for row, weight in zip(rows, weights, strict=True) for _ in range(weight)]
+    found = count(dataset_of(spark, weighted(rows, weights), WEIGHTED), weighted_roles(), {}, [(0, 7)], [BY_AGE])
+    plain = count(dataset_of(spark, repeated, KINDS), roles_of(FACETS), {}, [(0, 7)], [BY_AGE])
+    for mine, other in zip(itertools.chain(*found.facets), itertools.chain(*plain.facets), strict=True):
+        np.testing.assert_array_equal(mine.cells, other.cells)
+        assert mine.counted.sum() == 200
+        totals = (mine.strata * mine.repeats[:, None, None, None]).sum(axis=0)
+        np.testing.assert_array_equal(totals, (other.strata * other.repeats[:, None, None, None]).sum(axis=0))
+    np.testing.assert_array_equal(found.crossed[0].cells.sum(axis=1), plain.crossed[0].cells.sum(axis=1))
+    for mine, other in zip(found.segments[0], plain.segments[0], strict=True):
+        np.testing.assert_array_equal(mine.facets[1][0].cells, other.facets[1][0].cells)
+    classes = {cell[:2]: cell[2] for cell in found.classes if cell[2]}
+    assert classes == {cell[:2]: cell[2] for cell in plain.classes}
+    assert found.rows == 200
+
+
+def test_fractional_weights_are_summed_the_same_in_any_order(spark):
+    draw = random.Random(3)
+    rows, weights = people(300), [draw.lognormvariate(0, 2) for _ in range(300)]
+    found = [
+        count(dataset_of(spark, weighted(rows, weights), WEIGHTED, partitions), weighted_roles(), {})
+        for partitions in (1, 3, 7)
+    ]
+    assert as_bytes(found[0]) == as_bytes(found[1]) == as_bytes(found[2])
+    sexes = np.array([row[2] == "f" for row in rows])
+    mine = found[0].facets[0][0]
+    assert mine.cells[1].sum() == pytest.approx(np.array(weights)[sexes].sum(), rel=1e-12)
+    assert mine.squares[1].sum() == pytest.approx((np.array(weights)[sexes] ** 2).sum(), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        ([1.0, None, float("nan"), 2.0], "2 missing of 4 values"),
+        ([1.0, -1.0, float("inf"), 2.0], "1 negative, 1 infinite of 4 values"),
+        ([0.0, 0.0, 0.0, 0.0], "is 0 in all 4 rows"),
+    ],
+)
+def test_weights_that_are_none_stop_the_run(spark, weights, words):
+    rows = [(*row, weight) for row, weight in zip(people(4), weights, strict=True)]
+    with pytest.raises(DataError, match=words):
+        count(dataset_of(spark, rows, WEIGHTED), weighted_roles(), {})
+
+
+def test_a_text_column_holds_no_weights(spark):
+    with pytest.raises(DataError, match="'race' holds no numbers"):
+        count(dataset_of(spark, people(4), KINDS), replace(roles_of(FACETS), weight="race"), {})

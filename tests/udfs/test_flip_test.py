@@ -99,10 +99,11 @@ def test_blocks_are_the_same_however_the_rows_are_cut_into_batches(monkeypatch):
     pieces = [batch_of(keys[i : i + 7], positive[i : i + 7], features[i : i + 7]) for i in range(0, 200, 7)]
     cut = list(blocks(iter(pieces)))
     assert len(whole) == len(cut) == len({key >> 4 for key in keys})
-    for (entry, signs, rows), (other, other_signs, other_rows) in zip(whole, cut, strict=True):
+    for (entry, rows), (other, other_rows) in zip(whole, cut, strict=True):
         assert entry == other
-        np.testing.assert_array_equal(signs, other_signs)
-        np.testing.assert_array_equal(rows, other_rows)
+        np.testing.assert_array_equal(rows.positive, other_rows.positive)
+        np.testing.assert_array_equal(rows.weight, other_rows.weight)
+        np.testing.assert_array_equal(rows.features, other_rows.features)
 
 
 def test_no_batches_and_empty_batches_give_no_result():

@@ -14,9 +14,10 @@ ALL = (*PRE_TRAINING, *POST_TRAINING)
 # Facet a: 2,201 of 4,310 positive labels; facet d: 402 of 1,105.
 LOANS = np.array([[[1500, 609], [400, 1801]], [[500, 203], [150, 252]]])
 WOMEN = Sides(group(["sex"], ["Female"]))
+FLIPS = Flips(40, 25)
 
 
-def sentences(cells=LOANS, sides=WOMEN, flips=Flips(40, 25), **others):
+def sentences(cells=LOANS, sides=WOMEN, flips=FLIPS, **others):
     counts = FacetCounts(np.array(cells), True, np.array(cells)[None], flips=flips, **others)
     (inferences,), _ = infer([Comparison(counts, measure(ALL, counts))], 0.95, 0)
     return {one.metric: sentence(one, counts, sides, 0.95) for one in inferences}
