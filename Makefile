@@ -5,10 +5,11 @@
 # make bench-shap-accuracy   errors of Kernel SHAP against shap, and coverage of intervals
 # make bench-predict   requests to a service against a bare loop, models against their own predict
 # make bench-pair-games   pair games against the shared design and against shap
+# make bench-coverage   how often intervals of bias metrics hold the truth; make bench-statistics   what they take
 VENV ?= .venv
 CONSTRAINTS ?= conf/constraints/spark4.txt
 BIN := $(VENV)/bin
-.PHONY: help venv java demo test check lint bench-bias bench-shap bench-shap-accuracy bench-pair-games bench-predict clean
+.PHONY: help venv java demo test check lint bench-bias bench-shap bench-shap-accuracy bench-pair-games bench-predict bench-coverage bench-statistics clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -52,6 +53,12 @@ bench-pair-games: venv
 
 bench-predict: venv
 	$(BIN)/python benchmarks/bench_predict.py
+
+bench-coverage: venv
+	$(BIN)/python benchmarks/bench_coverage.py
+
+bench-statistics: venv
+	$(BIN)/python benchmarks/bench_statistics.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis
