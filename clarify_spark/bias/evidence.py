@@ -135,12 +135,20 @@ class Statistics:
         return Counter(finding.verdict.kind for finding in self.findings() if finding.verdict is not None)
 
     def foremost(self) -> list[Finding]:
-        """Findings outside their bounds, then those that chance does not explain (Holm), both by p-value."""
-        return sorted((finding for finding in self.findings() if self._is_notable(finding)), key=_rank)
+        """Findings outside their bounds, then those that chance does not explain (Holm), both by p-value.
 
-    def _is_notable(self, finding: Finding) -> bool:
-        test = finding.inference.test
-        return _is_outside(finding) or (test is not None and test.holm <= 1 - self.level)
+        Of the latter, metrics of one comparison that share a test are told once.
+        """
+        found: list[Finding] = []
+        for evidence in self._evidence():
+            told: set[tuple[str, float]] = set()
+            for finding in evidence.findings:
+                test = finding.inference.test
+                key = ("", 1.0) if test is None else (test.name, test.p_value)
+                if _is_outside(finding) or (test is not None and test.holm <= 1 - self.level and key not in told):
+                    found.append(finding)
+                    told.add(key)
+        return sorted(found, key=_rank)
 
 
 def _is_outside(finding: Finding) -> bool:

@@ -97,3 +97,33 @@ def test_the_flip_test_says_what_distorts_it(spreads, tied, words):
 @pytest.mark.parametrize("spreads", [{}, {"a": 1.0, "b": 9.0}, {"constant": 0.0}])
 def test_scaled_data_without_ties_need_no_note(spreads):
     assert flip_note(spreads, 0, 90) is None
+
+
+def sentences_of(cells, interval=None):
+    role = FacetRole("f", "categorical", (Membership("f", ("x",), interval, "x"),), listed=False)
+    positive = Membership("y", (1,), None, "1")
+    label, predicted = (LabelRole(name, "categorical", positive) for name in ("y", "p"))
+    roles = Roles((role,), label, predicted, None, ())
+    found = cautions(roles, [[FacetCounts(np.array(cells).reshape(2, 2, 2), True)]])
+    return {caution.code: caution.sentence for caution in found}
+
+
+def test_a_facet_that_says_what_the_label_says_is_a_proxy():
+    found = sentences_of([95, 5, 0, 0, 0, 0, 4, 96])
+    assert "says nearly the same as a positive label (200 of 200 rows agree)" in found["proxy"]
+    assert "a negative label" in sentences_of([0, 0, 4, 96, 95, 5, 0, 0])["proxy"]
+    assert "proxy" not in sentences_of([80, 5, 10, 5, 10, 5, 4, 81])
+
+
+def test_one_group_with_constant_labels_or_predictions():
+    found = sentences_of([40, 10, 10, 40, 30, 10, 0, 0])
+    assert found["one_label_in_group"] == "All 40 labels in facet d of 'f' = 'x' are negative."
+    assert "constant_prediction_in_group" not in found
+    found = sentences_of([40, 10, 10, 40, 30, 0, 10, 0])
+    assert found["constant_prediction_in_group"] == "All 40 predictions in facet d of 'f' = 'x' are negative."
+
+
+def test_a_threshold_that_selects_nothing_or_everything_is_named():
+    assert "the threshold selects nothing" in sentences_of([40, 10, 10, 40, 0, 0, 0, 0], (1.0, 2.0))["empty"]
+    assert "the threshold selects every row" in sentences_of([0, 0, 0, 0, 40, 10, 10, 40], (1.0, 2.0))["empty"]
+    assert "threshold" not in sentences_of([40, 10, 10, 40, 0, 0, 0, 0])["empty"]
