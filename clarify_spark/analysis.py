@@ -312,6 +312,9 @@ def _write(this: Run, loaded: Loaded, text: str, found: Found) -> Result:
     """Write the details, then, last and whole, analysis.json."""
     bias, shap = found.bias, found.shap
     warnings = (*loaded.warnings, *(() if bias is None else (*bias.roles.warnings, *bias.notes)))
+    if bias is not None and this.options.bounds_from is not None and (unbound := bias.statistics.without_verdict()):
+        place = this.options.bounds_from[1]
+        warnings = (*warnings, f"{unbound} metrics of this run have no bounds: {place} has no value for them.")
     facts = details.RunFacts(
         dataset=_dataset_facts(this.dataset, found),
         model=_model_facts(loaded.config),
@@ -374,7 +377,6 @@ def _plan(this: Run, asked: Asked | None, warnings: Sequence[str]) -> Result:
     config, source, said, roles = this.config, this.dataset.source, tuple[str, ...](), list[str]()
     rows = source.rows
     if asks_for_bias(config):
-        _segmentations(this)
         profiles, found = _roles(this, with_predictions=False)
         rows, said, roles = next(iter(profiles.values())).rows, found.warnings, list(summary.roles(found))
     methods = [name for name in ("pre_training_bias", "post_training_bias", "shap") if getattr(config.methods, name)]
@@ -383,10 +385,22 @@ def _plan(this: Run, asked: Asked | None, warnings: Sequence[str]) -> Result:
         f"  data: files: {len(source.files)}, bytes: {sum(file.size for file in source.files):,}, "
         f"columns: {len(this.dataset.columns)}" + ("" if rows is None else f", rows: {rows:,}"),
         *(f"  {line}" for line in roles),
+        *(f"  {line}" for line in _cuts(this)),
         f"  methods: {', '.join(methods)}",
         *(f"  {line}" for line in _model_lines(this, asked)),
     )
     return Result(lines, (*warnings, *said))
+
+
+def _cuts(this: Run) -> Iterator[str]:
+    """What the bias metrics are asked for besides facets."""
+    config = this.config
+    for crossed in config.facet_intersections or ():
+        yield f"intersection: {' × '.join(str(name) for name in crossed)}"
+    for one in _segmentations(this):
+        yield f"segments of {one.column}: {', '.join(one.names)}"
+    if config.weight is not None:
+        yield f"weight: {config.weight}"
 
 
 def _model_lines(this: Run, asked: Asked | None) -> Iterator[str]:

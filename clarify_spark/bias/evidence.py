@@ -134,6 +134,15 @@ class Statistics:
         """How many findings have which verdict."""
         return Counter(finding.verdict.kind for finding in self.findings() if finding.verdict is not None)
 
+    def without_verdict(self) -> int:
+        """How many metrics of facet entries have a value but no bound."""
+        return sum(
+            finding.verdict is None and finding.inference.value is not None
+            for of_facet in self.facets
+            for evidence in of_facet
+            for finding in evidence.findings
+        )
+
     def foremost(self) -> list[Finding]:
         """Findings outside their bounds, then those that chance does not explain (Holm), both by p-value.
 

@@ -15,7 +15,7 @@ LATER_METHODS = ("pdp", "asymmetric_shapley_value")
 LATER_SHAP_KEYS = ("text_config", "image_config")
 LATER_KEYS = ("time_series_data_config",)
 #: Keys that only the bias methods use.
-BIAS_KEYS = ("segment_config", "facet_intersections", "bounds", "weight")
+BIAS_KEYS = ("segment_config", "facet_intersections", "bounds")
 ENDPOINT_KEYS = (
     "endpoint_name_prefix",
     "target_model",
@@ -63,6 +63,8 @@ def _without_effect(config: AnalysisConfig) -> Iterator[str]:
         yield f"features: not used with the dataset_type {config.dataset_type}; the columns are the features"
     if not bias_methods(config):
         yield from (f"{key}: not used without a bias method" for key in BIAS_KEYS if getattr(config, key) is not None)
+        if config.weight is not None:
+            yield "weight: not used without a bias method, but for leaving the column out of the features"
     else:
         asked = metrics_asked(config)
         unused = [metric for metric in config.bounds or {} if metric not in asked]

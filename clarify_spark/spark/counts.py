@@ -46,8 +46,6 @@ MAX_CLASSES = 1_000
 MAX_CLASS_CELLS = MAX_CLASSES * MAX_CLASSES
 #: Cells that one intersection may have.
 MAX_CROSSED = 10_000
-#: Segments of one segmentation up to which every combination of memberships is expected.
-FEW_SEGMENTS = 6
 #: Different strata in the first rows from which on strata are reduced to patterns in Spark before they travel.
 MANY_STRATA = 500
 
@@ -430,9 +428,8 @@ def _facet_part(dataset: Dataset, facet: FacetRole) -> Part:
 
 
 def _segment_part(dataset: Dataset, segmentation: Segmentation) -> Part:
-    bits = len(segmentation.segments)
-    expected = range(1 << bits) if bits <= FEW_SEGMENTS else (0, *(1 << k for k in range(bits)))
-    return Part(_mask(dataset, segmentation), tuple(expected))
+    """The row's segments as bits; rows in several are looked up like any unexpected value."""
+    return Part(_mask(dataset, segmentation), (0, *(1 << k for k in range(len(segmentation.segments)))))
 
 
 def _entry_of(facet: FacetRole, values: Sequence[Any]) -> NDArray[np.int64]:

@@ -137,6 +137,14 @@ def test_equal_weights_change_nothing(analyze, config, csv, loans, tmp_path):
             assert mine["interval"][end] == pytest.approx(other["interval"][end], rel=1e-6, abs=1e-9), mine["name"]
 
 
+def test_a_dry_run_tells_the_cuts(analyze, everything, csv):
+    everything["weight"] = "unem"
+    del everything["segment_config"]
+    ran = analyze(everything, csv, "--dry-run")
+    assert "intersection: black × male" in ran.out
+    assert "weight: unem" in ran.out
+
+
 def test_a_gate_ends_with_1_when_a_metric_is_outside(analyze, everything, csv):
     ran = analyze(everything, csv, "--fail-on", "outside")
     verdicts = details(ran)["verdicts"]
@@ -165,6 +173,9 @@ def test_a_former_result_bounds_the_next(analyze, config, csv, loans, tmp_path):
     ran = analyze(config, worse, "--bounds-from", place, "--fail-on", "outside")
     assert ran.code == 1
     found = by_name(details(ran)["facets"]["black"][0]["metrics"])
+    assert "have no bounds" not in ran.err
+    config["facet"].append({"name_or_index": "chist"})
+    assert "metrics of this run have no bounds" in analyze(config, csv, "--bounds-from", place).err
     assert found["DPPL"]["verdict"] == "outside_bounds"
     assert found["DPL"]["verdict"] in ("within_bounds", "not_enough_data")
 

@@ -264,6 +264,14 @@ def test_features_are_all_columns_but_label_prediction_id_and_excluded(load, tmp
     assert dataset.kinds["id"] == "integer"
 
 
+@pytest.mark.parametrize("weight", ["c", 5])
+def test_a_weight_is_no_feature(load, tmp_path, weight):
+    path = write(tmp_path / "d.csv", "id,y,p,a,b,c\n1,1,0,5,6,7\n")
+    assert load(path, label="y", predicted_label="p", weight=weight).features == ("id", "a", "b")
+    with pytest.raises(ConfigError, match=r"weight: .*'w'"):
+        load(path, label="y", weight="w")
+
+
 def test_resolve_name_takes_names_and_indices():
     assert resolve_name("b", ("a", "b"), "label") == resolve_name(1, ("a", "b"), "label") == "b"
 
