@@ -148,13 +148,16 @@ def _determined(hidden: NDArray[np.bool_], lines: Sequence[NDArray[np.intp]]) ->
     cells = np.flatnonzero(hidden)
     if not len(cells):
         return []
+    from scipy.sparse import csr_array
+
     column = {int(cell): c for c, cell in enumerate(cells)}
-    equations = {tuple(sorted(column[int(cell)] for cell in line if hidden[cell])) for line in lines}
-    matrix = np.zeros((len(equations), len(cells)))
-    for equation, members in zip(matrix, sorted(equations), strict=True):
-        equation[list(members)] = 1.0
-    # A cell is determined when the projection on the row space leaves its unit vector as it is.
-    _, singular, directions = np.linalg.svd(matrix, full_matrices=False)
-    basis = directions[singular > 1e-9 * max(float(singular.max(initial=0.0)), 1.0)]
-    inside = (basis**2).sum(axis=0)
+    equations = sorted({tuple(sorted(column[int(cell)] for cell in line if hidden[cell])) for line in lines})
+    members = np.array([cell for equation in equations for cell in equation], np.intp)
+    ends = np.cumsum([0, *(len(equation) for equation in equations)])
+    matrix = csr_array((np.ones(len(members)), members, ends), shape=(len(equations), len(cells)))
+    # A cell is determined when the projection on the row space leaves its unit vector as it is. The equations are far
+    # fewer than the cells: their products with each other give the row space.
+    squared, directions = np.linalg.eigh((matrix @ matrix.T).toarray())
+    spanning = squared > 1e-9 * max(float(squared.max(initial=0.0)), 1.0)
+    inside = ((matrix.T @ directions[:, spanning]) ** 2 / squared[spanning]).sum(axis=1)
     return [int(cell) for cell in cells[inside > 1 - 1e-7]]
