@@ -197,6 +197,8 @@ def _add_analyze(commands: argparse._SubParsersAction[_Parser]) -> None:
     analyze.set_defaults(run=_analyze)
 
 
+#: Warnings that are printed.
+MOST_WARNINGS = 20
 #: Verdicts by the words of --fail-on.
 FAIL_ON = {"outside": "outside_bounds", "not-enough-data": "not_enough_data"}
 
@@ -375,8 +377,10 @@ def _place(given: str | None, option: str, mounted: Path) -> str:
 
 
 def _show(result: Result) -> None:
-    for warning in result.warnings:
+    for warning in result.warnings[:MOST_WARNINGS]:
         print(without_secrets(f"warning: {warning}"), file=sys.stderr)
+    if len(result.warnings) > MOST_WARNINGS:
+        print(f"warning: … {len(result.warnings):,} in all: analysis_details.json of a run has them", file=sys.stderr)
     _say("\n".join(result.lines))
 
 

@@ -13,10 +13,10 @@ from clarify_spark.bias.result import BiasResult
 from clarify_spark.bias.roles import Roles
 from clarify_spark.explain.result import ShapResult
 from clarify_spark.report.shap_details import coalitions, doubtful, exact, intervals
-from clarify_spark.udfs.quoting import shown
+from clarify_spark.udfs.quoting import LONGEST, shown
 
-#: At most so many features of at most so many outputs are shown; the files have all.
-MOST_FEATURES, MOST_OUTPUTS = 10, 5
+#: At most so many features of at most so many outputs, and groups of a facet, are shown; the files have all.
+MOST_FEATURES, MOST_OUTPUTS, MOST_GROUPS = 10, 5, 10
 #: Findings outside their bounds that are shown.
 MOST_FINDINGS = 5
 METHODS = {"mean_abs": "mean |value|", "median": "median value", "mean_sq": "mean squared value"}
@@ -102,7 +102,9 @@ def roles(found: Roles) -> Iterator[str]:
 
 def _entries(roles: Roles, statistics: Statistics) -> Iterator[str]:
     for role, of_role in zip(roles.facets, statistics.facets, strict=True):
-        for entry, evidence in zip(role.entries, of_role, strict=True):
+        sizes = [-evidence.counts.rows[1].sum() for evidence in of_role]
+        largest = sorted(np.argsort(sizes, kind="stable")[:MOST_GROUPS])
+        for entry, evidence in ((role.entries[place], of_role[place]) for place in largest):
             counts = evidence.counts
             d, a = facet_d(counts), facet_a(counts)
             rows = counts.rows.sum(axis=(1, 2)).tolist()
@@ -114,6 +116,8 @@ def _entries(roles: Roles, statistics: Statistics) -> Iterator[str]:
                     rates = _rates(d.predicted_positives, d, a.predicted_positives, a)
                     ratio = f", ratio {disparate_impact(counts):.3f}{_interval(evidence, 'DI')}"
                     yield f"    predictions  {rates}{_interval(evidence, 'DPPL')}{ratio})"
+        if len(of_role) > MOST_GROUPS:
+            yield f"  … the {MOST_GROUPS} largest of {len(of_role):,} groups of {_printable(role.name)}"
 
 
 def _interval(evidence: Evidence, metric: str) -> str:
@@ -123,8 +127,9 @@ def _interval(evidence: Evidence, metric: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """The text, quoted where it holds line ends or other characters that a terminal obeys."""
-    return text if text.isprintable() else shown(text)
+    """The text, quoted where it holds line ends or other characters that a terminal obeys, and not longer than fits."""
+    short = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    return short if short.isprintable() else shown(short)
 
 
 def _rates(of_d: float, d: Confusion, of_a: float, a: Confusion) -> str:

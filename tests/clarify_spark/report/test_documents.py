@@ -6,6 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from clarify_spark.bias.counts import FacetCounts
+from clarify_spark.bias.evidence import Asked, statistics
+from clarify_spark.bias.memberships import Membership
+from clarify_spark.bias.metrics import PRE_TRAINING, choose
+from clarify_spark.bias.verdicts import Bounds
 from clarify_spark.report import analysis_json, details, summary
 from clarify_spark.report.analysis_json import label_keys
 
@@ -222,6 +227,20 @@ def test_closing_lines_of_each_analysis_stand_alone_and_together(bias_result, sh
     assert shap[0].startswith("Kernel SHAP")
     assert summary.lines(bias_result, shap_result()) == [*bias, "", *shap]
     assert summary.lines(None, None) == []
+
+
+def test_closing_lines_show_the_largest_groups_of_a_facet_with_many(bias_result):
+    sizes = [9, 5, 20, 8, 7, 30, 6, 10, 11, 12, 13, 14]
+    counts = [[FacetCounts(np.array([[[9, 0], [9, 0]], [[size, 0], [0, 0]]]), False) for size in sizes]]
+    entries = tuple(Membership("sex", (text,), None, text) for text in (f"{'x' * 90}{size}" for size in sizes))
+    found = replace(bias_result.roles, facets=(replace(bias_result.roles.facets[0], entries=entries),), predicted=None)
+    asked = Asked({"pre_training": choose(PRE_TRAINING, ("CI",), "methods")}, 0.95, 0, Bounds(), 10)
+    many = replace(bias_result, roles=found, counts=counts, statistics=statistics(found, counts, (), (), asked))
+    lines = summary.lines(many, None)[1:]
+    shown = [line.split(": ")[1].split()[0] for line in lines if " = " in line]
+    assert shown == [str(size) for size in sizes if size not in (5, 6)]
+    assert lines[0].startswith(f"  sex = {'x' * 79}…: ")
+    assert lines[-1] == "  … the 10 largest of 12 groups of sex"
 
 
 def test_closing_lines_show_features_by_weight_with_both_errors_and_the_cost(shap_result):
