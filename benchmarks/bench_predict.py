@@ -26,7 +26,6 @@ import threadpoolctl
 import xgboost
 from bench_shap import Model, data, model, seconds
 
-from clarify_spark.udfs.kernel_shap import Background, ShapSettings
 from clarify_spark.udfs.outputs import ModelCalls
 from clarify_spark.udfs.payloads import encoder
 from clarify_spark.udfs.predictors import Calling, PredictorSpec, load_predictor
@@ -170,9 +169,7 @@ def process(options: argparse.Namespace, folder: Path) -> None:
     print("| model | bare, ns a record | predictions | share of the bare model's speed | Kernel SHAP's calls | share |")
     print("|---|---|---|---|---|---|")
     for one in models(options.features, folder):
-        background = Background(asked.frame.iloc[:1], np.ones(1))
-        settings = ShapSettings(one.spec, tuple(range(options.features)), background, "identity", 100, 0, "blup", True)
-        calls = ModelCalls(load_predictor(one.spec), settings)
+        calls = ModelCalls(load_predictor(one.spec), one.spec)
 
         def bare(one: Model = one) -> list[np.ndarray]:
             return [one.bare(block) for block in cells]

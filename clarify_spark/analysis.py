@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from clarify_spark import __version__, cost, kernel_shap, model
+from clarify_spark import __version__, cost, kernel_shap, model, partial_dependence
 from clarify_spark.bias import degenerate
 from clarify_spark.bias.counts import everyone
 from clarify_spark.bias.evidence import Asked as AskedEvidence
@@ -39,6 +39,7 @@ from clarify_spark.config import (
 from clarify_spark.config.rules.prediction import needs_model
 from clarify_spark.cost import refuse_too_many
 from clarify_spark.errors import CommandError, ConfigError, ModelError, Problem
+from clarify_spark.explain.dependence import DependenceResult
 from clarify_spark.explain.result import ShapResult
 from clarify_spark.model import Asked, Predicted
 from clarify_spark.redaction import without_secrets
@@ -76,6 +77,7 @@ class Found:
 
     bias: BiasResult | None
     shap: ShapResult | None
+    curves: DependenceResult | None
     predictions: Traffic | None
     journals: tuple[Journal, ...]
 
@@ -174,10 +176,14 @@ def _found(this: Run, asked: Asked | None, cached: ExitStack) -> Found:
             bias = _bias(replace(this, dataset=predicted.dataset))
         job = None if ready is None else ready.job
         explained = None if job is None else kernel_shap.explain(job, this.output)
-    kept = (predicted.journal, None if explained is None else explained.journal)
+        shap = None if explained is None else explained.result
+        curve_job = None if ready is None else ready.curves
+        curves = None if curve_job is None else partial_dependence.explain(curve_job, shap, this.output)
+    kept = (predicted.journal, *(None if one is None else one.journal for one in (explained, curves)))
     return Found(
         bias=bias,
-        shap=None if explained is None else explained.result,
+        shap=shap,
+        curves=None if curves is None else curves.result,
         predictions=predicted.traffic,
         journals=tuple(journal for journal in kept if journal is not None),
     )
@@ -310,7 +316,7 @@ def _performance(roles: Roles, counted: Counts) -> ModelPerformance | None:
 
 def _write(this: Run, loaded: Loaded, text: str, found: Found) -> Result:
     """Write the details, then, last and whole, analysis.json."""
-    bias, shap = found.bias, found.shap
+    bias, shap, curves = found.bias, found.shap, found.curves
     warnings = (*loaded.warnings, *(() if bias is None else (*bias.roles.warnings, *bias.notes)))
     if bias is not None and this.options.bounds_from is not None and (unbound := bias.statistics.without_verdict()):
         place = this.options.bounds_from[1]
@@ -324,14 +330,14 @@ def _write(this: Run, loaded: Loaded, text: str, found: Found) -> Result:
         config_sha256=hashlib.sha256(text.encode("utf-8")).hexdigest(),
         seed=this.seed,
     )
-    extra = analysis_json.text(details.document(bias, shap, warnings, facts))
-    content = analysis_json.text(analysis_json.document(bias, shap))
+    extra = analysis_json.text(details.document(details.Results(bias, shap, curves), warnings, facts))
+    content = analysis_json.text(analysis_json.document(bias, shap, curves))
     written = [this.output.write(DETAILS, extra)]
     written.insert(0, this.output.write(ANALYSIS, content))
     if shap is not None:
         written.append(f"{this.output.uri}/{kernel_shap.FOLDER}/")
     said = (*warnings, *(() if bias is None else (caution.sentence for caution in bias.cautions)))
-    shown = (*summary.lines(bias, shap), "", *(f"Written: {uri}" for uri in written))
+    shown = (*summary.lines(bias, shap, curves), "", *(f"Written: {uri}" for uri in written))
     return Result(
         shown, said, {} if bias is None else {str(kind): count for kind, count in bias.statistics.verdicts().items()}
     )
@@ -379,7 +385,9 @@ def _plan(this: Run, asked: Asked | None, warnings: Sequence[str]) -> Result:
     if asks_for_bias(config):
         profiles, found = _roles(this, with_predictions=False)
         rows, said, roles = next(iter(profiles.values())).rows, found.warnings, list(summary.roles(found))
-    methods = [name for name in ("pre_training_bias", "post_training_bias", "shap") if getattr(config.methods, name)]
+    methods = [
+        name for name in ("pre_training_bias", "post_training_bias", "shap", "pdp") if getattr(config.methods, name)
+    ]
     lines = (
         "Dry run: the config and the data fit together; nothing was computed or written.",
         f"  data: files: {len(source.files)}, bytes: {sum(file.size for file in source.files):,}, "

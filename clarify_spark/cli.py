@@ -257,7 +257,7 @@ def _calling(arguments: argparse.Namespace) -> Calling:
 
 
 def _add_shap_options(analyze: _Parser) -> None:
-    shap = analyze.add_argument_group("explanations (methods.shap)")
+    shap = analyze.add_argument_group("explanations (methods.shap, methods.pdp)")
     shap.add_argument("--single-file", action="store_true", help="write explanations_shap/out.csv as one file")
     shap.add_argument(
         "--force-resume",
@@ -270,6 +270,13 @@ def _add_shap_options(analyze: _Parser) -> None:
         type=_positive,
         default=256 * 2**20,
         help="bound of the buffer of masked rows in one Python worker (default: 268435456, 256 MB)",
+    )
+
+    shap.add_argument(
+        "--pdp-rows",
+        metavar="N",
+        type=_positive,
+        help="use N rows, drawn by the seed, for partial dependence (default: all)",
     )
 
 
@@ -325,6 +332,7 @@ def _analyze(arguments: argparse.Namespace) -> int:
             force_resume=arguments.force_resume,
             buffer_bytes=arguments.buffer_bytes,
         ),
+        pdp_rows=arguments.pdp_rows,
     )
     text = read_text(config, None) if local_path(config) is not None else None
     if text is not None:  # what cannot run is refused before Spark is started for it

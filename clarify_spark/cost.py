@@ -9,9 +9,10 @@ from functools import partial
 
 import pandas as pd
 
-from clarify_spark import kernel_shap
+from clarify_spark import kernel_shap, partial_dependence
 from clarify_spark.errors import CommandError
 from clarify_spark.kernel_shap import Job
+from clarify_spark.partial_dependence import CurveJob
 from clarify_spark.spark.crew import cores
 from clarify_spark.spark.datasets import Dataset
 from clarify_spark.spark.progress import Progress
@@ -74,13 +75,27 @@ class Cost:
         return 0 if self.size is None else round(self.records * self.size.record_bytes)
 
 
-def cost_of(dataset: Dataset, model: PredictorSpec, seed: int, *, predictions: bool, job: Job | None) -> Cost:
+@dataclass(frozen=True)
+class Analyses:
+    """What a model is needed for."""
+
+    predictions: bool
+    job: Job | None
+    curves: CurveJob | None
+
+
+def cost_of(dataset: Dataset, model: PredictorSpec, seed: int, asked: Analyses) -> Cost:
     """What the run asks the model for; nothing is sent to find out."""
     rows = dataset.source.rows if dataset.source.rows is not None else dataset.frame.count()
-    needs = [Need("predictions", f"{rows:,} rows, each once", rows, min(rows, BLOCK_ROWS))] if predictions else []
-    if job is not None:
-        forecast = kernel_shap.forecast(job, rows)
-        needs.append(Need("kernel SHAP", forecast.how, forecast.records, forecast.block_records))
+    needs = []
+    if asked.predictions:
+        needs.append(Need("predictions", f"{rows:,} rows, each once", rows, min(rows, BLOCK_ROWS)))
+    if asked.job is not None:
+        shap = kernel_shap.forecast(asked.job, rows)
+        needs.append(Need("kernel SHAP", shap.how, shap.records, shap.block_records))
+    if asked.curves is not None:
+        curves = partial_dependence.forecast(asked.curves, rows)
+        needs.append(Need("partial dependence", curves.how, curves.records, curves.call_records))
     sends = model.format in SPEAKING_BYTES and rows > 0
     return Cost(rows, tuple(needs), _size(typed_sample(dataset, model, seed, SAMPLE_ROWS), model) if sends else None)
 
@@ -101,8 +116,8 @@ def refuse_too_many(cost: Cost, most: int | None) -> None:
     requests = "" if cost.size is None else f" in {cost.requests:,} requests"
     raise CommandError(
         f"--max-model-calls {most:,}: this run would take about {cost.records:,} model records{requests} ({parts}); "
-        "nothing was sent. Lower methods.shap.num_samples, use fewer baseline rows, or allow more (--dry-run tells the "
-        "cost)"
+        "nothing was sent. Lower methods.shap.num_samples, use fewer baseline rows or --pdp-rows, or allow more "
+        "(--dry-run tells the cost)"
     )
 
 

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
-from clarify_spark import __version__, kernel_shap
+from clarify_spark import __version__, kernel_shap, partial_dependence
 from clarify_spark.aws import default_region
-from clarify_spark.config import Predictor
-from clarify_spark.cost import Cost, cost_of
+from clarify_spark.config import Pdp, Predictor
+from clarify_spark.cost import Analyses, Cost, cost_of
 from clarify_spark.errors import ConfigError, Problem
 from clarify_spark.kernel_shap import Job
+from clarify_spark.partial_dependence import CurveJob
 from clarify_spark.run import Run
 from clarify_spark.shadow_endpoint import shadow_endpoint
 from clarify_spark.spark.datasets import Dataset, data_facts
@@ -30,6 +31,7 @@ class Asked:
     spec: PredictorSpec
     predictions: bool
     job: Job | None
+    curves: CurveJob | None
     cost: Cost
 
 
@@ -46,8 +48,8 @@ def asked(run: Run) -> Asked | None:
     """What the run asks its model for, None when it needs no model; nothing is sent yet."""
     config, dataset = run.config, run.dataset
     predictions = config.methods.post_training_bias is not None and dataset.predicted_label is None
-    shap = config.methods.shap
-    if not predictions and shap is None:
+    shap, pdp = config.methods.shap, config.methods.pdp
+    if not predictions and shap is None and pdp is None:
         return None
     if config.predictor is None:
         raise ConfigError([Problem("predictor", "missing; the methods asked for need a model")])
@@ -61,8 +63,23 @@ def asked(run: Run) -> Asked | None:
     if shap is not None:
         baseline = kernel_shap.baseline(config, dataset, run.seed, run.progress)
         job = Job(config, shap, dataset, spec, run.seed, run.options.shap, run.progress, baseline)
-    cost = cost_of(dataset, spec, run.seed, predictions=predictions, job=job)
-    return Asked(config.predictor, spec, predictions, job, cost)
+    curves = None if pdp is None else _curve_job(run, pdp, spec)
+    needs = Analyses(predictions=predictions, job=job, curves=curves)
+    return Asked(config.predictor, spec, predictions, job, curves, cost_of(dataset, spec, run.seed, needs))
+
+
+def _curve_job(run: Run, pdp: Pdp, spec: PredictorSpec) -> CurveJob:
+    return CurveJob(
+        config=run.config,
+        pdp=pdp,
+        dataset=run.dataset,
+        spec=spec,
+        seed=run.seed,
+        most_rows=run.options.pdp_rows,
+        force_resume=run.options.shap.force_resume,
+        progress=run.progress,
+        candidates=partial_dependence.candidates(pdp, run.dataset, run.progress),
+    )
 
 
 @contextmanager
@@ -77,7 +94,8 @@ def ready(run: Run, asked: Asked) -> Iterator[Asked]:
             spec = replace(spec, uri=held.enter_context(endpoint), name=f"model {asked.predictor.model_name}")
         spec = held.enter_context(delivered(run.session, spec, asked.predictor.model_format))
         job = None if asked.job is None else replace(asked.job, spec=spec)
-        yield replace(asked, spec=spec, job=job)
+        curves = None if asked.curves is None else replace(asked.curves, spec=spec)
+        yield replace(asked, spec=spec, job=job, curves=curves)
 
 
 def with_predictions(run: Run, asked: Asked | None) -> Predicted:

@@ -15,7 +15,11 @@ from clarify_spark.udfs.predictors import Calling
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line adds to a config; ``bounds_from``: the text of a former analysis.json and where it is."""
+    """What the command line adds to a config.
+
+    ``bounds_from``: the text of a former analysis.json and where it is. ``pdp_rows`` bounds the rows of partial
+    dependence.
+    """
 
     seed: int | None = None
     strict: bool = False
@@ -26,6 +30,7 @@ class Options:
     bounds_from: tuple[str, str] | None = None
     calling: Calling = field(default_factory=Calling)
     shap: ShapOptions = field(default_factory=ShapOptions)
+    pdp_rows: int | None = None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What executors hand back about explained rows: plain arrays that travel as Arrow IPC, never as pickles."""
+"""What executors hand back about the rows of a block: plain arrays that travel as Arrow IPC, never as pickles."""
 
 from __future__ import annotations
 
@@ -59,7 +59,25 @@ class Probe:
     traffic: Traffic | None = None
 
 
-def to_bytes(result: Explained | Probe) -> bytes:
+@dataclass(frozen=True, eq=False)
+class CurveSums:
+    """Partial dependence of some rows: P points of all grids one after the other, D outputs of the model.
+
+    ``sums`` (P, D) of the outputs over the ``rows``; ``deviations`` (P, D): sums of their squared deviations from the
+    mean; ``individual`` (P, m, D): the outputs of the rows ``individual_keys`` (m,). The rest as in Explained.
+    """
+
+    rows: int
+    sums: Floats
+    deviations: Floats
+    individual_keys: NDArray[np.int64]
+    individual: Floats
+    records: int
+    calls: int
+    traffic: Traffic | None = None
+
+
+def to_bytes(result: Explained | Probe | CurveSums) -> bytes:
     """The result as an Arrow IPC stream: one row, each array a list column with its shape in the schema."""
     fields, columns = [], []
     numbers: dict[str, Any] = {}
@@ -82,6 +100,11 @@ def to_bytes(result: Explained | Probe) -> bytes:
 def from_bytes(data: bytes) -> Explained:
     """The Explained that ``to_bytes`` wrote."""
     return Explained(**{"join": None, "errors": None, **_unpacked(data)})
+
+
+def curves_from_bytes(data: bytes) -> CurveSums:
+    """The CurveSums that ``to_bytes`` wrote."""
+    return CurveSums(**_unpacked(data))
 
 
 def probe_from_bytes(data: bytes) -> Probe:

@@ -48,7 +48,7 @@ def explain_block(frame: pd.DataFrame, predict: Predict, plan: ShapPlan, buffer:
     """The Shapley values of the rows of a typed frame, which are one block; ``buffer`` is memory to use again."""
     if plan.engine == "pairwise":
         return explain_pairs(frame, predict, plan, buffer)
-    ask = ModelCalls(predict, plan.settings, plan.outputs)
+    ask = ModelCalls(predict, plan.settings.spec, plan.outputs, plan.settings.link)
     with one_thread():
         return _explained(_values(frame, ask, plan.settings, buffer or Buffer()), plan)
 
@@ -146,7 +146,7 @@ def probe(frame: pd.DataFrame, predict: Predict, settings: ShapSettings) -> Prob
 
     When all coalitions are enumerated nothing is left to learn from the pilot: one row is asked for, to time the calls.
     """
-    ask = ModelCalls(predict, settings)
+    ask = ModelCalls(predict, settings.spec, link=settings.link)
     coalitions = design(len(settings.players), settings.samples, settings.seed)
     with one_thread():
         values = _values(frame, ask, settings, Buffer())

@@ -1,4 +1,4 @@
-"""A model's answers as the numbers that Shapley values are about."""
+"""A model's answers as the numbers that explanations are about."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from clarify_spark.udfs.errors import ModelError
 from clarify_spark.udfs.predictors.answer import Answer, Predict, matrix_of
 from clarify_spark.udfs.predictors.spec import PredictorSpec
-from clarify_spark.udfs.shap_plan import Link, ShapSettings
+from clarify_spark.udfs.shap_plan import Link
 from clarify_spark.udfs.traffic import Traffic, together
 
 Outputs = NDArray[np.float64]
@@ -31,8 +31,8 @@ def outputs_of(answer: Answer, spec: PredictorSpec) -> Outputs:
     if not numbers:
         shown = repr(answer.labels[0])[:80] if len(answer.labels) else ""
         raise ModelError(
-            f"kernel SHAP explains numbers, but the model gives class labels only ({shown}): set predictor.probability "
-            "to where its scores are, or use a model that has them"
+            f"explanations are about numbers, but the model gives class labels only ({shown}): set "
+            "predictor.probability to where its scores are, or use a model that has them"
         )
     return np.array(answer.labels.tolist(), dtype=np.float64)[:, np.newaxis]
 
@@ -58,14 +58,16 @@ def link(values: Outputs, kind: Link) -> Outputs:
 class ModelCalls:
     """A model as a function from n records to finite outputs (n, D), which counts what it was asked."""
 
-    def __init__(self, predict: Predict, settings: ShapSettings, outputs: int | None = None) -> None:
+    def __init__(
+        self, predict: Predict, spec: PredictorSpec, outputs: int | None = None, link: Link = "identity"
+    ) -> None:
         self._matrix = matrix_of(predict)
         self.records = self.calls = self.duplicates = 0
         self.traffic: Traffic | None = None
         self.seconds = 0.0
         self._predict = predict
-        self._spec = settings.spec
-        self._probabilities = settings.link == "logit"
+        self._spec = spec
+        self._probabilities = link == "logit"
         self.outputs = outputs
 
     @property

@@ -77,7 +77,7 @@ def explain_pairs(frame: pd.DataFrame, predict: Predict, plan: ShapPlan, buffer:
     settings = plan.settings
     if settings.link != "identity":
         raise ValueError("a mean inside of a link does not split into pair games")
-    ask = ModelCalls(predict, settings, plan.outputs)
+    ask = ModelCalls(predict, settings.spec, plan.outputs)
     with one_thread():
         block = encoded(frame, settings.background.rows, ask.takes_matrix)
         values = CoalitionValues(block, settings, ask, buffer or Buffer())

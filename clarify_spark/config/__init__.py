@@ -2,7 +2,7 @@
 
 from clarify_spark.config.environment import headers_of
 from clarify_spark.config.loading import Loaded, load
-from clarify_spark.config.methods import Methods, Shap
+from clarify_spark.config.methods import Methods, Pdp, Shap
 from clarify_spark.config.models import AnalysisConfig, Facet, Segmentation, TimeSeriesData
 from clarify_spark.config.predictor import Predictor, model_format
 from clarify_spark.config.releases import later, unsupported
@@ -14,6 +14,7 @@ __all__ = [
     "Facet",
     "Loaded",
     "Methods",
+    "Pdp",
     "Predictor",
     "Segmentation",
     "Shap",

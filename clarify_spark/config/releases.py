@@ -11,7 +11,7 @@ from clarify_spark.config.rules.prediction import is_sent, needs_model
 from clarify_spark.errors import Problem
 
 LATER_TYPES = ("application/x-image", "application/sagemakercapturejson")
-LATER_METHODS = ("pdp", "asymmetric_shapley_value")
+LATER_METHODS = ("asymmetric_shapley_value",)
 LATER_SHAP_KEYS = ("text_config", "image_config")
 LATER_KEYS = ("time_series_data_config",)
 #: Keys that only the bias methods use.
@@ -38,7 +38,7 @@ def _unsupported(config: AnalysisConfig) -> Iterator[Problem]:
         yield finding("dataset_type", f"{config.dataset_type}, which is not supported yet in this version", allowed)
     for key in LATER_METHODS:
         if getattr(config.methods, key) is not None:
-            yield _later(f"methods.{key}", "a method", "pre_training_bias, post_training_bias and shap")
+            yield _later(f"methods.{key}", "a method", "pre_training_bias, post_training_bias, shap and pdp")
     for key in LATER_SHAP_KEYS:
         if config.methods.shap is not None and getattr(config.methods.shap, key) is not None:
             yield _later(f"methods.shap.{key}", "a key", "features that are numbers and categories")

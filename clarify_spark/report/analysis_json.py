@@ -10,20 +10,26 @@ from typing import Any
 from clarify_spark.bias.metrics import MetricResult
 from clarify_spark.bias.report import BiasSection
 from clarify_spark.bias.result import BiasResult
+from clarify_spark.explain.dependence import Curve, DependenceResult, Distribution
 from clarify_spark.explain.result import ShapResult
 
 VERSION = "1.0"
 
 
-def document(bias: BiasResult | None, shap: ShapResult | None) -> dict[str, Any]:
+def document(
+    bias: BiasResult | None, shap: ShapResult | None, curves: DependenceResult | None = None
+) -> dict[str, Any]:
     """The content of analysis.json, keys in Clarify's order; a section that was not asked for is absent."""
     found: dict[str, Any] = {"version": VERSION}
     if bias is not None and bias.post_training is not None:
         found["post_training_bias_metrics"] = _section(bias.post_training)
     if bias is not None and bias.pre_training is not None:
         found["pre_training_bias_metrics"] = _section(bias.pre_training)
-    if shap is not None:
-        found["explanations"] = {"kernel_shap": _kernel_shap(shap)}
+    explanations: dict[str, Any] = {} if shap is None else {"kernel_shap": _kernel_shap(shap)}
+    if curves is not None:
+        explanations["pdp"] = [_curve(one, curves.labels) for one in curves.curves]
+    if explanations:
+        found["explanations"] = explanations
     return found
 
 
@@ -45,6 +51,21 @@ def _kernel_shap(shap: ShapResult) -> dict[str, Any]:
             "expected_value": number(float(expected[output])),
         }
         for output, label in enumerate(shap.labels)
+    }
+
+
+def _curve(curve: Curve | Distribution, labels: Sequence[str]) -> dict[str, Any]:
+    if isinstance(curve, Distribution):
+        return {"feature_name": curve.name, "data_type": curve.data_type, "error": curve.error}
+    values = curve.distribution
+    rows = sum(values.counts)
+    return {
+        "feature_name": values.name,
+        "data_type": values.data_type,
+        "feature_values": list(values.values),
+        "data_distribution": [count / rows for count in values.counts],
+        "model_predictions": curve.means.tolist(),
+        "label_headers": list(labels),
     }
 
 

@@ -11,9 +11,11 @@ from clarify_spark.bias.performance import ModelPerformance
 from clarify_spark.bias.result import BiasResult
 from clarify_spark.bias.roles import FacetRole, LabelRole, Roles
 from clarify_spark.columns import ColumnProfile
+from clarify_spark.explain.dependence import DependenceResult
 from clarify_spark.explain.result import ShapResult
 from clarify_spark.report.analysis_json import metric, number
 from clarify_spark.report.bias_details import bias_statistics, comparison, intersections, segments
+from clarify_spark.report.dependence_details import partial_dependence
 from clarify_spark.report.shap_details import kernel_shap
 from clarify_spark.udfs.traffic import Traffic
 
@@ -38,18 +40,27 @@ class RunFacts:
     seed: int
 
 
-def document(
-    bias: BiasResult | None, shap: ShapResult | None, warnings: Sequence[str], facts: RunFacts
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Results:
+    """What the analyses found, None for those that were not asked for."""
+
+    bias: BiasResult | None = None
+    shap: ShapResult | None = None
+    curves: DependenceResult | None = None
+
+
+def document(results: Results, warnings: Sequence[str], facts: RunFacts) -> dict[str, Any]:
     """The content of analysis_details.json; what was not asked for is absent."""
+    bias, shap, curves = results.bias, results.shap, results.curves
     return {
         "version": VERSION,
         "warnings": list(warnings),
         **({} if bias is None else _bias(bias)),
         **({} if shap is None else {"kernel_shap": kernel_shap(shap)}),
+        **({} if curves is None else {"partial_dependence": partial_dependence(curves)}),
         "dataset": dict(facts.dataset),
         "model": None if facts.model is None else dict(facts.model),
-        **_model_calls(facts, shap),
+        **_model_calls(facts, results),
         "seed": facts.seed,
         "config_sha256": facts.config_sha256,
         "versions": dict(facts.versions),
@@ -57,9 +68,13 @@ def document(
     }
 
 
-def _model_calls(facts: RunFacts, shap: ShapResult | None) -> dict[str, Any]:
+def _model_calls(facts: RunFacts, results: Results) -> dict[str, Any]:
     """What was sent to an endpoint, for predictions and for explanations; nothing for models in process."""
-    sent = {"predictions": facts.predictions, "kernel_shap": None if shap is None else shap.summary.traffic}
+    sent = {
+        "predictions": facts.predictions,
+        "kernel_shap": None if results.shap is None else results.shap.summary.traffic,
+        "partial_dependence": None if results.curves is None else results.curves.traffic,
+    }
     told = {name: _traffic(traffic) for name, traffic in sent.items() if traffic is not None}
     return {"model_calls": told} if told else {}
 

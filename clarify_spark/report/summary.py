@@ -11,6 +11,7 @@ from clarify_spark.bias.evidence import Evidence, Statistics
 from clarify_spark.bias.metrics import disparate_impact, divide
 from clarify_spark.bias.result import BiasResult
 from clarify_spark.bias.roles import Roles
+from clarify_spark.explain.dependence import DependenceResult, Distribution
 from clarify_spark.explain.result import ShapResult
 from clarify_spark.report.shap_details import coalitions, doubtful, exact, intervals
 from clarify_spark.udfs.quoting import LONGEST, shown
@@ -22,11 +23,16 @@ MOST_FINDINGS = 5
 METHODS = {"mean_abs": "mean |value|", "median": "median value", "mean_sq": "mean squared value"}
 
 
-def lines(bias: BiasResult | None, shap: ShapResult | None) -> list[str]:
-    """Bias: how often facet d and everybody else get a positive outcome. Kernel SHAP: the weightiest features."""
-    found = [] if bias is None else [*_bias(bias), *_verdicts(bias.statistics)]
-    if shap is not None:
-        found += [*([""] if found else []), *_explained(shap)]
+def lines(bias: BiasResult | None, shap: ShapResult | None, curves: DependenceResult | None = None) -> list[str]:
+    """Bias: how often facet d and everybody else get a positive outcome. Explanations: what weighs most."""
+    parts = [
+        [] if bias is None else [*_bias(bias), *_verdicts(bias.statistics)],
+        [] if shap is None else list(_explained(shap)),
+        [] if curves is None else list(_curves(curves)),
+    ]
+    found = list[str]()
+    for part in parts:
+        found += [*([""] if found and part else []), *part]
     return found
 
 
@@ -87,6 +93,23 @@ def _value(shap: ShapResult, output: int, player: np.intp) -> str:
         found += f" ± {summary.coalition_errors[output, player]:.2g} (coalitions)"
     rows = summary.row_errors[output, player]
     return found if np.isnan(rows) else f"{found} ± {rows:.2g} (rows)"
+
+
+def _curves(found: DependenceResult) -> Iterator[str]:
+    """Of each feature from where to where the mean output moves over its grid, or why there is no curve."""
+    rows = f"rows: {found.rows:,}" + ("" if found.rows == found.of_rows else f" of {found.of_rows:,}")
+    yield f"Partial dependence: {rows}, features: {len(found.curves)}, model records: {found.records:,}"
+    for curve in found.curves[:MOST_FEATURES]:
+        if isinstance(curve, Distribution):
+            yield f"    {_printable(curve.name)}: none, {curve.error}"
+            continue
+        ends = (
+            f"{_printable(label)} from {means.min():.4g} to {means.max():.4g}"
+            for label, means in zip(found.labels[:MOST_OUTPUTS], curve.means, strict=False)
+        )
+        yield f"    {_printable(curve.distribution.name)}: mean output {', '.join(ends)}"
+    if len(found.curves) > MOST_FEATURES:
+        yield f"    … ({len(found.curves)} features in all)"
 
 
 def roles(found: Roles) -> Iterator[str]:

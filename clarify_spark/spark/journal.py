@@ -1,4 +1,4 @@
-"""Finished blocks of a run (explanations, predictions), kept beside the results until these are whole.
+"""Finished blocks of a run (explanations, predictions, curves), kept beside the results until these are whole.
 
 A killed run continues from them. A folder holds ``manifest.json`` (the facts that the results follow from) and one
 file per finished range of row keys.
@@ -22,8 +22,8 @@ from clarify_spark.errors import OutputError
 from clarify_spark.spark.storage import Output
 from clarify_spark.udfs.explained import Explained, from_bytes
 
-#: Where the journals of explanations and of predictions are.
-EXPLANATIONS, PREDICTIONS = "explanations_shap/_journal", "_predictions_journal"
+#: Where the journals of explanations, of predictions and of partial dependence are.
+EXPLANATIONS, PREDICTIONS, CURVES = "explanations_shap/_journal", "_predictions_journal", "_pdp_journal"
 MANIFEST = "manifest.json"
 _RANGE = re.compile(r"range-(\d+)-(\d+)\.arrow")
 _MAGIC = b"clarify1"

@@ -144,16 +144,21 @@ def test_outputs_are_called_by_label_headers_if_there_is_another_one_for_each(he
 def test_details_of_bias_alone_say_nothing_of_explanations_and_the_other_way_round(bias_result, shap_result):
     facts = ["dataset", "model", "seed", "config_sha256", "versions", "seconds"]
     bias = ["cautions", "columns", "bias", "model_performance"]
-    assert list(details.document(bias_result, None, (), FACTS)) == ["version", "warnings", *bias, *facts]
-    assert list(details.document(None, shap_result(), (), FACTS)) == ["version", "warnings", "kernel_shap", *facts]
-    both = details.document(bias_result, shap_result(), ("careful",), FACTS)
+    assert list(details.document(details.Results(bias_result), (), FACTS)) == ["version", "warnings", *bias, *facts]
+    assert list(details.document(details.Results(shap=shap_result()), (), FACTS)) == [
+        "version",
+        "warnings",
+        "kernel_shap",
+        *facts,
+    ]
+    both = details.document(details.Results(bias_result, shap_result()), ("careful",), FACTS)
     assert list(both) == ["version", "warnings", *bias, "kernel_shap", *facts]
     assert both["warnings"] == ["careful"]
     assert analysis_json.text(both)
 
 
 def test_details_of_an_exact_run(shap_result):
-    found = details.document(None, shap_result(errors=None), (), FACTS)["kernel_shap"]
+    found = details.document(details.Results(shap=shap_result(errors=None)), (), FACTS)["kernel_shap"]
     assert found["design"]["sampling"] == "exact"
     assert found["design"]["coalitions"] == 6
     assert found["estimator"] == "exact"
@@ -172,7 +177,7 @@ def test_details_of_an_exact_run(shap_result):
 
 
 def test_details_of_a_feature(shap_result):
-    found = details.document(None, shap_result(errors=8.0 / 1.96), (), FACTS)["kernel_shap"]
+    found = details.document(details.Results(shap=shap_result(errors=8.0 / 1.96)), (), FACTS)["kernel_shap"]
     assert [one["label"] for one in found["outputs"]] == ["no", "yes"]
     assert [one["name"] for one in found["outputs"][1]["features"]] == ["age", "income", "zip"]
     age = found["outputs"][1]["features"][0]
@@ -187,7 +192,7 @@ def test_details_of_a_feature(shap_result):
 def test_numbers_that_do_not_exist_are_null(shap_result):
     shap = shap_result(features=tuple("abcdefgh"), samples=100, errors=None)
     one_row = replace(shap, summary=replace(shap.summary, row_errors=np.full((2, 8), np.nan)))
-    found = details.document(None, one_row, (), FACTS)["kernel_shap"]
+    found = details.document(details.Results(shap=one_row), (), FACTS)["kernel_shap"]
     assert found["design"]["sampling"] == "sampled"
     assert found["intervals"].startswith("unknown")
     feature = found["outputs"][0]["features"][0]
@@ -197,24 +202,24 @@ def test_numbers_that_do_not_exist_are_null(shap_result):
 
 def test_details_of_a_sampled_run_name_the_prior_and_whether_intervals_can_be_trusted(shap_result):
     shap = shap_result(features=tuple("abcdefgh"), samples=100)
-    found = details.document(None, shap, (), FACTS)["kernel_shap"]
+    found = details.document(details.Results(shap=shap), (), FACTS)["kernel_shap"]
     assert found["estimator"] == "blup"
     assert found["prior"]["source"] == "default"
     plan = replace(shap.plan, prior=replace(shap.plan.prior, trusted=True, relevance=(1.0,) * 8))
-    trusted = details.document(None, replace(shap, plan=plan), (), FACTS)["kernel_shap"]
+    trusted = details.document(details.Results(shap=replace(shap, plan=plan)), (), FACTS)["kernel_shap"]
     assert "95 of 100" in trusted["intervals"]
     assert trusted["prior"]["relevance"] == [1.0] * 8
     plan = replace(plan, prior=replace(plan.prior, trusted=False))
-    doubtful = details.document(None, replace(shap, plan=plan), (), FACTS)["kernel_shap"]
+    doubtful = details.document(details.Results(shap=replace(shap, plan=plan)), (), FACTS)["kernel_shap"]
     assert doubtful["intervals"].startswith("doubtful")
 
 
 def test_details_of_pair_games_are_exact_where_no_pair_was_left_with_an_error(shap_result):
     shap = shap_result(features=tuple("abcdefgh"), samples=100, errors=0.0)
     pairs = replace(shap, plan=replace(shap.plan, engine="pairwise"))
-    found = details.document(None, pairs, (), FACTS)["kernel_shap"]
+    found = details.document(details.Results(shap=pairs), (), FACTS)["kernel_shap"]
     assert (found["design"]["sampling"], found["estimator"]) == ("exact", "exact")
-    shared = details.document(None, shap, (), FACTS)["kernel_shap"]
+    shared = details.document(details.Results(shap=shap), (), FACTS)["kernel_shap"]
     assert (shared["design"]["sampling"], shared["estimator"]) == ("sampled", "blup")
 
 
