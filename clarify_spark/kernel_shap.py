@@ -15,6 +15,7 @@ from clarify_spark import __version__
 from clarify_spark.config import AnalysisConfig, Shap
 from clarify_spark.errors import ConfigError, DataError, Problem
 from clarify_spark.explain.baseline import Baseline
+from clarify_spark.explain.picked import Picking
 from clarify_spark.explain.plan import block_rows, engine_of, plan_of, records_per_row, settings_of
 from clarify_spark.explain.result import ShapResult
 from clarify_spark.explain.summary import Totals
@@ -31,7 +32,7 @@ from clarify_spark.spark.progress import Progress
 from clarify_spark.spark.sample import typed_sample
 from clarify_spark.spark.storage import Output
 from clarify_spark.udfs.explained import Explained, Probe, probe_from_bytes, to_bytes
-from clarify_spark.udfs.kernel_shap import Background, ShapPlan, ShapSettings
+from clarify_spark.udfs.kernel_shap import Background, ShapPlan, ShapSettings, link
 from clarify_spark.udfs.masking import encoded
 from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.traffic import together
@@ -40,6 +41,8 @@ FOLDER = "explanations_shap"
 CSV, PARQUET, BASELINE = f"{FOLDER}/out.csv", f"{FOLDER}/local.parquet", f"{FOLDER}/baseline.csv"
 #: Rows that the model is probed with before the work is planned.
 PILOT_ROWS = 16
+#: Rows that a report shows.
+SAMPLED_ROWS = 300
 PROBE = "probe.arrow"
 
 
@@ -121,17 +124,27 @@ def explain(job: Job, output: Output) -> Done:
         output.delete(name)
     output.write_bytes(BASELINE, local_values.baseline_csv(job.baseline.rows))
     totals = Totals(job.shap.agg_method, exact=prepared.plan.game.design.exact)
+    picking = _picking(job, prepared.plan)
     pace = Pace(seconds_per_row=prepared.seconds_of_one_core / max(1, prepared.rows))
     with closing(explanations.explain(job.dataset, prepared.plan, journal, job.progress, pace)) as explained:
-        blocks = _added(totals, explained)
+        blocks = _added(totals, picking, explained)
         if not job.shap.save_local_shap_values:
             deque(blocks, maxlen=0)
         else:
             _save(blocks, names, output, prepared.rows, single_file=job.options.single_file)
     summary = totals.summary(_Again(journal))
     traffic = together([prepared.probe.traffic, summary.traffic])
-    result = ShapResult(names.labels, names.features, prepared.plan, job.baseline, replace(summary, traffic=traffic))
-    return Done(result, journal)
+    return Done(
+        ShapResult(
+            labels=names.labels,
+            features=names.features,
+            plan=prepared.plan,
+            baseline=job.baseline,
+            summary=replace(summary, traffic=traffic),
+            picked=picking.picked(),
+        ),
+        journal,
+    )
 
 
 def forecast(job: Job, rows: int) -> Forecast:
@@ -211,6 +224,19 @@ def _names(job: Job, plan: ShapPlan) -> LocalNames:
     return LocalNames(label_keys(job.spec.label_headers, plan.outputs), features, job.dataset.join)
 
 
+def _picking(job: Job, plan: ShapPlan) -> Picking:
+    """Picks the rows that a report shows; what facets they are in is not told."""
+    sample = typed_sample(job.dataset, job.spec, job.seed, SAMPLED_ROWS).iloc[:, list(plan.settings.players)]
+    facets = {
+        resolve_name(facet.name_or_index, job.dataset.facet_names, f"facet[{index}].name_or_index")
+        for index, facet in enumerate(job.config.facet or ())
+    }
+    threshold = job.config.probability_threshold
+    if threshold is not None and plan.settings.link == "logit":
+        threshold = float(link(np.clip([threshold], 0.0, 1.0), "logit")[0])
+    return Picking(sample, frozenset(facets), threshold)
+
+
 # --- what a journal belongs to --------------------------------------------------------------------------------------
 
 
@@ -246,10 +272,11 @@ class _Again:
         return self.journal.explained()
 
 
-def _added(totals: Totals, blocks: Iterator[Explained]) -> Iterator[Explained]:
-    """The blocks, each added to the totals on its way."""
+def _added(totals: Totals, picking: Picking, blocks: Iterator[Explained]) -> Iterator[Explained]:
+    """The blocks, each added to the totals and looked at on its way."""
     for block in blocks:
         totals.add(block)
+        picking.add(block)
         yield block
 
 

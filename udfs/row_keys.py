@@ -7,4 +7,9 @@ FILE_BITS = 40
 
 def told(key: int) -> str:
     """A row by its key, and by its place in the data."""
-    return f"row key {key} (record {key % 2**FILE_BITS + 1:,} of file {(key >> FILE_BITS) + 1:,})"
+    return f"row key {key} ({place(key)})"
+
+
+def place(key: int) -> str:
+    """Where a row is in the data."""
+    return f"record {key % 2**FILE_BITS + 1:,} of file {(key >> FILE_BITS) + 1:,}"

@@ -9,15 +9,20 @@ from clarify_spark.explain.summary import Summary
 
 if TYPE_CHECKING:
     from clarify_spark.explain.baseline import Baseline
+    from clarify_spark.explain.picked import Picked
     from clarify_spark.udfs.shap_plan import ShapPlan
 
 
 @dataclass(frozen=True, eq=False)
 class ShapResult:
-    """The result of Kernel SHAP in one run: names of the D outputs, of the K explained features, and their numbers."""
+    """The result of Kernel SHAP in one run: names of the D outputs, of the K explained features, and their numbers.
+
+    ``picked``: the rows that a report shows.
+    """
 
     labels: tuple[str, ...]
     features: tuple[str, ...]
     plan: ShapPlan
     baseline: Baseline
     summary: Summary
+    picked: Picked | None = None

@@ -7,9 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clarify_spark.explain.picked import Pick, Picked
 from clarify_spark.explain.result import ShapResult
 from clarify_spark.redaction import without_secrets
 from clarify_spark.report.analysis_json import finite, number
+from clarify_spark.udfs.row_keys import place
+
+#: Features and outputs of which sampled rows are told.
+MOST_FEATURES, MOST_OUTPUTS = 20, 5
 
 
 def kernel_shap(shap: ShapResult) -> dict[str, Any]:
@@ -32,6 +37,8 @@ def kernel_shap(shap: ShapResult) -> dict[str, Any]:
         "largest_residual": number(float(summary.largest_residuals.max())),
         "baseline": _baseline(shap),
         "outputs": [_output(shap, output) for output in range(len(shap.labels))],
+        "sampled_rows": None if shap.picked is None else _sampled(shap, shap.picked),
+        "local": None if shap.picked is None else [_local(shap, pick) for pick in shap.picked.picks],
     }
     return {key: value for key, value in found.items() if value is not None}
 
@@ -147,3 +154,37 @@ def _feature(shap: ShapResult, output: int, player: int) -> dict[str, Any]:
         "mean": at(summary.means),
         "sign_certain_share": at(summary.certain),
     }
+
+
+def _sampled(shap: ShapResult, picked: Picked) -> dict[str, Any]:
+    """Six digits of the values of some rows for the weightiest features, for drawing."""
+    outputs = []
+    for output, label in enumerate(shap.labels[:MOST_OUTPUTS]):
+        weightiest = np.argsort(-np.abs(shap.summary.values[output]), kind="stable")[:MOST_FEATURES]
+        outputs.append(
+            {
+                "label": label,
+                "features": [shap.features[player] for player in weightiest],
+                "values": [[_six(row.values[output, player]) for player in weightiest] for row in picked.rows],
+                "ranks": [[_six(rank) for rank in ranks[weightiest]] for ranks in picked.ranks],
+            }
+        )
+    return {"rows": [place(row.key) for row in picked.rows], "outputs": outputs}
+
+
+def _local(shap: ShapResult, pick: Pick) -> dict[str, Any]:
+    """One row with all of its values, in the order of the features."""
+    row, output = pick.row, pick.output
+    return {
+        "row": place(row.key),
+        "why": pick.why,
+        "output": shap.labels[output],
+        "base_value": number(float(row.base[output])),
+        "prediction": number(float(row.prediction[output])),
+        "values": [number(float(value)) for value in row.values[output]],
+        "residual": number(float(row.residual[output])),
+    }
+
+
+def _six(value: float) -> float | str | None:
+    return finite(float(f"{value:.6g}"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 from pyspark.sql import functions as sf
 
@@ -23,9 +24,10 @@ def sampled(dataset: Dataset, spec: PredictorSpec, seed: int, rows: int) -> Data
 
 
 def typed_sample(dataset: Dataset, spec: PredictorSpec, seed: int, rows: int) -> pd.DataFrame:
-    """The same rows on the driver, in the order of their hashes, as a model gets them."""
+    """The same rows on the driver by row key, in the order of their hashes, as a model gets them."""
     columns = columns_of(sampled(dataset, spec, seed, rows))
-    values = pd.DataFrame({name: columns[name] for name in feature_ids(dataset, spec)})
+    keys = pd.Index(np.array(columns["row_key"], np.int64))
+    values = pd.DataFrame({name: columns[name] for name in feature_ids(dataset, spec)}).set_index(keys)
     return typed(values, spec.feature_names, spec.feature_kinds)
 
 
