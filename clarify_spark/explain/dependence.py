@@ -72,8 +72,8 @@ def centres(low: float, high: float, resolution: int) -> tuple[float, ...]:
     """The middles of ``resolution`` buckets of the same width between the smallest and the largest value."""
     if low == high:
         return (low,)
-    width = high / resolution - low / resolution
-    return tuple(float(low + (bucket + 0.5) * width) for bucket in range(resolution))
+    shares = ((bucket + 0.5) / resolution for bucket in range(resolution))
+    return tuple(float(low * (1 - share) + high * share) for share in shares)
 
 
 @dataclass(frozen=True)

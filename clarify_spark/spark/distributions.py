@@ -71,11 +71,10 @@ def _cell(column: Column, one: Range, resolution: int) -> Expression:
     value = _value(column)
     if one.data_type == "categorical" or one.low is None or one.high is None:
         return value
-    if one.low == one.high:
-        return sf.when(value.isNotNull(), sf.lit("0"))
     width = one.high / resolution - one.low / resolution
-    bucket = sf.floor((value - sf.lit(one.low)) / sf.lit(width)).cast("bigint")
-    return sf.least(sf.greatest(bucket, sf.lit(0).cast("bigint")), sf.lit(resolution - 1).cast("bigint")).cast("string")
+    bucket = sf.floor((value - sf.lit(one.low)) / sf.lit(width)) if width else sf.lit(0)
+    inside = sf.least(sf.greatest(bucket.cast("bigint"), sf.lit(0)), sf.lit(resolution - 1))
+    return sf.when(value.isNotNull(), inside.cast("string"))  # least and greatest pass over nulls
 
 
 def _distribution(one: Range, counted: dict[str, int], resolution: int) -> Distribution:

@@ -180,10 +180,11 @@ def test_all_problems_of_a_config_are_told_at_once_and_end_with_2(analyze, confi
 
 
 def test_an_analysis_of_a_later_release_is_refused_by_name(analyze, config, csv):
-    config["methods"]["pdp"] = {"features": ["obrat"], "grid_resolution": 5}
+    config["methods"]["asymmetric_shapley_value"] = {"direction": "chronological", "granularity": "timewise"}
+    config["time_series_data_config"] = {"target_time_series": "obrat", "item_id": "male", "timestamp": "unem"}
     ran = analyze(config, csv)
     assert ran.code == 2
-    assert "methods.pdp" in ran.err
+    assert "methods.asymmetric_shapley_value" in ran.err
     assert "not supported yet" in ran.err
 
 
@@ -328,12 +329,12 @@ def test_validate_accepts_what_can_only_mean_one_thing_unless_strict(tmp_path, c
 def test_validate_accepts_a_config_that_only_a_later_release_or_a_model_can_run(tmp_path, config, capfd):
     path = tmp_path / "config.json"
     del config["predicted_label"]
-    config["methods"] |= {"shap": {}, "pdp": {"grid_resolution": 5}}
+    config["methods"] |= {"shap": {"text_config": {"granularity": "token", "language": "english"}}}
     path.write_text(json.dumps(config))
     assert main(["validate", str(path)]) == 0
     out = capfd.readouterr().out
     assert "warning: cannot run as it is: predictor: found no such key" in out
-    assert "warning: cannot run as it is: methods.pdp" in out
+    assert "warning: cannot run as it is: methods.shap.text_config" in out
 
 
 def test_schema_prints_a_json_schema(capfd):

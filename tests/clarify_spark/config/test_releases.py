@@ -26,7 +26,6 @@ def refused(**keys):
             {"methods": {"shap": {"text_config": {"granularity": "token", "language": "en"}}}},
             "methods.shap.text_config",
         ),
-        ({"methods": {"pdp": {"grid_resolution": 5}}}, "methods.pdp"),
         (
             {"methods": {"asymmetric_shapley_value": {"direction": "chronological", "granularity": "timewise"}}},
             "methods.asymmetric_shapley_value",
