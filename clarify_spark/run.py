@@ -42,6 +42,7 @@ class Run:
     options: Options
     output: Output
     progress: Progress
+    data_uri: str
     dataset: Dataset
 
     @property

@@ -24,7 +24,6 @@ ENDPOINT_KEYS = (
     "accelerator_type",
     "custom_attributes",
 )
-REPORT = "methods.report: the report files are not written yet by this version; analysis.json is"
 
 
 def unsupported(config: AnalysisConfig) -> tuple[Problem, ...]:
@@ -57,8 +56,6 @@ def later(config: AnalysisConfig) -> tuple[str, ...]:
 
 
 def _without_effect(config: AnalysisConfig) -> Iterator[str]:
-    if config.methods.report is not None:
-        yield REPORT
     if config.features is not None and config.dataset_type in ("text/csv", "application/x-parquet"):
         yield f"features: not used with the dataset_type {config.dataset_type}; the columns are the features"
     if not bias_methods(config):

@@ -38,6 +38,9 @@ class RunFacts:
     versions: Mapping[str, str]
     config_sha256: str
     seed: int
+    finished: str | None = None
+    command: str | None = None
+    report: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,13 @@ def document(results: Results, warnings: Sequence[str], facts: RunFacts) -> dict
         "config_sha256": facts.config_sha256,
         "versions": dict(facts.versions),
         "seconds": dict(facts.seconds),
+        **_for_the_report(facts),
     }
+
+
+def _for_the_report(facts: RunFacts) -> dict[str, Any]:
+    told = {"finished": facts.finished, "command": facts.command, "report": facts.report}
+    return {name: value if isinstance(value, str) else dict(value) for name, value in told.items() if value is not None}
 
 
 def _model_calls(facts: RunFacts, results: Results) -> dict[str, Any]:

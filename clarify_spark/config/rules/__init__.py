@@ -1,7 +1,7 @@
 """What a config that keeps to the schema still lacks, or says twice, for the methods it asks for."""
 
 from clarify_spark.config.models import AnalysisConfig
-from clarify_spark.config.rules import bias, columns, data, explanations, prediction, statistics, time_series
+from clarify_spark.config.rules import bias, columns, data, explanations, prediction, report, statistics, time_series
 from clarify_spark.errors import Problem
 
 RULES = (
@@ -11,6 +11,7 @@ RULES = (
     *statistics.RULES,
     *prediction.RULES,
     *explanations.RULES,
+    *report.RULES,
     *time_series.RULES,
 )
 

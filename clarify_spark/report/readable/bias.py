@@ -1,0 +1,377 @@
+"""The bias part of a report: groups, metrics, charts of intervals, intersections, segments, model performance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from clarify_spark.report.readable import charts
+from clarify_spark.report.readable.blocks import Block, Cell, Figure, Mark, Number, Paragraph, Section, Table, section
+from clarify_spark.report.readable.charts import Estimate, key_of
+from clarify_spark.report.readable.meanings import DIFFERENCES, METRICS
+from clarify_spark.report.readable.words import as_float, number, plain, range_of, rounded, share
+
+Document = Mapping[str, Any]
+#: Groups of a facet with their own tables; a report of more would be read by nobody.
+MOST_GROUPS = 20
+#: Lines of one chart, and of a list of what was left out.
+MOST_LINES, MOST_LEFT_OUT = 40, 20
+ALL_OTHERS = "all other rows"
+STAGES = {"pre_training": "before training (labels)", "post_training": "after training (predictions)"}
+
+
+def comparisons(details: Document) -> Iterator[Document]:
+    """Every comparison of the details that has metrics: facet entries, cells of intersections, segments."""
+    bias = details.get("bias", {})
+    for entries in bias.get("facets", {}).values():
+        yield from entries
+    for crossed in bias.get("facet_intersections", []):
+        for cell in crossed["cells"]:
+            yield cell["against_all_others"]
+            yield {"metrics": cell.get("against_best_cell", [])}
+    for one in bias.get("segments", []):
+        for segment in one["segments"]:
+            for entries in segment["facets"].values():
+                yield from entries
+
+
+def bias_sections(analysis: Document, details: Document) -> Iterator[Section | None]:
+    """The sections about bias; none without a bias analysis."""
+    bias = details.get("bias")
+    if not bias:
+        return
+    yield section("Groups", [*_groups(bias)])
+    yield section("Bias metrics", [*_metrics(analysis, bias)])
+    yield section("Intersections of facets", [*_intersections(bias)])
+    yield section("Segments", [*_segments(bias)])
+    yield section("Model performance", [*_performance(details)])
+
+
+# --- groups ---------------------------------------------------------------------------------------------------------
+
+
+def _groups(bias: Document) -> Iterator[Block]:
+    for name, entries in bias["facets"].items():
+        shown = _worst(entries)
+        known = [entry for entry in shown if _has_predictions(entry)]
+        titles = ["Group", "Rows", "Positive labels", *(["Positive predictions"] if known else [])]
+        rows = tuple(_group_row(entry, "d", bool(known)) for entry in shown)
+        if len(entries) == 1:
+            rows += (_group_row(shown[0], "a", bool(known)),)
+        yield Table(f"Groups of {plain(name)}", tuple(titles), rows)
+        if len(entries) > len(shown):
+            yield _left_to_files(len(entries), len(shown))
+        yield _distribution(name, shown, bool(known))
+
+
+def _left_to_files(all_of_them: int, shown: int) -> Paragraph:
+    return Paragraph(
+        f"Of {all_of_them:,} groups the {shown} with the clearest differences are shown; "
+        "analysis.json and analysis_details.json have all.",
+        note=True,
+    )
+
+
+def _worst(entries: Sequence[Document]) -> list[Document]:
+    """At most MOST_GROUPS entries in their order: those with metrics outside bounds, then the surest differences."""
+    if len(entries) <= MOST_GROUPS:
+        return list(entries)
+
+    def surest(place: int) -> tuple[int, float]:
+        metrics = entries[place]["metrics"]
+        outside = sum(metric.get("verdict") == "outside_bounds" for metric in metrics)
+        return -outside, min((metric["test"]["p_value"] for metric in metrics if "test" in metric), default=1.0)
+
+    chosen = sorted(range(len(entries)), key=surest)[:MOST_GROUPS]
+    return [entries[place] for place in sorted(chosen)]
+
+
+def _has_predictions(comparison: Document) -> bool:
+    return any("prediction_positive" in cell for cell in comparison["counts"])
+
+
+def _sum(comparison: Document, facet: str = "d", **wanted: bool) -> float:
+    """Rows (or their weight) of the cells that are as wanted."""
+    return sum(
+        float(cell.get("weight", cell["rows"]))
+        for cell in comparison["counts"]
+        if cell["facet"] == facet and all(cell.get(key) == value for key, value in wanted.items())
+    )
+
+
+def _group_row(entry: Document, facet: str, predictions: bool) -> tuple[Cell, ...]:
+    """The entry's own rows ("d") or all others ("a")."""
+    rows, everyone = _sum(entry, facet), _sum(entry) + _sum(entry, "a")
+    name = plain(entry["value_or_threshold"]) if facet == "d" else ALL_OTHERS
+    found: list[Cell] = [name, share(rows, everyone), share(_sum(entry, facet, label_positive=True), rows)]
+    if predictions:
+        found.append(share(_sum(entry, facet, prediction_positive=True), rows))
+    return tuple(found)
+
+
+def _distribution(name: str, entries: Sequence[Document], predictions: bool) -> Figure:
+    sides = [(entry, "d") for entry in entries] + ([(entries[0], "a")] if len(entries) == 1 else [])
+    labels = [plain(entry["value_or_threshold"]) if side == "d" else ALL_OTHERS for entry, side in sides]
+    parts = [("positive labels", [_part(*one, label_positive=True) for one in sides])]
+    if predictions:
+        parts.append(("positive predictions", [_part(*one, prediction_positive=True) for one in sides]))
+    columns = ("Group", *(part for part, _ in parts))
+    rows = tuple((label, *(f"{values[place]:.1%}" for _, values in parts)) for place, label in enumerate(labels))
+    title = f"How often each group of {plain(name)} has a positive outcome"
+    return Figure(
+        title,
+        f"Bars for each group: {', '.join(part for part, _ in parts)}, in percent of its rows.",
+        charts.shares(labels, parts, key_of("shares", name)),
+        Table(title, columns, rows, folded=True),
+    )
+
+
+def _part(entry: Document, facet: str, **wanted: bool) -> float:
+    rows = _sum(entry, facet)
+    return _sum(entry, facet, **wanted) / rows if rows else 0.0
+
+
+# --- metrics --------------------------------------------------------------------------------------------------------
+
+
+def _metrics(analysis: Document, bias: Document) -> Iterator[Block]:
+    errors = _errors(analysis)
+    for name, entries in bias["facets"].items():
+        shown = _worst(entries)
+        blocks: list[Block] = []
+        chart = _forest(name, shown)
+        if chart is not None:
+            blocks.append(chart)
+        for entry in shown:
+            blocks.append(_metric_table(name, entry, errors.get((name, entry["value_or_threshold"]), {})))
+        if len(entries) > len(shown):
+            blocks.append(_left_to_files(len(entries), len(shown)))
+        yield Section(f"Facet {plain(name)}", tuple(blocks))
+
+
+def _errors(analysis: Document) -> dict[tuple[str, str], dict[tuple[str, str], str]]:
+    """Why metrics have no value: by facet and entry, then by stage and metric."""
+    found: dict[tuple[str, str], dict[tuple[str, str], str]] = {}
+    for stage in STAGES:
+        for name, entries in analysis.get(f"{stage}_bias_metrics", {}).get("facets", {}).items():
+            for entry in entries:
+                of_entry = found.setdefault((name, entry["value_or_threshold"]), {})
+                of_entry |= {(stage, one["name"]): one["error"] for one in entry["metrics"] if "error" in one}
+    return found
+
+
+def _metric_table(name: str, entry: Document, errors: Mapping[tuple[str, str], str]) -> Table:
+    bounded = any("verdict" in metric for metric in entry["metrics"])
+    rows = []
+    for metric in entry["metrics"]:
+        error = errors.get((metric["stage"], metric["name"]))
+        value = f"undefined: {plain(error)}" if error else number(metric["value"])
+        rows.append((
+            metric["name"], _meaning(metric["name"]), _ideal(metric["name"]), value, *_sureness(metric, bounded)
+        ))  # fmt: skip
+    titles = ("Metric", "What it is", "Ideal", "Value", "Interval", "Adjusted p-value")
+    return Table(
+        f"{plain(name)} = {plain(entry['value_or_threshold'])} against all other rows",
+        titles + (("Bounds", "Verdict") if bounded else ()),
+        tuple(rows),
+    )
+
+
+def _meaning(metric: str) -> str:
+    return METRICS.get(metric, (metric, "0"))[0]
+
+
+def _ideal(metric: str) -> str:
+    return METRICS.get(metric, (metric, "0"))[1]
+
+
+def _sureness(metric: Document, bounded: bool) -> tuple[Cell, ...]:
+    test = metric.get("test")
+    interval = range_of(metric.get("interval"))
+    if "interval" not in metric and metric.get("reason"):
+        interval = f"none: {plain(metric['reason'])}"
+    found: list[Cell] = [interval, "–" if test is None else _p_value(test["holm"])]
+    if bounded:
+        found += [_bounds(metric.get("bounds")), Mark(metric["verdict"]) if "verdict" in metric else "–"]
+    return tuple(found)
+
+
+def _p_value(value: float) -> Number:
+    return Number("< 0.001" if value < 0.001 else f"{value:.3f}", value)
+
+
+def _bounds(bounds: Document | None) -> str:
+    if not bounds:
+        return "–"
+    low, high = (rounded(bounds[end]) if end in bounds else None for end in ("min", "max"))
+    if low is None:
+        return f"at most {high}"
+    return f"at least {low}" if high is None else f"{low} to {high}"
+
+
+def _forest(name: str, entries: Sequence[Document]) -> Figure | None:
+    """Differences with their intervals: all such metrics of few groups, the first two of many."""
+    present = {metric["name"] for entry in entries for metric in entry["metrics"]}
+    chosen = [metric for metric in DIFFERENCES if metric in present]
+    if len(entries) * len(chosen) > MOST_LINES:
+        chosen = chosen[: max(1, MOST_LINES // len(entries))]
+    lines: list[Estimate] = []
+    rows: list[tuple[Cell, ...]] = []
+    for entry in entries:
+        found = {metric["name"]: metric for metric in entry["metrics"]}
+        for metric in (found[one] for one in chosen if one in found):
+            value = as_float(metric["value"])
+            interval = metric.get("interval") or {}
+            low, high = as_float(interval.get("low")), as_float(interval.get("high"))
+            group = plain(entry["value_or_threshold"])
+            if math.isfinite(value):
+                lines.append(Estimate(f"{group}: {metric['name']}", value, low, high, metric.get("verdict", "o")))
+                rows.append((f"{group}: {metric['name']}", number(metric["value"]), range_of(metric.get("interval"))))
+    if not lines:
+        return None
+    title = f"Differences between each group of {plain(name)} and all others, with intervals"
+    return Figure(
+        title,
+        "For each group and metric a dot at the difference and a line over its interval; the broken line at 0 is no "
+        "difference. A triangle is outside its bounds, a ring has not enough data.",
+        charts.forest(
+            lines, 0.0, "difference (right of 0: the group has less than all others)", key_of("forest", name)
+        ),
+        Table(title, ("Group and metric", "Value", "Interval"), tuple(rows), folded=True),
+    )
+
+
+# --- intersections and segments -------------------------------------------------------------------------------------
+
+
+def _intersections(bias: Document) -> Iterator[Block]:
+    for crossed in bias.get("facet_intersections", []):
+        facets = " × ".join(plain(facet) for facet in crossed["facets"])
+        cells = sorted(crossed["cells"], key=lambda cell: -cell["rows"])
+        shown = cells[:MOST_LINES]
+        metrics = _first_metrics([cell["against_all_others"] for cell in shown])
+        rows = tuple(
+            (
+                " and ".join(plain(value) for value in cell["cell"].values()),
+                number(cell["rows"]),
+                *(_value_and_interval(cell["against_all_others"], metric) for metric in metrics),
+            )
+            for cell in shown
+        )
+        if rows:
+            yield Table(f"{facets}: each cell against all other rows", ("Cell", "Rows", *metrics), rows)
+        if len(cells) > len(shown):
+            yield Paragraph(f"The {len(shown)} largest of {len(cells):,} cells are shown.", note=True)
+        left = crossed["left_out"]
+        if left:
+            yield _left_out(f"Cells of {facets} that are left out", left, crossed["min_cell_size"])
+
+
+def _left_out(caption: str, left: Sequence[Document], min_cell_size: int) -> Table:
+    rows = tuple(
+        (" and ".join(plain(value) for value in one["cell"].values()), plain(one["reason"]))
+        for one in left[:MOST_LEFT_OUT]
+    )
+    more = f"; {len(left):,} in all" if len(left) > len(rows) else ""
+    return Table(f"{caption} (smallest cell shown: {min_cell_size} rows{more})", ("Cell", "Why"), rows, folded=True)
+
+
+def _first_metrics(comparisons_: Sequence[Document]) -> list[str]:
+    """The metrics of difference that fit beside each other."""
+    present = {metric["name"] for one in comparisons_ for metric in one["metrics"]}
+    return [name for name in ("DPL", "DPPL", "DI", "AD", "RD") if name in present][:4]
+
+
+def _value_and_interval(comparison: Document, name: str) -> str:
+    metric = next((one for one in comparison["metrics"] if one["name"] == name), None)
+    if metric is None or metric["value"] is None:
+        return "–"
+    value = number(metric["value"], 3)
+    told = value if isinstance(value, str) else value.text
+    mark = f" {Mark(metric['verdict']).text}" if "verdict" in metric else ""
+    return f"{told} ({range_of(metric.get('interval'))}){mark}"
+
+
+def _segments(bias: Document) -> Iterator[Block]:
+    for one in bias.get("segments", []):
+        found = [
+            (segment, facet, entry)
+            for segment in one["segments"]
+            if segment["rows"]
+            for facet, entries in segment["facets"].items()
+            for entry in entries
+        ]
+        metrics = _first_metrics([entry for _, _, entry in found])
+        rows = tuple(
+            (
+                f"{plain(segment['segment'])} ({segment['rows']:,} rows)",
+                f"{plain(facet)} = {plain(entry['value_or_threshold'])}",
+                *(_value_and_interval(entry, metric) for metric in metrics),
+            )
+            for segment, facet, entry in found[:MOST_LINES]
+        )
+        if rows:
+            yield Table(f"Segments of {plain(one['column'])}", ("Segment", "Group", *metrics), rows)
+        empty = [plain(segment["segment"]) for segment in one["segments"] if not segment["rows"]]
+        if empty:
+            yield Paragraph(f"No row is in: {', '.join(empty)}.", note=True)
+        if len(found) > len(rows):
+            yield Paragraph(f"The first {len(rows)} of {len(found):,} comparisons are shown.", note=True)
+        if one["left_out"]:
+            left = [
+                {
+                    "cell": {"segment": left["segment"], "group": f"{left['facet']} = {left['value_or_threshold']}"},
+                    "reason": left["reason"],
+                }
+                for left in one["left_out"]
+            ]
+            yield _left_out(f"Left out of segments of {plain(one['column'])}", left, one["min_cell_size"])
+
+
+# --- model performance ----------------------------------------------------------------------------------------------
+
+
+def _performance(details: Document) -> Iterator[Block]:
+    found = details.get("model_performance")
+    if not found:
+        return
+    rows = tuple(
+        (plain(metric["name"]), plain(metric["description"]), number(metric["value"]))
+        for metric in found["model_performance_metrics"]
+    )
+    yield Table("Over all rows", ("Measure", "What it is", "Value"), rows)
+    confusion = found.get("confusion_matrix")
+    if confusion and len(confusion) <= MOST_GROUPS:
+        classes = list(dict.fromkeys([*confusion, *(name for row in confusion.values() for name in row)]))
+        yield Table(
+            "Rows by true class and predicted class",
+            ("True class", *(f"predicted {plain(name)}" for name in classes)),
+            tuple((plain(true), *(number(row.get(name, 0.0)) for name in classes)) for true, row in confusion.items()),
+        )
+    for name, entries in details["bias"]["facets"].items():
+        groups = tuple(_errors_of_group(entry) for entry in _worst(entries) if _has_predictions(entry))
+        if groups:
+            titles = (
+                "Group",
+                "True positives",
+                "False positives",
+                "False negatives",
+                "True negatives",
+                "Positive labels found",
+                "Right predictions",
+            )
+            yield Table(f"Right and wrong predictions of the groups of {plain(name)}", titles, groups)
+
+
+def _errors_of_group(entry: Document) -> tuple[Cell, ...]:
+    tp, fp, fn, tn = (
+        _sum(entry, label_positive=label, prediction_positive=predicted)
+        for label, predicted in ((True, True), (False, True), (True, False), (False, False))
+    )
+    return (
+        plain(entry["value_or_threshold"]),
+        *(number(int(cell) if float(cell).is_integer() else cell) for cell in (tp, fp, fn, tn)),
+        share(tp, tp + fn),
+        share(tp + tn, tp + fp + fn + tn),
+    )

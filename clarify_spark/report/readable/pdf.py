@@ -1,0 +1,84 @@
+"""A report as a tagged PDF by Typst: the text reaches it as data, never as markup."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from clarify_spark.report.readable.blocks import (
+    Bullets,
+    Cell,
+    Facts,
+    Figure,
+    Findings,
+    Mark,
+    Paragraph,
+    Report,
+    Section,
+    Table,
+    text_of,
+)
+from clarify_spark.report.readable.charts import standalone
+
+
+def pdf(report: Report) -> bytes:
+    """The document; needs the package typst, ModuleNotFoundError where it is missing."""
+    import matplotlib
+    import typst
+
+    with TemporaryDirectory() as folder:
+        charts: list[str] = []
+        content = {
+            "title": report.title,
+            "verdict": report.verdict,
+            "header": _block(report.header, charts),
+            "sections": [_block(section, charts) for section in report.sections],
+        }
+        place = Path(folder)
+        (place / "report.json").write_text(json.dumps(content), encoding="utf-8")
+        for number, chart in enumerate(charts):
+            (place / f"chart-{number}.svg").write_text(chart, encoding="utf-8")
+        template = files("clarify_spark.report.readable").joinpath("templates", "report.typ").read_text("utf-8")
+        (place / "report.typ").write_text(template, encoding="utf-8")
+        # The letters of the charts, the same on every machine.
+        fonts = [str(Path(matplotlib.get_data_path()) / "fonts" / "ttf")]
+        made = typst.compile(
+            str(place / "report.typ"),
+            root=folder,
+            font_paths=fonts,
+            ignore_system_fonts=True,
+            format="pdf",
+            pdf_standards=["ua-1"],
+            timestamp=0,
+        )
+    return bytes(made)
+
+
+def _block(block: Any, charts: list[str]) -> dict[str, Any]:
+    """The block as JSON; charts are collected and told by their numbers."""
+    if isinstance(block, Section):
+        return {"kind": "section", "title": block.title, "blocks": [_block(one, charts) for one in block.blocks]}
+    if isinstance(block, Paragraph):
+        return {"kind": "paragraph", "text": block.text, "note": block.note}
+    if isinstance(block, Findings):
+        items = [{"text": one.text, "mark": None if one.mark is None else _cell(one.mark)} for one in block.items]
+        return {"kind": "findings", "items": items}
+    if isinstance(block, Bullets):
+        return {"kind": "bullets", "items": list(block.items)}
+    if isinstance(block, Facts):
+        return {"kind": "facts", "pairs": [[name, _cell(cell)] for name, cell in block.pairs]}
+    if isinstance(block, Table):
+        rows = [[_cell(cell) for cell in row] for row in block.rows]
+        return {"kind": "table", "caption": block.caption, "columns": list(block.columns), "rows": rows}
+    if isinstance(block, Figure):
+        charts.append(standalone(block.svg))
+        told = {"kind": "figure", "caption": block.caption, "alt": block.alt, "chart": len(charts) - 1}
+        return {**told, "table": _block(block.table, charts)}
+    raise TypeError(type(block).__name__)
+
+
+def _cell(cell: Cell) -> dict[str, Any]:
+    return {"text": text_of(cell), "verdict": cell.verdict if isinstance(cell, Mark) else None}
