@@ -260,7 +260,7 @@ def _intersections(bias: Document) -> Iterator[Block]:
             for cell in shown
         )
         if rows:
-            yield Table(f"{facets}: each cell against all other rows", ("Cell", "Rows", *metrics), rows)
+            yield Table(f"{facets}: each cell compared with all others", ("Cell", "Rows", *metrics), rows)
         if len(cells) > len(shown):
             yield Paragraph(f"The {len(shown)} largest of {len(cells):,} cells are shown.", note=True)
         left = crossed["left_out"]

@@ -23,9 +23,15 @@ BLUE, ORANGE, GREY = "#2b7bba", "#d9660a", "#808080"
 #: What becomes the colour of the text around a chart.
 INK = "#010203"
 WIDTH = 8.6
+#: Of what is drawn as a picture.
+DOTS_PER_INCH = 150
 #: Dots that are drawn one by one; more become one picture.
 MOST_DOTS = 1000
 _ID = re.compile(r'\bid="([^"]+)"')
+#: Places of lines and letters, of which a tenth of a point is enough, and what says nothing.
+_PLACES, _DIGITS = re.compile(r'\b(?:d|x|y)="[^"]*"'), re.compile(r"(\.\d)\d+")
+_NOTHING = re.compile(r"(?<=\n)\s+| transform=\"rotate\(-0 [^\"]*\)\"|<metadata>.*?</metadata>", re.DOTALL)
+_FONT = "font-family: 'DejaVu Sans', sans-serif; "
 _REFERENCE = re.compile(r'(url\(#|href="#)([^)"]+)')
 
 
@@ -83,13 +89,17 @@ def _canvas(height: float, key: str, **grid: Any) -> Iterator[tuple[Canvas, Any]
 def _svg(figure: Canvas, key: str) -> str:
     """The drawing as an element for a page that has others: ids are its own, or gone where nothing refers to them."""
     out = io.StringIO()
-    figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    figure.savefig(
+        out, format="svg", dpi=DOTS_PER_INCH, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
+    )
     text = out.getvalue()
     text = text[text.index("<svg") :].replace(INK, "currentColor")
+    text = text.replace(_FONT, "").replace("<svg ", '<svg font-family="DejaVu Sans, sans-serif" ', 1)
     referred = {match[2] for match in _REFERENCE.finditer(text)}
     text = _ID.sub(lambda match: f'id="{key}-{match[1]}"' if match[1] in referred else "", text)
     text = _REFERENCE.sub(lambda match: f"{match[1]}{key}-{match[2]}", text)
-    return re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL).strip()
+    text = _NOTHING.sub("", text).strip()
+    return _PLACES.sub(lambda match: _DIGITS.sub(r"\1", match[0]), text)
 
 
 def forest(estimates: Sequence[Estimate], ideal: float, label: str, key: str, bounds: Any = None) -> str:
@@ -161,19 +171,16 @@ def beeswarm(names: Sequence[str], values: np.ndarray, ranks: np.ndarray, key: s
     colours = LinearSegmentedColormap.from_list("blue to orange", [BLUE, "#b9b9b9", ORANGE])
     with _canvas(1.1 + 0.3 * len(names), key) as (figure, axes):
         axes.axvline(0, color=GREY, linewidth=1, zorder=0)
-        for position, place in enumerate(np.arange(len(names))[::-1]):
-            at = values[:, position]
-            known = np.isfinite(ranks[:, position])
-            heights = place + _spread(at)
-            whole = values.size > MOST_DOTS
-            axes.scatter(at[~known], heights[~known], s=8, color=GREY, linewidths=0, rasterized=whole)
-            axes.scatter(
-                at[known], heights[known], s=8, c=colours(ranks[known, position]), linewidths=0, rasterized=whole
-            )
+        places = np.arange(len(names))[::-1]
+        heights = np.column_stack([place + _spread(at) for place, at in zip(places, values.T, strict=True)])
+        known = np.isfinite(ranks)
+        as_picture = values.size > MOST_DOTS  # of few colours, which make a small file
+        dots = {"s": 8, "linewidths": 0, "rasterized": as_picture, "antialiased": not as_picture}
+        axes.scatter(values[~known], heights[~known], color=GREY, **dots)
+        axes.scatter(values[known], heights[known], c=colours(np.round(8 * ranks[known]) / 8), **dots)
         axes.set_yticks(np.arange(len(names))[::-1], [shortened(name) for name in names])
         axes.tick_params(axis="y", length=0)
         axes.set_xlabel("SHAP value (left: lowers the output, right: raises it)")
-        figure.set_dpi(150)
         return _svg(figure, key)
 
 
@@ -230,8 +237,10 @@ def dependence(one: Dependence, key: str) -> str:
     numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in one.values)
     with _canvas(3.6, key, nrows=2, sharex=True, height_ratios=(4, 1)) as (figure, (axes, below)):
         places = np.array(one.values, float) if numeric else np.arange(len(one.values), dtype=float)
-        for curve in one.individual:
-            axes.plot(places, curve, color=GREY, linewidth=0.5, alpha=0.5)
+        # One path for all curves, with gaps between them.
+        gaps = np.full((len(one.individual), 1), np.nan)
+        across = np.tile(np.append(places, np.nan), len(one.individual))
+        axes.plot(across, np.hstack([one.individual, gaps]).ravel(), color=GREY, linewidth=0.5, alpha=0.6)
         high, low = one.means + 1.96 * one.errors, one.means - 1.96 * one.errors
         if numeric and len(places) > 1:
             axes.fill_between(places, low, high, color=BLUE, alpha=0.3, linewidth=0)
