@@ -6,10 +6,11 @@
 # make bench-predict   requests to a service against a bare loop, models against their own predict
 # make bench-pair-games   pair games against the shared design and against shap
 # make bench-coverage   how often intervals of bias metrics hold the truth; make bench-statistics   what they take
+# make bench-pdp   partial dependence against scikit-learn, and the report
 VENV ?= .venv
 CONSTRAINTS ?= conf/constraints/spark4.txt
 BIN := $(VENV)/bin
-.PHONY: help venv java demo test check lint bench-bias bench-shap bench-shap-accuracy bench-pair-games bench-predict bench-coverage bench-statistics clean
+.PHONY: help venv java demo test check lint bench-bias bench-shap bench-shap-accuracy bench-pair-games bench-predict bench-coverage bench-statistics bench-pdp clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -56,6 +57,9 @@ bench-predict: venv
 
 bench-coverage: venv
 	$(BIN)/python benchmarks/bench_coverage.py
+
+bench-pdp: venv java
+	$(BIN)/python benchmarks/bench_pdp.py
 
 bench-statistics: venv
 	$(BIN)/python benchmarks/bench_statistics.py

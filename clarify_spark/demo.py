@@ -99,6 +99,8 @@ def _config(folder: Path) -> dict[str, Any]:
             "pre_training_bias": {"methods": "all"},
             "post_training_bias": {"methods": "all"},
             "shap": {"num_clusters": 4, "save_local_shap_values": True},
+            "pdp": {"grid_resolution": 15, "top_k_features": 4},
+            "report": {"name": "report", "title": "Mortgage approvals in Boston, 1990"},
         },
         "predictor": {"model_uri": str(folder / "model.skops")},
     }

@@ -188,11 +188,48 @@ def test_an_analysis_of_a_later_release_is_refused_by_name(analyze, config, csv)
     assert "not supported yet" in ran.err
 
 
-def test_the_report_of_an_sdk_config_is_warned_about_and_does_not_stop_the_run(analyze, config, csv):
+def test_a_report_that_cannot_be_written_costs_nothing_else(analyze, config, csv, tmp_path):
     config["methods"]["report"] = {"name": "report", "title": "Analysis Report"}
+    in_the_way = tmp_path / "output" / "report.html" / "folder"
+    in_the_way.mkdir(parents=True)
+    ran = analyze(config, csv)
+    assert ran.code == 5
+    assert "report.html" in ran.last_line
+    assert ran.json()["pre_training_bias_metrics"]
+    in_the_way.rmdir()
+    in_the_way.parent.rmdir()
+    assert main(["report", str(ran.output)]) == 0
+    assert "<h1><bdi>Analysis Report</bdi></h1>" in (ran.output / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_report_is_drawn_again_from_its_run_byte_for_byte(analyze, config, csv, tmp_path):
+    config["methods"]["report"] = {"name": "loans", "title": "<Loans>"}
     ran = analyze(config, csv)
     assert ran.code == 0
-    assert "warning: methods.report" in ran.err
+    assert "Written: " in ran.out
+    files = {path.name: path.read_bytes() for path in ran.output.glob("loans.*")}
+    assert sorted(files) == ["loans.html", "loans.ipynb", "loans.pdf"]
+    for name in files:
+        (ran.output / name).unlink()
+    assert main(["report", str(ran.output)]) == 0
+    assert {path.name: path.read_bytes() for path in ran.output.glob("loans.*")} == files
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "has no analysis.json"), ("{", "is no JSON"), ("[]", "is no JSON object")]
+)
+def test_a_report_of_no_run_is_refused(tmp_path, capfd, content, said):
+    if content is not None:
+        (tmp_path / "analysis.json").write_text(content)
+    assert main(["report", str(tmp_path)]) == 2
+    assert said in capfd.readouterr().err
+
+
+def test_a_report_may_not_leave_the_output(analyze, config, csv):
+    config["methods"]["report"] = {"name": "../report", "title": "t"}
+    ran = analyze(config, csv)
+    assert ran.code == 2
+    assert "methods.report.name" in ran.err
 
 
 def test_a_column_that_is_not_there_ends_with_2_and_names_near_ones(analyze, config, csv):

@@ -58,11 +58,6 @@ def test_endpoints_models_and_a_report_refuse_nothing(keys):
     assert refused(**keys) == []
 
 
-def test_the_report_is_a_note():
-    (note,) = later(config(methods={"report": {"name": "report"}}))
-    assert note == "methods.report: the report files are not written yet by this version; analysis.json is"
-
-
 @pytest.mark.parametrize(
     ("keys", "paths"),
     [

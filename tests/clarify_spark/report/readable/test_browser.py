@@ -41,11 +41,11 @@ def page_of_loans(loans):
     return html(report(*loans, "Loan approvals"))
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_core_finds_nothing_wrong(opened, page_of_loans, scheme):
+@pytest.mark.parametrize(("scheme", "width"), [("light", 320), ("dark", 1280)])
+def test_axe_core_finds_nothing_wrong(opened, page_of_loans, scheme, width):
     import axe_core_python
 
-    page = opened(page_of_loans, color_scheme=scheme)
+    page = opened(page_of_loans, color_scheme=scheme, viewport={"width": width, "height": 900})
     page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
     page.evaluate((Path(axe_core_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8"))
     found = page.evaluate("axe.run()")
