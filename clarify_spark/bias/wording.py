@@ -192,12 +192,12 @@ def _flips(one: _Told) -> str:
     flips, rows = one.counts.flips, one.counts.rows[1].sum().item()
     if flips is None:
         raise ValueError("FT has a value, but there are no flips")
-    of = "rows weighing" if one.counts.weighted else "rows"
+    of = "a weight of " if one.counts.weighted else ""
     interval = _compared(one.interval.low, one.interval.high, "worse", "better", one.stated)
     better = "better" if one.value >= 0 else "worse"
     return (
-        f"Of {rows:,} rows of {one.sides.d}, {of} {flips.to_negative:,.6g} get a positive prediction where their "
-        f"nearest neighbours in {one.sides.a} get a negative one, {of} {flips.to_positive:,.6g} the reverse: "
+        f"Of {rows:,} rows of {one.sides.d}, {of}{flips.to_negative:,.6g} get a positive prediction where their "
+        f"nearest neighbours in {one.sides.a} get a negative one, and {of}{flips.to_positive:,.6g} the reverse: "
         f"{_points(one.value)} points {better} off ({interval}; given the rows of {one.sides.a})."
     )
 

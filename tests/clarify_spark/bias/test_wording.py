@@ -54,7 +54,7 @@ def test_a_ratio_a_share_and_flips():
     told = sentences()
     assert "gets a positive prediction 0.736 times as often as all other rows (95 % interval 0.6" in told["DI"]
     assert "makes up 20.4% of the rows" in told["CI"]
-    assert "40 get a positive prediction where their nearest neighbours" in told["FT"]
+    assert ", 40 get a positive prediction where their nearest neighbours" in told["FT"]
     assert "1.4 points better off" in told["FT"]
     assert "For each false positive 'sex' = 'Female' has 0.739 false negatives" in told["TE"]
 
