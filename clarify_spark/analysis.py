@@ -335,6 +335,7 @@ def _write(this: Run, loaded: Loaded, text: str, found: Found) -> Result:
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         command=_command(this),
         report=_report_asked(this.config),
+        notes=tuple(this.progress.notes),
     )
     extra = details.document(details.Results(bias, shap, curves), warnings, facts)
     content = analysis_json.document(bias, shap, curves)

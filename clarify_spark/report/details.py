@@ -41,6 +41,7 @@ class RunFacts:
     finished: str | None = None
     command: str | None = None
     report: Mapping[str, str] | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ def document(results: Results, warnings: Sequence[str], facts: RunFacts) -> dict
     return {
         "version": VERSION,
         "warnings": list(warnings),
+        **({"notes": list(facts.notes)} if facts.notes else {}),
         **({} if bias is None else _bias(bias)),
         **({} if shap is None else {"kernel_shap": kernel_shap(shap)}),
         **({} if curves is None else {"partial_dependence": partial_dependence(curves)}),

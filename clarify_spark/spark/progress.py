@@ -23,12 +23,16 @@ Line = Callable[[float, int, int], str]
 
 
 class Progress:
-    """Shows one line per phase on ``stream``; on a terminal the line is alive. ``seconds`` keeps how long each took."""
+    """Shows one line per phase on ``stream``; on a terminal the line is alive.
+
+    ``seconds`` keeps how long each phase took, ``notes`` what was said besides.
+    """
 
     def __init__(self, spark: SparkSession, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
         self._tasks = _ConnectTasks(spark) if is_connect(spark) else _ClassicTasks(spark)
         self.seconds: dict[str, float] = {}
+        self.notes: list[str] = []
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -50,7 +54,8 @@ class Progress:
 
     def note(self, text: str) -> None:
         """Say something that must be known even if the run fails later."""
-        self._stream.write(without_secrets(f"note: {text}\n"))
+        self.notes.append(without_secrets(text))
+        self._stream.write(f"note: {self.notes[-1]}\n")
         self._stream.flush()
 
     @contextmanager

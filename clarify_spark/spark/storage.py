@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -125,14 +125,21 @@ class Output:
     @contextmanager
     def _told(self, shown: str, done: str = "written") -> Iterator[None]:
         """Tell failures of the storage by ``shown``, a URI that the user knows."""
+        try:
+            with nullcontext() if isinstance(self._files, _Local) else self._told_by_spark(shown, done):
+                yield
+        except OSError as error:
+            raise OutputError(f"{shown} cannot be {done}: {error.strerror or error}") from error
+
+    @contextmanager
+    def _told_by_spark(self, shown: str, done: str) -> Iterator[None]:
+        """The same for failures of the JVM."""
         from py4j.protocol import Py4JJavaError
 
         from clarify_spark.spark.formats.failures import explain
 
         try:
             yield
-        except OSError as error:
-            raise OutputError(f"{shown} cannot be {done}: {error.strerror or error}") from error
         except Py4JJavaError as error:
             reason = _TEMPORARY.sub(r"/\1", str(error.java_exception.toString()))
             explained = explain(reason, self.uri) or f"{shown}: {reason[:300]}"

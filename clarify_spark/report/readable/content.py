@@ -26,6 +26,13 @@ from clarify_spark.report.readable.explanations import explanation_sections, sen
 from clarify_spark.report.readable.words import number, plain
 
 MOST_FINDINGS, MOST_CAUTIONS, MOST_COLUMNS = 5, 5, 100
+#: What was computed, by the sections of analysis.json.
+METHODS = {
+    "pre_training_bias_metrics": "bias of the data",
+    "post_training_bias_metrics": "bias of the predictions",
+    "kernel_shap": "Kernel SHAP",
+    "pdp": "partial dependence",
+}
 Document = Mapping[str, Any]
 
 
@@ -43,7 +50,7 @@ def report(analysis: Document, details: Document, title: str) -> Report:
     return Report(
         title=plain(title),
         verdict=verdict(details),
-        header=Facts(tuple(_header(details))),
+        header=Facts(tuple(_header(analysis, details))),
         sections=tuple(one for one in sections if one is not None),
     )
 
@@ -57,7 +64,7 @@ def verdict(details: Document) -> str:
     return f"Metrics with bounds: {', '.join(told)}"
 
 
-def _header(details: Document) -> Iterator[tuple[str, Cell]]:
+def _header(analysis: Document, details: Document) -> Iterator[tuple[str, Cell]]:
     dataset, model = details.get("dataset", {}), details.get("model")
     if dataset.get("uri"):
         yield "Data set", plain(dataset["uri"])
@@ -66,6 +73,8 @@ def _header(details: Document) -> Iterator[tuple[str, Cell]]:
     if model:
         named = next((model[key] for key in ("model_uri", "endpoint_name", "model_name") if model.get(key)), None)
         yield "Model", plain(named if named is not None else "given in the configuration")
+    methods = [name for key, name in METHODS.items() if key in {**analysis, **analysis.get("explanations", {})}]
+    yield "Methods", ", ".join(methods)
     if details.get("finished"):
         yield "Finished", plain(details["finished"])
     yield "Configuration", plain(details.get("config_sha256", "–"))
@@ -165,7 +174,7 @@ def _quality(details: Document) -> Section | None:
             ("Model records for partial dependence", number(curves["model_records"])),
         ]
     blocks: list[Block | None] = [Facts(tuple(pairs)) if pairs else None, _calls(details)]
-    warnings = [plain(warning) for warning in (*details.get("warnings", []), *dataset.get("notes", []))]
+    warnings = [plain(warning) for warning in (*details.get("warnings", []), *details.get("notes", []))]
     if warnings:
         blocks.append(Section("Warnings and notes", (Bullets(tuple(warnings[:50])),)))
     return section("Quality of this run", blocks)
