@@ -19,7 +19,8 @@ Form = Literal["csv", "json"]
 def cells_of(column: pd.Series, kind: str, form: Form) -> pa.Array:
     """The texts (n,) of a typed feature; a missing value is an empty cell of CSV, and null in JSON.
 
-    Integers have no point, also where missing values made floats of them; floats have a point or an exponent, and are
+    Integers have no point, also where missing values made floats of them; a fraction among them (a baseline's mean, a
+    point of a grid) is written as it is. Floats have a point or an exponent, and are
     the shortest text that reads back as the same number. Texts are quoted, and only they.
     """
     texts = _texts(column, kind, form)
@@ -34,7 +35,7 @@ def dumped(value: Any) -> str:
 def _texts(column: pd.Series, kind: str, form: Form) -> pa.Array:
     """The texts, null where the value is missing."""
     if kind == "integer" and column.dtype != object:
-        return pa.array(column.to_numpy(), from_pandas=True).cast(pa.int64()).cast(pa.string())
+        return _integers(column.to_numpy())
     if kind == "float" and column.dtype != object:
         return _floats(column.to_numpy(dtype=np.float64), str(column.name), form)
     if kind == "boolean" and column.dtype == bool:
@@ -47,6 +48,15 @@ def _texts(column: pd.Series, kind: str, form: Form) -> pa.Array:
     values = [None if gone else cast(value) for value, gone in zip(column.tolist(), missing, strict=True)]
     write = str if form == "csv" and kind in ("integer", "float", "boolean") else _quoting(form)
     return pa.array([None if value is None else write(value) for value in values], pa.string())
+
+
+def _integers(values: Any) -> pa.Array:
+    numbers = pa.array(values, from_pandas=True)
+    fractions = np.isfinite(values) & (values != np.rint(values))
+    if not fractions.any():
+        return numbers.cast(pa.int64()).cast(pa.string())
+    whole = pa.array(np.where(fractions, np.nan, values), from_pandas=True)
+    return pc.coalesce(whole.cast(pa.int64()).cast(pa.string()), numbers.cast(pa.string()))
 
 
 def _floats(values: Any, name: str, form: Form) -> pa.Array:

@@ -105,13 +105,17 @@ def test_metrics_and_explanations_are_the_same_wherever_the_model_is(
 ):
     path = tmp_path / "some.csv"
     loans.head(300).to_csv(path, index=False)
-    config = {**bias, "methods": {**bias["methods"], **shap["methods"]}}
+    curves = {"pdp": {"grid_resolution": 4, "features": ["obrat", "male"]}}
+    config = {**bias, "methods": {**bias["methods"], **shap["methods"], **curves}}
     here = analyze({**config, "predictor": {"model_uri": str(model_file)}}, path, output=tmp_path / "here")
     assert len(results(here)) == 4
     there = [over(server, kind) for kind in FORMS] + [{"endpoint_name": as_endpoint, **FORMS["text/csv"]}]
     for number, predictor in enumerate(there):
         ran = analyze({**config, "predictor": predictor}, path, output=tmp_path / str(number))
         assert results(ran) == results(here)
+        calls = ran.json("analysis_details.json")["model_calls"]
+        assert list(calls) == ["predictions", "kernel_shap", "partial_dependence"]
+        assert calls["partial_dependence"]["records"] == 300 * 8
     sent = {(seen.endpoint, seen.headers["content-type"]) for seen in server.seen}
     assert sent == {*((None, kind) for kind in FORMS), ("model", "text/csv")}
 

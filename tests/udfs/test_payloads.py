@@ -123,6 +123,11 @@ def test_integers_stay_integers_and_floats_stay_floats():
     ]
 
 
+def test_a_fraction_among_integers_is_written_as_it_is():
+    features = pd.DataFrame({"A": [2.5, 3.0, None, -4.0], "B": [1, 2, 3, 4]})
+    assert [encoder(spec())(features).body(slice(0, 4)).decode()] == ["2.5,1\n3,2\n,3\n-4,4"]
+
+
 def test_a_value_that_looks_like_a_placeholder_is_not_filled_in():
     columns = {"A": ["$records $features ${B}", "x"], "B": ['"${A}"', "$feature_names"]}
     templates = {
