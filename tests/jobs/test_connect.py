@@ -15,7 +15,7 @@ FEATURES = ["black", "male", "obrat", "loanprc", "unem", "chist"]
 
 def run(folder, output, **environment):
     """clarify-spark analyze as a user starts it; the session is the environment's choice."""
-    command = [sys.executable, "-m", "clarify_spark", "analyze", "--allow-pickle"]
+    command = [sys.executable, "-m", "clarify_spark", "analyze", "--allow-pickle", "--pdp-rows", "120"]
     options = ["--config", str(folder / "config.json"), "--data", str(folder / "loans.csv"), "--output", str(output)]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYSPARK_")}
     return subprocess.run(
@@ -42,6 +42,7 @@ def test_connect_and_classic_sessions_give_the_same_bytes(loans, tmp_path):
         "methods": {
             "post_training_bias": {"methods": "all"},
             "shap": {"num_clusters": 3, "num_samples": 30, "save_local_shap_values": True},
+            "pdp": {"grid_resolution": 4, "features": ["obrat", "male"]},
         },
         "predictor": {"model_uri": str(tmp_path / "model.joblib")},
     }
