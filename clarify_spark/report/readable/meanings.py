@@ -26,7 +26,7 @@ METRICS: dict[str, tuple[str, str]] = {
     "RD": ("Of positive labels the share that is predicted: all others less the group", "0"),
     "SD": ("Of negative labels the share that is predicted: the group less all others", "0"),
     "TE": ("False negatives for each false positive: the group less all others", "0"),
-    "FT": ("Members of the group that are better off than their nearest neighbours in all others, less worse off", "0"),
+    "FT": ("Share of the group better off than their nearest neighbours in all others, less the share worse off", "0"),
     "GE": ("How unequally the predictions grant outcomes over all rows (generalized entropy)", "0"),
 }
 #: Metrics between −1 and 1 that are above 0 where the group has less than all others, in the order of a chart.
