@@ -10,7 +10,16 @@ from clarify_spark.report.readable import charts
 from clarify_spark.report.readable.blocks import Block, Cell, Figure, Mark, Number, Paragraph, Section, Table, section
 from clarify_spark.report.readable.charts import Estimate, key_of
 from clarify_spark.report.readable.meanings import DIFFERENCES, METRICS
-from clarify_spark.report.readable.words import as_float, number, plain, range_of, rounded, share
+from clarify_spark.report.readable.words import (
+    LONGEST_IN_CHART,
+    as_float,
+    number,
+    plain,
+    range_of,
+    rounded,
+    share,
+    shortened,
+)
 
 Document = Mapping[str, Any]
 #: Groups of a facet with their own tables; a report of more would be read by nobody.
@@ -226,7 +235,8 @@ def _forest(name: str, entries: Sequence[Document]) -> Figure | None:
             low, high = as_float(interval.get("low")), as_float(interval.get("high"))
             group = plain(entry["value_or_threshold"])
             if math.isfinite(value):
-                lines.append(Estimate(f"{group}: {metric['name']}", value, low, high, metric.get("verdict", "o")))
+                label = f"{shortened(group, LONGEST_IN_CHART - 8)}: {metric['name']}"
+                lines.append(Estimate(label, value, low, high, metric.get("verdict", "o")))
                 rows.append((f"{group}: {metric['name']}", number(metric["value"]), range_of(metric.get("interval"))))
     if not lines:
         return None

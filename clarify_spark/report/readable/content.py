@@ -23,7 +23,7 @@ from clarify_spark.report.readable.blocks import (
     section,
 )
 from clarify_spark.report.readable.explanations import explanation_sections, sentences
-from clarify_spark.report.readable.words import number, plain
+from clarify_spark.report.readable.words import number, plain, sentence
 
 MOST_FINDINGS, MOST_CAUTIONS, MOST_COLUMNS = 5, 5, 100
 #: What was computed, by the sections of analysis.json.
@@ -88,8 +88,8 @@ def _findings(details: Document) -> Section | None:
         for metric in comparison["metrics"]
         if "verdict" in metric
     }
-    items = [Finding(plain(sentence), marks.get(sentence)) for sentence in told[:MOST_FINDINGS]]
-    items += [Finding(sentence) for sentence in sentences(details)]
+    items = [Finding(sentence(one), marks.get(one)) for one in told[:MOST_FINDINGS]]
+    items += [Finding(one) for one in sentences(details)]
     more = len(told) - MOST_FINDINGS
     return section(
         "In brief",
@@ -104,7 +104,7 @@ def _findings(details: Document) -> Section | None:
 
 
 def _cautions(details: Document) -> Section | None:
-    told = [plain(caution["sentence"]) for caution in details.get("cautions", [])]
+    told = [sentence(caution["sentence"]) for caution in details.get("cautions", [])]
     if not told:
         return None
     rest = [f"… and {len(told) - MOST_CAUTIONS:,} more in analysis_details.json"] if len(told) > MOST_CAUTIONS else []
@@ -162,7 +162,7 @@ def _quality(details: Document) -> Section | None:
         pairs.append(("Malformed records left out", number(dataset["malformed_records"])))
     if shap:
         pairs += [
-            ("SHAP values", plain(f"{shap['design']['sampling']}; {shap['intervals']}")),
+            ("SHAP values", sentence(f"{shap['design']['sampling']}; {shap['intervals']}")),
             ("Largest residual of a SHAP row", number(shap.get("largest_residual"))),
             ("Model records for SHAP values", number(shap.get("model_records"))),
             ("Baseline rows", number(shap["baseline"]["rows"])),
@@ -174,7 +174,7 @@ def _quality(details: Document) -> Section | None:
             ("Model records for partial dependence", number(curves["model_records"])),
         ]
     blocks: list[Block | None] = [Facts(tuple(pairs)) if pairs else None, _calls(details)]
-    warnings = [plain(warning) for warning in (*details.get("warnings", []), *details.get("notes", []))]
+    warnings = [sentence(warning) for warning in (*details.get("warnings", []), *details.get("notes", []))]
     if warnings:
         blocks.append(Section("Warnings and notes", (Bullets(tuple(warnings[:50])),)))
     return section("Quality of this run", blocks)
@@ -221,7 +221,7 @@ def _methods(details: Document) -> Iterator[tuple[str, Cell]]:
 def _reproduce(details: Document) -> Section:
     pairs: list[tuple[str, Cell]] = [("Seed", number(details.get("seed")))]
     if details.get("command"):
-        pairs.insert(0, ("Command", plain(details["command"])))
+        pairs.insert(0, ("Command", sentence(details["command"])))
     dataset = details.get("dataset", {})
     if dataset.get("listing_sha256"):
         pairs.append(("SHA-256 of the list of data files", plain(dataset["listing_sha256"])))

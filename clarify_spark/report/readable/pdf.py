@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +24,9 @@ from clarify_spark.report.readable.blocks import (
 )
 from clarify_spark.report.readable.charts import standalone
 
+#: So much of a word that is longer.
+_LONG_WORD = re.compile(r"[^\s\u200b]{24}(?=[^\s\u200b]{8})")
+
 
 def pdf(report: Report) -> bytes:
     """The document; needs the package typst, ModuleNotFoundError where it is missing."""
@@ -38,7 +42,7 @@ def pdf(report: Report) -> bytes:
             "sections": [_block(section, charts) for section in report.sections],
         }
         place = Path(folder)
-        (place / "report.json").write_text(json.dumps(content), encoding="utf-8")
+        (place / "report.json").write_text(json.dumps(_breakable(content)), encoding="utf-8")
         for number, chart in enumerate(charts):
             (place / f"chart-{number}.svg").write_text(chart, encoding="utf-8")
         template = files("clarify_spark.report.readable").joinpath("templates", "report.typ").read_text("utf-8")
@@ -55,6 +59,15 @@ def pdf(report: Report) -> bytes:
             timestamp=0,
         )
     return bytes(made)
+
+
+def _breakable(content: Any) -> Any:
+    """The same with places where long words may be broken, which Typst does not do by itself."""
+    if isinstance(content, dict):
+        return {key: _breakable(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_breakable(value) for value in content]
+    return _LONG_WORD.sub("\\g<0>\u200b", content) if isinstance(content, str) else content
 
 
 def _block(block: Any, charts: list[str]) -> dict[str, Any]:

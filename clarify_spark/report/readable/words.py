@@ -8,17 +8,22 @@ from typing import Any
 
 from clarify_spark.report.readable.blocks import Cell, Number
 
-#: Characters of a name in a table, and in a chart.
-LONGEST, LONGEST_IN_CHART = 300, 36
+#: Characters of a name in a table and in a chart, and of a sentence, which may have several names.
+LONGEST, LONGEST_IN_CHART, LONGEST_SENTENCE = 300, 36, 2000
 
 
-def plain(text: Any) -> str:
+def sentence(text: Any) -> str:
+    """The same as ``plain`` for what is longer than a name."""
+    return plain(text, LONGEST_SENTENCE)
+
+
+def plain(text: Any, longest: int = LONGEST) -> str:
     """The text in one line; characters that show nothing or turn others around are told by their numbers."""
     shown = "".join(
         character if unicodedata.category(character)[0] != "C" and character not in "\u2028\u2029" else _told(character)
         for character in str(text)
     )
-    return shortened(shown, LONGEST)
+    return shortened(shown, longest)
 
 
 def _told(character: str) -> str:

@@ -80,6 +80,7 @@ def test_tables_are_sorted_and_filtered(opened, page_of_loans):
 def test_hostile_names_do_nothing(opened, renamed):
     analysis, details = renamed()
     title = "<script>document.title='hacked'</script>"
-    page = opened(html(report(analysis, details, title)))
+    page = opened(html(report(analysis, details, title)), viewport={"width": 1280, "height": 900})
     assert page.title() == title
     assert page.locator("img, iframe, object, embed").count() == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
