@@ -125,11 +125,13 @@ def _local(shap: Document) -> Iterator[Block]:
     names = [plain(one["name"]) for one in shap["outputs"][0]["features"]]
     local = shap.get("local") or []
     for output in dict.fromkeys(one["output"] for one in local):
-        yield from (_waterfall(one, names) for one in local if one["output"] == output)
+        yield Section(
+            f"Output {plain(output)}", tuple(_waterfall(one, names) for one in local if one["output"] == output)
+        )
     if local:
         yield Paragraph(
             "Values of features are not shown here; the rows are found in the data by their place. "
-            "explanations_shap has the SHAP values of all rows.",
+            "explanations_shap has the SHAP values of all rows if they were saved.",
             note=True,
         )
 
@@ -163,13 +165,13 @@ def _curves(curves: Sequence[Document], details: Document) -> Iterator[Block]:
     if details.get("sampled"):
         yield Paragraph(f"Computed from a sample of {details['rows']:,} of {details['of_rows']:,} rows.", note=True)
     besides = {one["feature_name"]: one for one in details.get("features", [])}
+    drawn = [curve for curve in curves[:MOST_CURVES] if "error" not in curve]
+    for output, label in enumerate(drawn[0]["label_headers"][:MOST_OUTPUTS] if drawn else ()):
+        figures = (_curve(curve, besides.get(curve["feature_name"], {}), output) for curve in drawn)
+        yield Section(f"Output {plain(label)}", tuple(figures))
     for curve in curves[:MOST_CURVES]:
-        name = plain(curve["feature_name"])
         if "error" in curve:
-            yield Paragraph(f"{name}: no curve, {plain(curve['error'])}.")
-            continue
-        for output in range(min(len(curve["model_predictions"]), MOST_OUTPUTS)):
-            yield _curve(curve, besides.get(curve["feature_name"], {}), output)
+            yield Paragraph(f"{plain(curve['feature_name'])}: no curve, {plain(curve['error'])}.")
     if len(curves) > MOST_CURVES:
         yield Paragraph(f"{MOST_CURVES} of {len(curves):,} features are shown; analysis.json has all.", note=True)
 

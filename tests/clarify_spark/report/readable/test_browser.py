@@ -77,6 +77,15 @@ def test_tables_are_sorted_and_filtered(opened, page_of_loans):
     assert table.locator("tbody tr:visible th").all_inner_texts() == ["DI"]
 
 
+def test_one_of_several_outputs_can_be_chosen(opened, large):
+    page = opened(html(report(*large, "three outputs")))
+    outputs = page.locator("section[aria-labelledby] > section", has=page.locator("h3", has_text="Output class"))
+    assert outputs.count() == 9
+    page.get_by_label("Outputs shown in: Single predictions").select_option("Output class 1")
+    shown = outputs.locator("visible=true").locator("> h3").all_inner_texts()
+    assert shown == [f"Output class {number}" for number in (0, 1, 2, 1, 0, 1, 2)]
+
+
 def test_hostile_names_do_nothing(opened, renamed):
     analysis, details = renamed()
     title = "<script>document.title='hacked'</script>"
