@@ -348,7 +348,9 @@ def _write(this: Run, loaded: Loaded, text: str, found: Found) -> Result:
             with this.progress.phase("Report"):
                 report = made(content, extra)
                 written += [this.output.write_bytes(name, data) for name, data in report.files.items()]
-            warnings = (*warnings, *report.notes)
+                for name in report.missing:
+                    this.output.delete(name)  # of an earlier run
+            warnings = (*warnings, *report.missing.values())
     said = (*warnings, *(() if bias is None else (caution.sentence for caution in bias.cautions)))
     shown = (*summary.lines(bias, shap, curves), "", *(f"Written: {uri}" for uri in written))
     return Result(

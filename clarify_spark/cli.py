@@ -424,8 +424,9 @@ def _draw(output: Output) -> int:
     report = made(analysis, details)
     for name, data in report.files.items():
         _say(f"Written: {output.write_bytes(name, data)}")
-    for note in report.notes:
-        print(f"warning: {note}", file=sys.stderr)
+    for name, why in report.missing.items():
+        output.delete(name)  # of an earlier run
+        print(f"warning: {why}", file=sys.stderr)
     return 0
 
 

@@ -215,6 +215,17 @@ def test_a_report_is_drawn_again_from_its_run_byte_for_byte(analyze, config, csv
     assert {path.name: path.read_bytes() for path in ran.output.glob("loans.*")} == files
 
 
+def test_without_typst_there_is_no_pdf_not_even_an_old_one(analyze, config, csv, monkeypatch):
+    config["methods"] = {"pre_training_bias": {"methods": ["CI"]}, "report": {"name": "report"}}
+    ran = analyze(config, csv)
+    assert (ran.output / "report.pdf").exists()
+    monkeypatch.setitem(sys.modules, "typst", None)
+    ran = analyze(config, csv)
+    assert ran.code == 0
+    assert "warning: report.pdf was not made: it needs typst (pip install 'clarify-spark[pdf]')." in ran.err
+    assert sorted(path.name for path in ran.output.glob("report.*")) == ["report.html", "report.ipynb"]
+
+
 @pytest.mark.parametrize(
     ("content", "said"), [(None, "has no analysis.json"), ("{", "is no JSON"), ("[]", "is no JSON object")]
 )

@@ -19,10 +19,10 @@ NAME, TITLE = "report", "SageMaker AI Analysis Report"
 
 @dataclass(frozen=True)
 class Made:
-    """The files by name, and what is to be said of those that could not be made."""
+    """The files by name, and why others could not be made, by name, too."""
 
     files: Mapping[str, bytes]
-    notes: tuple[str, ...]
+    missing: Mapping[str, str]
 
 
 def made(analysis: Mapping[str, Any], details: Mapping[str, Any]) -> Made:
@@ -38,11 +38,11 @@ def made(analysis: Mapping[str, Any], details: Mapping[str, Any]) -> Made:
         "ipynb": lambda: notebook(found, bias=bias, shap=shap).encode("utf-8"),
         "pdf": lambda: pdf(found),
     }
-    files, notes = dict[str, bytes](), list[str]()
+    files, missing = dict[str, bytes](), dict[str, str]()
     for kind, make in makers.items():
         try:
             files[f"{name}.{kind}"] = make()
         except ModuleNotFoundError as error:
             install = "'clarify-spark[pdf]'" if kind == "pdf" else error.name
-            notes.append(f"{name}.{kind} was not made: it needs {error.name} (pip install {install}).")
-    return Made(files, tuple(notes))
+            missing[f"{name}.{kind}"] = f"{name}.{kind} was not made: it needs {error.name} (pip install {install})."
+    return Made(files, missing)

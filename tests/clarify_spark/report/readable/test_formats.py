@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import sys
 
 import nbclient
 import nbformat
@@ -105,11 +106,12 @@ def test_hostile_names_are_text_in_the_notebook(renamed):
 
 
 def test_a_library_that_is_missing_costs_its_file_only(loans, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "typst", None)
+    monkeypatch.setitem(sys.modules, "typst", None)
     analysis, details = loans
     files = made(analysis, details)
     assert sorted(files.files) == ["report.html", "report.ipynb"]
-    assert files.notes == ("report.pdf was not made: it needs typst (pip install 'clarify-spark[pdf]').",)
+    why = "report.pdf was not made: it needs typst (pip install 'clarify-spark[pdf]')."
+    assert files.missing == {"report.pdf": why}
 
 
 @pytest.mark.parametrize("name", ["../report", "a/b", "", ".hidden", "_x", "c:d", "a\nb"])
