@@ -130,10 +130,10 @@ def kill_all(run):
 
 
 def files(folder):
-    """Every file by name; of the details what does not tell how long it took."""
+    """Every file by name; of the details what does not tell when, how long and on which occasions it was made."""
     found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     details = json.loads(found["analysis_details.json"])
-    assert details.pop("seconds")
+    assert all(details.pop(name) for name in ("seconds", "finished", "notes"))
     return {**found, "analysis_details.json": details}
 
 
