@@ -421,7 +421,13 @@ def _draw(output: Output) -> int:
     from clarify_spark.report.readable.files import made
 
     analysis, details = (_document(output, name) for name in ("analysis.json", "analysis_details.json"))
-    report = made(analysis, details)
+    try:
+        report = made(analysis, details)
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        raise CommandError(
+            f"The report cannot be drawn: the JSON files of {output.uri} were changed, or another version wrote them "
+            f"({type(error).__name__}: {error}). Run the analysis again."
+        ) from error
     for name, data in report.files.items():
         _say(f"Written: {output.write_bytes(name, data)}")
     for name, why in report.missing.items():

@@ -227,11 +227,18 @@ def test_without_typst_there_is_no_pdf_not_even_an_old_one(analyze, config, csv,
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(None, "has no analysis.json"), ("{", "is no JSON"), ("[]", "is no JSON object")]
+    ("content", "said"),
+    [
+        (None, "has no analysis.json"),
+        ("{", "is no JSON"),
+        ("[]", "is no JSON object"),
+        ('{"explanations": {"pdp": [{"feature_name": "x"}]}}', "another version wrote them (KeyError"),
+    ],
 )
 def test_a_report_of_no_run_is_refused(tmp_path, capfd, content, said):
     if content is not None:
         (tmp_path / "analysis.json").write_text(content)
+        (tmp_path / "analysis_details.json").write_text("{}")
     assert main(["report", str(tmp_path)]) == 2
     assert said in capfd.readouterr().err
 
