@@ -301,6 +301,8 @@ def test_a_prefix_has_at_most_23_characters():
         ({"pdp": {"grid_resolution": 10, "features": ["x"]}}, "methods.pdp.features[0]"),
         ({"pdp": {"grid_resolution": 0, "features": ["age"]}}, "methods.pdp.grid_resolution"),
         ({"shap": {}, "pdp": {"grid_resolution": 10, "top_k_features": 0}}, "methods.pdp.top_k_features"),
+        ({"shap": {}, "report": {"name": "../report"}}, "methods.report.name"),
+        ({"shap": {}, "report": {"name": ""}}, "methods.report.name"),
     ],
 )
 def test_wrong_explanations_are_told_at_their_path(methods, path):
