@@ -14,6 +14,9 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
+#: With so many left-out cells at most, what is left open to each is computed, too.
+MOST_SOLVED = 60
+
 
 class Status(Enum):
     """Whether a cell is shown, and if not, why."""
@@ -37,8 +40,9 @@ def suppress(tables: Sequence[Table], min_size: int) -> list[NDArray[np.object_]
 
     A line is all cells with one entry of one facet; of a table whose facets are among those of another, each cell
     stands for a line of the other, too. On every line the cells left out have ``min_size`` rows together, and no cell
-    left out is determined by the lines (tested by the null space of the lines' equations). Cells to leave out besides
-    the small ones are taken from the smallest on. Some cells the lines give away whatever is left out (one that is all
+    left out is determined by the lines (tested by the null space of the lines' equations), nor, where few are left out,
+    pinned to less than a row by these and by cells not being negative. Cells to leave out besides the small ones are
+    taken from the smallest on. Some cells the lines give away whatever is left out (one that is all
     of its line is the facet's own entry): these cannot be hidden.
     """
     found: list[NDArray[np.object_]] = [np.full(table.rows.shape, Status.SHOWN, object) for table in tables]
@@ -111,6 +115,7 @@ def _complete(
         if again:
             continue
         exposed = [cell for cell in _determined(hidden, filled) if cell not in given_away]
+        exposed = exposed or [cell for cell in _pinned(rows, hidden, filled) if cell not in given_away]
         again = False
         for cell in exposed:
             again |= _hide_one(rows, hidden, _neighbours(cell, filled))
@@ -161,3 +166,24 @@ def _determined(hidden: NDArray[np.bool_], lines: Sequence[NDArray[np.intp]]) ->
     spanning = squared > 1e-9 * max(float(squared.max(initial=0.0)), 1.0)
     inside = ((matrix.T @ directions[:, spanning]) ** 2 / squared[spanning]).sum(axis=1)
     return [int(cell) for cell in cells[inside > 1 - 1e-7]]
+
+
+def _pinned(rows: NDArray[np.int64], hidden: NDArray[np.bool_], lines: Sequence[NDArray[np.intp]]) -> list[int]:
+    """The hidden cells that can differ by less than one row, given the lines' sums and that no cell is negative; none
+    of more than MOST_SOLVED.
+    """
+    from scipy.optimize import linprog
+
+    cells = np.flatnonzero(hidden)
+    if not 0 < len(cells) <= MOST_SOLVED:
+        return []
+    equations = np.array([np.isin(cells, line) for line in lines], np.float64)
+    sums = equations @ rows[cells]
+    found = []
+    for place, cell in enumerate(cells):
+        one = np.zeros(len(cells))
+        one[place] = 1.0
+        ends = [linprog(sign * one, A_eq=equations, b_eq=sums, bounds=(0, None)) for sign in (1.0, -1.0)]
+        if all(end.status == 0 for end in ends) and -ends[1].fun - ends[0].fun < 1 - 1e-6:
+            found.append(int(cell))
+    return found

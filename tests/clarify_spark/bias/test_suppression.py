@@ -73,6 +73,10 @@ def test_no_hidden_cell_of_three_facets_can_be_worked_out(table):
     check(table)
 
 
+def test_a_cell_that_only_no_negative_rows_give_away_is_covered_too():
+    check(np.array([[[10, 10, 5], [10, 5, 10]], [[1, 10, 10], [1, 10, 10]], [[10, 10, 10], [10, 10, 5]]]))
+
+
 def test_a_bridge_between_two_covered_blocks_is_found():
     # Two blocks of small cells, each covered in itself, and one small cell between: on all of its lines are two hidden
     # cells, and yet it is the rows of the first block less its columns.
