@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 #: Where SageMaker Processing mounts a job's input and expects its output.
 PROCESSING = Path("/opt/ml/processing")
-#: Where SageMaker reads the FailureReason of a processing job.
-FAILURE_FILE = Path("/opt/ml/output/message")
+#: What SageMaker shows as the ExitMessage of a processing job, the first 1,024 bytes of it and only as UTF-8.
+MESSAGE_FILE, MESSAGE_BYTES = Path("/opt/ml/output/message"), 1024
 
 EXIT_CODES = """exit codes:
   0   done
@@ -83,22 +83,22 @@ class _Ending:
                 _last_words("Completed: clarify_spark ran successfully")
         elif self._terminated:  # whatever failed, it failed because Spark or this process was ending
             self.code = 1
-            _last_words(TERMINATED, failed=True)
+            _last_words(TERMINATED)
         elif isinstance(error, ClarifyError):
             self.code = error.exit_code
             print(without_secrets(f"clarify-spark: {error}"), file=sys.stderr)
-            _last_words(f"Customer Error: {error}", failed=True)
+            _last_words(f"Customer Error: {error}")
         elif _was_interrupted(error):
             self.code = 1
-            _last_words("Stopped: interrupted before the end", failed=True)
+            _last_words("Stopped: interrupted before the end")
         elif isinstance(error, _UnreadError):
             self.code = 1
-            _last_words("Stopped: nobody reads the output", failed=True)
+            _last_words("Stopped: nobody reads the output")
         else:
             self.code = 70
             print(without_secrets("".join(traceback.format_exception(kind, error, trace))), file=sys.stderr)
             print("clarify-spark: this is a bug; please report it with the lines above.", file=sys.stderr)
-            _last_words(f"Internal Error: {kind.__name__ if kind else ''}: {error}", failed=True)
+            _last_words(f"Internal Error: {kind.__name__ if kind else ''}: {error}")
         return True
 
 
@@ -122,10 +122,15 @@ def _say(text: str) -> None:
         raise _UnreadError from error
 
 
-def _last_words(text: str, *, failed: bool = False) -> None:
+def _last_words(text: str) -> None:
+    """The reason of the ending as the last line of stderr and, in a processing container, in the file for it."""
     line = without_secrets(" ".join(text.split()))
-    if failed and FAILURE_FILE.parent.is_dir():
-        FAILURE_FILE.write_text(line[:1000], encoding="utf-8")
+    if MESSAGE_FILE.parent.is_dir():
+        whole_characters = line.encode("utf-8", "replace")[:MESSAGE_BYTES].decode("utf-8", "ignore")
+        try:
+            MESSAGE_FILE.write_bytes(whole_characters.encode("utf-8"))
+        except OSError as error:
+            print(f"warning: {MESSAGE_FILE} cannot be written: {error.strerror}", file=sys.stderr)
     print(f"exit_message: {line}", file=sys.stderr, flush=True)
 
 
@@ -384,7 +389,7 @@ def _failed_on(verdicts: Sequence[str], result: Result) -> int:
     ]
     if not told:
         return 0
-    _last_words(f"Completed, everything is written, but bounds do not hold: {', '.join(told)}", failed=True)
+    _last_words(f"Completed, everything is written, but bounds do not hold: {', '.join(told)}")
     return 1
 
 

@@ -342,13 +342,14 @@ def test_output_that_nobody_reads_is_no_bug():
 
 def test_the_folders_of_a_processing_job_are_used_when_nothing_is_given(spark, config, loans, tmp_path, monkeypatch):
     monkeypatch.setattr("clarify_spark.cli.PROCESSING", tmp_path)
-    monkeypatch.setattr("clarify_spark.cli.FAILURE_FILE", tmp_path / "message" / "file")
+    monkeypatch.setattr("clarify_spark.cli.MESSAGE_FILE", tmp_path / "message")
     for folder in ("input/config", "input/data", "output"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "input/config/analysis_config.json").write_text(json.dumps(config))
     loans.to_csv(tmp_path / "input/data/loans.csv", index=False)
     assert main(["analyze"]) == 0
     assert sorted(os.listdir(tmp_path / "output")) == ["analysis.json", "analysis_details.json"]
+    assert (tmp_path / "message").read_text() == "Completed: clarify_spark ran successfully"
 
 
 def test_the_session_that_was_there_before_is_still_there_after_a_run(analyze, config, csv, spark):
