@@ -1,5 +1,6 @@
 # make demo   runs the main job on real data          make test    runs every check and every test
 # make check  the checks and tests without a JVM      make venv    only the environment, .venv
+# make dist   wheel, sdist, the zip for --py-files and an environment for --archives (EXTRAS=…, see conf/dist.sh)
 # make bench-bias   counting speed against a bare scan, DuckDB and pandas
 # make bench-shap   Kernel SHAP against the bare model and against shap
 # make bench-shap-accuracy   errors of Kernel SHAP against shap, and coverage of intervals
@@ -9,8 +10,9 @@
 # make bench-pdp   partial dependence against scikit-learn, and the report
 VENV ?= .venv
 CONSTRAINTS ?= conf/constraints/spark4.txt
+EXTRAS ?= sklearn
 BIN := $(VENV)/bin
-.PHONY: help venv java demo test check lint bench-bias bench-shap bench-shap-accuracy bench-pair-games bench-predict bench-coverage bench-statistics bench-pdp clean
+.PHONY: help venv java demo dist test check lint bench-bias bench-shap bench-shap-accuracy bench-pair-games bench-predict bench-coverage bench-statistics bench-pdp clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -26,6 +28,9 @@ java:
 
 demo: venv java
 	$(BIN)/clarify-spark demo
+
+dist:
+	@EXTRAS="$(EXTRAS)" CONSTRAINTS="$(CONSTRAINTS)" bash conf/dist.sh
 
 lint: venv
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 # Sets up what the Makefile needs on a fresh machine.
 #   conf/setup.sh java                       Java 17 or newer, installed with apt-get when this user may
 #   conf/setup.sh venv FOLDER CONSTRAINTS    a virtual environment with everything the demo and the tests need
+#   conf/setup.sh python                     says which Python that would be
 set -euo pipefail
 
 apt_install() {  # the first of the named packages that installs; fails where apt-get is missing or not allowed
@@ -70,5 +71,6 @@ make_venv() {  # FOLDER CONSTRAINTS
 case "${1:-}" in
     java) ensure_java ;;
     venv) make_venv "$2" "$3" ;;
-    *) sed -n '2,4p' "$0"; exit 2 ;;
+    python) find_python ;;
+    *) sed -n '2,5p' "$0"; exit 2 ;;
 esac
