@@ -114,9 +114,14 @@ class _UnreadError(Exception):
 
 
 def _say(text: str) -> None:
+    """Print to standard output without secrets."""
+    _print(without_secrets(text))
+
+
+def _print(text: str) -> None:
     """Print to standard output; once nobody reads there, what may still come goes nowhere without complaint."""
     try:
-        print(without_secrets(text), flush=True)
+        print(text, flush=True)
     except BrokenPipeError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise _UnreadError from error
@@ -150,6 +155,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_analyze(commands)
     _add_validate(commands)
+    _add_config(commands)
     _add_cleanup(commands)
     _add_report(commands)
     schema = commands.add_parser("schema", help="print the JSON Schema of analysis_config.json, for editors")
@@ -297,6 +303,20 @@ def _add_validate(commands: argparse._SubParsersAction[_Parser]) -> None:
     validate.add_argument("file", metavar="FILE", help="analysis_config.json")
     validate.add_argument("--strict", action="store_true", help="refuse what Clarify's own schema refuses")
     validate.set_defaults(run=_validate)
+
+
+def _add_config(commands: argparse._SubParsersAction[_Parser]) -> None:
+    from clarify_spark.config_command import DESCRIPTION, EPILOG, add_options
+
+    config = commands.add_parser(
+        "config",
+        help="write a config from options",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_options(config)
+    config.set_defaults(run=_config)
 
 
 def _add_cleanup(commands: argparse._SubParsersAction[_Parser]) -> None:
@@ -501,6 +521,21 @@ def _validate(arguments: argparse.Namespace) -> int:
     _say("\n".join(f"{arguments.file}: {line}" for line in lines))
     if problems:
         raise CommandError(f"{arguments.file} has {len(problems)} problem{'s' if len(problems) > 1 else ''}.")
+    return 0
+
+
+def _config(arguments: argparse.Namespace) -> int:
+    from clarify_spark.config_command import checked, document, write
+    from clarify_spark.spark.storage import read_text
+
+    start = None if arguments.start is None else read_text(arguments.start, None)
+    text, notes = checked(document(arguments, start), strict=arguments.strict)
+    for note in notes:
+        print(without_secrets(f"warning: {note}"), file=sys.stderr)
+    if arguments.output is None:
+        _print(text.removesuffix("\n"))
+    else:
+        write(text, arguments.output)
     return 0
 
 
