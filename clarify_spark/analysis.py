@@ -49,6 +49,7 @@ from clarify_spark.report.readable.files import made
 from clarify_spark.run import Options, Run
 from clarify_spark.shadow_endpoint import leftover_note
 from clarify_spark.spark.batches import user_errors
+from clarify_spark.spark.code import ship_own_code
 from clarify_spark.spark.counts import Counts, count, restricted
 from clarify_spark.spark.datasets import Dataset, read, resolve_name
 from clarify_spark.spark.flip_test import flip_test
@@ -126,6 +127,7 @@ def run(session: Session, text: str, places: Places, options: Options) -> Result
     output = Output(places.output, session.spark)
     progress = Progress(session.spark)
     with user_errors(), ExitStack() as cached:
+        ship_own_code(session)
         if not options.dry_run:
             output.prepare()
         if (leftover := leftover_note(output)) is not None:

@@ -440,9 +440,9 @@ class Server(ThreadingHTTPServer):
 
 
 @contextlib.contextmanager
-def serve(model: Model, faults: Faults = Faults(), certificate: Path | None = None):
+def serve(model: Model, faults: Faults = Faults(), certificate: Path | None = None, port: int = 0):
     """A server in a thread of this process; raises what went wrong in it, if that was not on demand."""
-    server = Server(model, faults, certificate=certificate)
+    server = Server(model, faults, port, certificate)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:

@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary
 
 from clarify_spark.config import AnalysisConfig
 from clarify_spark.errors import DataError, ModelError
+from clarify_spark.spark.code import ship_module
 from clarify_spark.spark.formats.failures import explain
 from clarify_spark.spark.session import Session, is_connect
 from clarify_spark.spark.storage import local_path
@@ -48,6 +49,10 @@ def delivered(session: Session, spec: PredictorSpec, model_format: str | None) -
     """
     spec = replace(spec, threads=task_cores(session.spark))
     uri = spec.uri
+    if spec.format == "python":
+        ship_module(session, uri.removeprefix("python:").partition(":")[0])
+    elif spec.format not in PREDICTORS:
+        ship_module(session, spec.format)
     if spec.remote or spec.format not in PREDICTORS or spec.format == "python" or uri.startswith(_REGISTRIES):
         yield spec
         return

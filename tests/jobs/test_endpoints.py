@@ -38,13 +38,13 @@ def model_file(loans, tmp_path_factory):
 
 
 @pytest.fixture
-def server(model_file):
-    with serve(lightgbm_model(model_file)) as started:
+def server(model_file, endpoint_port):
+    with serve(lightgbm_model(model_file), port=endpoint_port) as started:
         yield started
 
 
 @pytest.fixture
-def as_endpoint(server, spark, monkeypatch):
+def as_endpoint(server, environment_of_workers):
     """An endpoint's name, with what boto3 needs in the environment of the driver and of Python workers."""
     variables = {
         "AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": server.url,
@@ -54,18 +54,13 @@ def as_endpoint(server, spark, monkeypatch):
         "AWS_DEFAULT_REGION": "eu-west-1",
         "AWS_EC2_METADATA_DISABLED": "true",
     }
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-        # Workers get the environment that the JVM was started with, and these.
-        monkeypatch.setitem(spark.sparkContext.environment, name, value)
+    environment_of_workers(variables)
     return "model"
 
 
 @pytest.fixture(autouse=True)
-def _no_proxies(monkeypatch, spark):
-    for name in ("no_proxy", "NO_PROXY"):
-        monkeypatch.setenv(name, "127.0.0.1")
-        monkeypatch.setitem(spark.sparkContext.environment, name, "127.0.0.1")
+def _no_proxies(environment_of_workers):
+    environment_of_workers({"no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"})
 
 
 @pytest.fixture

@@ -138,9 +138,9 @@ def files(folder):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(spark, case):
+def undisturbed(ship_file, case):
     """The files of a run in the tests' own session, in waves of the usual size."""
-    spark.sparkContext.addPyFile(str(case / "slow_loans.py"))
+    ship_file(case / "slow_loans.py")
     output = case / "undisturbed"
     words = ["--config", case / "config.json", "--data", case / "loans.csv", "--output", output]
     assert main(["analyze", *map(str, words)]) == 0

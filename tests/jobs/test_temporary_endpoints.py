@@ -43,8 +43,8 @@ def model_file(loans, tmp_path):
 
 
 @pytest.fixture
-def server(model_file):
-    with serve(lightgbm_model(model_file)) as started:
+def server(model_file, endpoint_port):
+    with serve(lightgbm_model(model_file), port=endpoint_port) as started:
         started.endpoints = Everything()
         yield started
 
@@ -56,11 +56,9 @@ def environment(plane, server):
 
 
 @pytest.fixture
-def here(environment, spark, monkeypatch):
+def here(environment, environment_of_workers):
     """The environment of this process and of its Python workers."""
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-        monkeypatch.setitem(spark.sparkContext.environment, name, value)
+    environment_of_workers(environment)
 
 
 @pytest.fixture

@@ -283,6 +283,7 @@ def full_scans(spark, work, partitions):
     return sum(found.numTasks == partitions for found in ran)
 
 
+@pytest.mark.classic("counts stages with the SparkContext's status tracker")
 def test_all_configured_facets_are_counted_in_one_read_of_the_data(spark, monkeypatch):
     monkeypatch.setattr("clarify_spark.spark.profiles.HEAD_ROWS", 10)
     data = dataset_of(spark, people(200), KINDS, partitions=7)

@@ -156,7 +156,7 @@ def test_a_model_that_fails_amid_the_rows_ends_the_run_and_what_was_finished_sta
 
 
 def test_a_consumer_that_stops_early_leaves_no_thread_and_no_job(
-    spark, dataset, plan, journal, progress, shipped, spec
+    running, dataset, plan, journal, progress, shipped, spec
 ):
     shipped("sleepy", "import time\ndef predict(frame):\n    time.sleep(0.2)\n    return [0.5] * len(frame)\n")
     slow = replace(plan.settings, spec=replace(spec, format="python", uri="python:sleepy:predict"))
@@ -165,7 +165,7 @@ def test_a_consumer_that_stops_early_leaves_no_thread_and_no_job(
     assert _waves()
     blocks.close()
     assert not _waves()
-    until(lambda: not spark.sparkContext.statusTracker().getActiveJobsIds())
+    until(lambda: not running())
 
 
 def _waves():

@@ -18,11 +18,11 @@ def load(spec):
 """
 
 
-def test_a_worker_loads_a_model_once_however_many_tasks_it_runs(spark, tmp_path):
+def test_a_worker_loads_a_model_once_however_many_tasks_it_runs(spark, ship_file, tmp_path):
     with zipfile.ZipFile(tmp_path / "loading.zip", "w") as package:
         package.writestr("package_of_loading_test/__init__.py", "")
         package.writestr("package_of_loading_test/model.py", LOADER)
-    spark.sparkContext.addPyFile(str(tmp_path / "loading.zip"))
+    ship_file(tmp_path / "loading.zip")
     spec = PredictorSpec("package_of_loading_test.model", str(tmp_path / "loads"), ("age",), ("float",))
 
     def ask(batches):

@@ -55,13 +55,10 @@ def archive(folder):
 
 
 @pytest.fixture
-def remote(spark, tmp_path):
+def remote(remote_uri, tmp_path):
     """The address of something under ``disk`` in a file system that is not the operating system's."""
-    conf = spark.sparkContext._jsc.hadoopConfiguration()
-    table = tmp_path.name.replace("_", "")
     (tmp_path / "disk").mkdir(exist_ok=True)
-    conf.set(f"fs.viewfs.mounttable.{table}.link./data", (tmp_path / "disk").as_uri())
-    return lambda name: f"viewfs://{table}/data/{name}"
+    return lambda name: f"{remote_uri(tmp_path)}/disk/{name}"
 
 
 @pytest.fixture
@@ -186,6 +183,7 @@ def test_a_task_has_as_many_threads_as_spark_gives_it_cores(spark, local, folder
 # --- other file systems ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.classic("through Connect a remote folder does not come whole and is refused")
 def test_a_remote_folder_comes_whole(local, folder, remote, scores):
     with delivered(local, spec(remote("model")), None) as there:
         assert sorted(path.name for path in Path(there.uri).rglob("*.*")) == sorted(
@@ -250,6 +248,7 @@ def test_through_spark_alone_a_folder_is_refused_since_it_would_lose_files(spark
 # --- what a model is ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.classic("through Connect a remote folder does not come whole and is refused")
 def test_a_fingerprint_follows_from_names_and_contents_wherever_they_are(local, folder, archive, remote):
     def of(model):
         with delivered(local, spec(model), None) as there:
@@ -288,6 +287,7 @@ def test_a_fingerprint_of_what_the_driver_cannot_see_is_that_of_its_address():
 # --- to executors elsewhere -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.classic("asks the SparkContext for its files; tests/cluster asks executors, through Connect too")
 def test_the_same_model_is_shipped_once_however_often_it_is_delivered(spark, folder, archive, scores):
     elsewhere = Session(spark, local=False)
     with ExitStack() as stack:

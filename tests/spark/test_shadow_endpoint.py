@@ -10,6 +10,8 @@ from clarify_spark.config.predictor import Predictor
 from clarify_spark.shadow_endpoint import FOLDER, leftover_note, shadow_endpoint
 from clarify_spark.spark.storage import Output
 
+pytestmark = pytest.mark.classic("results go to remote folders by the driver's JVM, which a Connect client has not")
+
 
 @pytest.fixture
 def plane(monkeypatch):
@@ -24,11 +26,9 @@ def plane(monkeypatch):
 
 
 @pytest.fixture
-def uri(spark, tmp_path):
-    """A folder of a file system that is not the operating system's: viewfs, mounted on a local folder."""
-    conf = spark.sparkContext._jsc.hadoopConfiguration()
-    conf.set(f"fs.viewfs.mounttable.endpoints{tmp_path.name.replace('_', '')}.link./data", tmp_path.as_uri())
-    return f"viewfs://endpoints{tmp_path.name.replace('_', '')}/data/out"
+def uri(remote_uri, tmp_path):
+    """A folder of a file system that is not the operating system's."""
+    return f"{remote_uri(tmp_path)}/out"
 
 
 def test_the_record_of_an_endpoint_goes_where_the_results_go_and_cleanup_reads_it_there(

@@ -21,6 +21,9 @@ from clarify_spark.udfs.predictors import PredictorSpec, format_of, load_predict
 from clarify_spark.udfs.predictors.answer import matrix_of
 from clarify_spark.udfs.scoring import settle
 
+#: The oracle alone is Spark's; what is tested is numpy.
+pytestmark = pytest.mark.classic("the models are trained and saved by Spark ML of a classic session")
+
 ROWS = 240
 KINDS = {"city": "string", "size": "string", "age": "integer", "income": "float", "debt": "float", "member": "boolean"}
 FEATURES = tuple(KINDS)

@@ -6,15 +6,14 @@ from clarify_spark.errors import OutputError
 from clarify_spark.spark.journal import Block, Journal, Range
 from clarify_spark.spark.storage import Output
 
+pytestmark = pytest.mark.classic("results go to remote folders by the driver's JVM, which a Connect client has not")
+
 
 @pytest.fixture
-def output(spark, tmp_path):
-    """A folder of a file system that is not the operating system's: viewfs, mounted on a local folder."""
-    conf = spark.sparkContext._jsc.hadoopConfiguration()
-    table = tmp_path.name.replace("_", "")
+def output(spark, remote_uri, tmp_path):
+    """A folder of a file system that is not the operating system's."""
     (tmp_path / "disk").mkdir()
-    conf.set(f"fs.viewfs.mounttable.{table}.link./data", (tmp_path / "disk").as_uri())
-    made = Output(f"viewfs://{table}/data/out", spark)
+    made = Output(f"{remote_uri(tmp_path)}/disk/out", spark)
     made.prepare()
     return made
 
@@ -30,7 +29,7 @@ def visible(folder):
 
 def test_bytes_come_back_from_sub_folders(output, disk):
     data = bytes(range(256)) * 9000
-    assert output.write_bytes("a/b/part.bin", data).endswith("/data/out/a/b/part.bin")
+    assert output.write_bytes("a/b/part.bin", data).endswith("/disk/out/a/b/part.bin")
     assert (disk / "a" / "b" / "part.bin").read_bytes() == output.read_bytes("a/b/part.bin") == data
     assert output.names("a") == ["b"]
     output.write("a/b/part.bin", "é")
@@ -66,7 +65,7 @@ def test_a_failure_amid_a_file_leaves_the_old_one(output, disk):
 
 def test_a_write_that_fails_is_told_by_the_name_of_the_file(output):
     output.write("a", "in the way")
-    with pytest.raises(OutputError, match=r"The results cannot be written\. .*/data/out/a"):
+    with pytest.raises(OutputError, match=r"The results cannot be written\. .*/disk/out/a"):
         output.write("a/b.csv", "")
 
 
