@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clarify_spark.errors import ClarifyError, CommandError
+from clarify_spark.spark.object_stores import adapt
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -48,10 +49,12 @@ def session(master: str | None) -> Iterator[Session]:
 
     active = SparkSession.getActiveSession()
     if active is not None:
-        yield Session(active, local=_runs_locally(active))
+        yield Session(active, local=runs_locally(active))
         return
     started = _start(master)
     try:
+        if not is_connect(started.spark):
+            adapt(started.spark)
         yield started
     finally:
         error = sys.exception()
@@ -82,7 +85,7 @@ def _start(master: str | None) -> Session:
             os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         with _explained_connect():
             spark = builder.getOrCreate()
-        return Session(spark, local=_runs_locally(spark))
+        return Session(spark, local=runs_locally(spark))
     require_java()
     if master is None or master.startswith("local"):
         return _start_local(builder, master or "local[*]")
@@ -119,7 +122,7 @@ def _start_local(builder: SparkSession.Builder, master: str) -> Session:
         except (RuntimeError, OSError) as error:  # the JVM ended before it could be reached, or no port could be had
             raise CommandError(f"Spark did not start: {error}. The JVM wrote: {_tail(log) or 'nothing'}") from error
     _let_interrupts_end_quietly()
-    return Session(spark, local=_runs_locally(spark), log=log)
+    return Session(spark, local=runs_locally(spark), log=log)
 
 
 def _let_interrupts_end_quietly() -> None:
@@ -167,7 +170,7 @@ def _tail(log: Path, characters: int = 2000) -> str:
     return log.read_text(encoding="utf-8", errors="replace")[-characters:].strip() if log.is_file() else ""
 
 
-def _runs_locally(spark: SparkSession) -> bool:
+def runs_locally(spark: SparkSession) -> bool:
     """Whether executors are threads of this machine's JVM in this folder (local mode, and no Connect server)."""
     master = spark.conf.get("spark.master", "") or ""
     return not is_connect(spark) and bool(re.match(r"local(\[|$)", master))

@@ -25,6 +25,12 @@ class Made:
     missing: Mapping[str, str]
 
 
+def page(analysis: Mapping[str, Any], details: Mapping[str, Any]) -> str:
+    """The report as one HTML page, with the title in the details."""
+    asked = details.get("report", {})
+    return html(report(analysis, details, str(asked.get("title", TITLE))))
+
+
 def made(analysis: Mapping[str, Any], details: Mapping[str, Any]) -> Made:
     """HTML, notebook and PDF with the name and the title in the details; what a library is missing for is left out."""
     asked = details.get("report", {})

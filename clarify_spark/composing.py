@@ -1,0 +1,1 @@
+"""The config objects of a call to one analysis config."""

@@ -1,0 +1,1 @@
+"""A processor with the methods of the SageMaker SDK's: the same calls, run on Spark."""

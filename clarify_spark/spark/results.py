@@ -1,0 +1,63 @@
+"""Results of a run as Spark DataFrames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet
+from pyspark.sql import functions as sf
+
+from clarify_spark.errors import CommandError
+from clarify_spark.spark.session import runs_locally
+from clarify_spark.spark.storage import Output, local_path
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+PARQUET = "explanations_shap/local.parquet"
+
+
+def local_values(output: Output, spark: SparkSession | None, features: Mapping[str, Sequence[str]]) -> DataFrame:
+    """The rows of local.parquet with a column for each value; ``features``: the explained ones of each output."""
+    names = [name for name in output.names(PARQUET) if name.endswith(".parquet")]
+    if not names:
+        raise CommandError(
+            f"{output.uri} has no local explanations: its run did not keep them (save_local_shap_values is false)."
+        )
+    found = _read(output, _session(spark), names)
+    columns = [sf.col("row_key"), *([sf.col("join")] if "join" in found.columns else [])]
+    for label, named in features.items():
+        values = sf.col(_quoted(f"values_{label}"))
+        columns.append(sf.col(_quoted(f"prediction_{label}")))
+        columns += [values[k].alias(f"{name}_{label}") for k, name in enumerate(named)]
+    return found.select(*columns)
+
+
+def _quoted(name: str) -> str:
+    """The name of a column as Spark takes it literally."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def _session(spark: SparkSession | None) -> SparkSession:
+    from pyspark.sql import SparkSession
+
+    session = spark if spark is not None else SparkSession.getActiveSession()
+    if session is None:
+        raise CommandError("Local explanations are a Spark DataFrame, and there is no Spark session; start one first.")
+    return session
+
+
+def _read(output: Output, spark: SparkSession, names: Sequence[str]) -> DataFrame:
+    """All parts, read by Spark where it sees the folder; else this process reads them and hands them over."""
+    folder = local_path(output.uri)
+    if folder is None:
+        return spark.read.parquet(f"{output.uri}/{PARQUET}")
+    if runs_locally(spark):
+        return spark.read.parquet((folder.absolute() / PARQUET).as_uri())
+    parts = [pa.parquet.read_table(folder / PARQUET / name).replace_schema_metadata() for name in names]
+    return reduce(
+        lambda above, below: above.unionByName(below), [spark.createDataFrame(part.to_pandas()) for part in parts]
+    )
