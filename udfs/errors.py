@@ -11,6 +11,12 @@ An executor's error reaches the driver as text inside a Spark exception; ``clari
 into the class it was.
 """
 
+#: What helps Python workers that have too little memory.
+MORE_MEMORY = (
+    "give Python workers more memory (spark.executor.memoryOverhead; spark.executor.pyspark.memory where it is set) "
+    "or executors fewer cores"
+)
+
 
 class ClarifyError(Exception):
     """A failure that the user can mend; its text is one plain message: what is wrong, where, what to do."""

@@ -24,12 +24,9 @@ from clarify_spark.udfs.predictors.answer import Predict
 from clarify_spark.udfs.predictors.features import typed_table
 from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.predictors.user_code import one_thread
-from clarify_spark.udfs.row_keys import told
+from clarify_spark.udfs.row_keys import SOURCE_KEY, told
 from clarify_spark.udfs.scoring import blocks
 from clarify_spark.udfs.traffic import together
-
-#: The column with a row's key in the data set; ``row_key`` may count the rows of a sample.
-SOURCE_KEY = "source_key"
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 FILE_BITS = 40
+#: The column with a row's key in the data set, where ``row_key`` counts the rows of a sample.
+SOURCE_KEY = "source_key"
 
 
 def told(key: int) -> str:
@@ -13,3 +15,8 @@ def told(key: int) -> str:
 def place(key: int) -> str:
     """Where a row is in the data."""
     return f"record {key % 2**FILE_BITS + 1:,} of file {(key >> FILE_BITS) + 1:,}"
+
+
+def span(block: int, first: int, last: int) -> str:
+    """A block by its number, and where its rows with these first and last keys are in the data."""
+    return f"block {block} ({place(first)} to {place(last)})"

@@ -7,6 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from clarify_spark.errors import ClarifyError, CommandError, DataError, ModelError, OutputError
+from clarify_spark.udfs.errors import MORE_MEMORY
+
+
+class LostWorkerError(ModelError):
+    """A Python worker or an executor died, and Spark has tried the task again as often as it may.
+
+    ``task`` is the task's number in its stage, None where Spark does not say.
+    """
+
+    task: int | None = None
+
 
 _OWN_ERROR = re.compile(
     r"clarify_spark\.udfs\.errors\.(?P<kind>DataError|ModelError|RecordError): (?P<text>.*?)"
@@ -16,7 +27,8 @@ _OWN_ERROR = re.compile(
 _KINDS: dict[str, type[ClarifyError]] = {"DataError": DataError, "ModelError": ModelError, "RecordError": ModelError}
 
 #: Goes before the broken files: a worker that died leaves an EOFException too.
-WORKER_DIED = r"Python worker exited unexpectedly|worker crashed|Python worker .* killed"
+WORKER_DIED = r"Python worker exited unexpectedly|worker crashed|Python worker .* killed|ExecutorLostFailure"
+_TASK = re.compile(r"Task (\d+) in stage \S+ failed")
 #: (what Spark's text contains, the error it means, what to tell the user); the first that matches wins.
 _KNOWN: tuple[tuple[str, type[ClarifyError], str], ...] = (
     (
@@ -31,9 +43,25 @@ _KNOWN: tuple[tuple[str, type[ClarifyError], str], ...] = (
     ),
     (
         WORKER_DIED,
-        ModelError,
-        "a Python worker died: for want of memory, or because the model's code ended it; give executors more memory "
-        "(spark.executor.memoryOverhead) or fewer cores each",
+        LostWorkerError,
+        f"a Python worker died: for want of memory, or because the model's code ended it; {MORE_MEMORY}",
+    ),
+    (r"\bMemoryError\b", ModelError, f"a Python worker had too little memory; {MORE_MEMORY}"),
+    (
+        r"OutOfMemoryError",
+        CommandError,
+        "Spark had too little memory of its own; raise spark.executor.memory, or spark.driver.memory for the driver",
+    ),
+    (
+        r"bigger than spark\.driver\.maxResultSize",
+        CommandError,
+        "the results of a job are larger than Spark lets through; raise spark.driver.maxResultSize",
+    ),
+    (
+        r"Master removed our application|SparkContext was shut down|All masters are unresponsive",
+        CommandError,
+        "the cluster ended the application: its master was lost, executors could not start or died too often (their "
+        "logs say why), or somebody ended it; finished blocks are kept, the same command goes on from there",
     ),
     (r"No space left on device", OutputError, "a disk is full (Spark's scratch folder is spark.local.dir)"),
     (r"is not a Parquet file|Could not read footer|CANNOT_READ_FILE_FOOTER", DataError, "a file is not valid Parquet"),
@@ -80,7 +108,11 @@ def translate(text: str) -> ClarifyError | None:
     for pattern, kind, meaning in _KNOWN:
         found = re.search(pattern, text)
         if found:
-            return kind(f"{meaning[0].upper()}{meaning[1:]}. Spark says: {_line_with(text, found.start())}")
+            error = kind(f"{meaning[0].upper()}{meaning[1:]}. Spark says: {_line_with(text, found.start())}")
+            task = _TASK.search(text)
+            if isinstance(error, LostWorkerError) and task is not None:
+                error.task = int(task[1])
+            return error
     return None
 
 

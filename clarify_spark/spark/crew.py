@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 import numpy as np
 from pyspark.sql import functions as sf
 
-from clarify_spark.errors import ClarifyError, DataError
-from clarify_spark.spark.batches import user_error
+from clarify_spark.errors import ClarifyError, DataError, ModelError
+from clarify_spark.spark.batches import LostWorkerError, user_error, user_errors
 from clarify_spark.spark.jobs import Jobs
 from clarify_spark.spark.journal import Block, Journal, Range
 from clarify_spark.spark.keys import columns_of
 from clarify_spark.spark.progress import Progress, RowCount
 from clarify_spark.spark.waves import CELL_KEYS, MOST_TASKS, Keys, Layout, Pace, Remaining, Speed
 from clarify_spark.udfs.block_results import SCHEMA
-from clarify_spark.udfs.row_keys import FILE_BITS
+from clarify_spark.udfs.row_keys import FILE_BITS, SOURCE_KEY, span
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as Expression
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 IN_FLIGHT = 2
 #: Finished waves that wait in memory for their turn; further ones are read back from the journal.
 WAITING = 2
+#: Tasks of a wave whose workers may die for good before the run ends.
+MOST_LOSSES = 3
 #: How long a wave may go on after another has failed, so that what it finishes is kept.
 FINISH_SECONDS = 60.0
 
@@ -45,6 +47,7 @@ class Counted(Protocol):
         """Model records."""
 
 
+Note = Callable[[str], None]
 Result = TypeVar("Result", bound=Counted)
 
 
@@ -77,13 +80,53 @@ class Work(Generic[Result]):
         order = np.argsort(columns["cell"])
         return Layout(self.block_rows, columns["cell"][order] * keys, columns["rows"][order], columns["last"][order])
 
-    def blocks(self, wave: Range, layout: Layout, tasks: int) -> list[Block]:
-        """The blocks of a wave in order, computed by one Spark job; after an error those that are finished are kept."""
+    def blocks(self, wave: Range, layout: Layout, tasks: int, note: Note) -> list[Block]:
+        """The blocks of a wave in order, computed by one Spark job; after an error those that are finished are kept.
+
+        Spark gives up a task whose worker died again and again. Its blocks are then computed one by one, which takes
+        less memory at once and tells which of them it is.
+        """
         key = sf.col("row_key")
-        some = self.rows.where((key >= sf.lit(wave.lo)) & (key < sf.lit(wave.hi)))
+        rest = self.rows.where((key >= sf.lit(wave.lo)) & (key < sf.lit(wave.hi)))
         place = _partition(self.rows.sparkSession, layout, wave, tasks)
-        spread = some.repartition(tasks, place).sortWithinPartitions("row_key")
-        rows = sorted(spread.mapInArrow(self.call, SCHEMA).collect(), key=lambda row: int(row["block"]))
+        alone: list[Block] = []
+        lost: list[int] = []
+        try:
+            while True:
+                try:
+                    alone += self._computed(rest.repartition(tasks, place))
+                    return sorted(alone, key=lambda block: block.number)
+                except LostWorkerError as error:
+                    if error.task is None or len(lost) == MOST_LOSSES:
+                        raise
+                    lost.append(error.task)
+                note("A Python worker died more than once. What it worked on is computed again, block by block.")
+                of_lost = sf.expr(f"{_task(layout, wave, tasks)} = {lost[-1]}")
+                alone += self._one_by_one(rest.where(of_lost))
+                rest = rest.where(~of_lost)
+        except ClarifyError:
+            self._keep(sorted(alone, key=lambda block: block.number))
+            raise
+
+    def _one_by_one(self, rows: DataFrame) -> list[Block]:
+        """The blocks of some rows, each by a Spark job of its own; an error names the block whose worker dies."""
+        number = sf.expr(f"row_key div {self.block_rows}")
+        key = SOURCE_KEY if SOURCE_KEY in rows.columns else "row_key"
+        spans = columns_of(rows.groupBy(number.alias("block")).agg(sf.min(key).alias("lo"), sf.max(key).alias("hi")))
+        found: list[Block] = []
+        for block, lo, hi in sorted(zip(*(map(int, spans[name]) for name in ("block", "lo", "hi")), strict=True)):
+            try:
+                found += self._computed(rows.where(number == block).coalesce(1))
+            except LostWorkerError as error:
+                self._keep(found)
+                raise ModelError(f"{span(block, lo, hi)}, tried alone: {error}") from error
+        return found
+
+    def _computed(self, spread: DataFrame) -> list[Block]:
+        """The blocks of rows in partitions that hold whole ones, by one Spark job."""
+        with user_errors():
+            collected = spread.sortWithinPartitions("row_key").mapInArrow(self.call, SCHEMA).collect()
+        rows = sorted(collected, key=lambda row: int(row["block"]))
         found = [Block(row["block"], row["rows"], bytes(row["result"])) for row in rows if row["error"] is None]
         errors = [user_error(row["error_kind"], row["error"]) for row in rows if row["error"] is not None]
         if errors:
@@ -110,7 +153,7 @@ def results(
         progress.note(f"Resuming: {done:,} of {layout.total:,} rows are already done ({name}).")
     with progress.rows(name, layout.total, done) as count:
         speed = Speed(pace or Pace(), cores(work.rows.sparkSession), layout, work.row_bytes, work.at_once)
-        crew = _Crew(work, layout, speed, count)
+        crew = _Crew(work, layout, speed, count, progress.note)
         try:
             crew.start()
             yield from crew.results()
@@ -136,13 +179,18 @@ def _require_all(journal: Journal, layout: Layout) -> None:
         )
 
 
-def _partition(spark: SparkSession, layout: Layout, wave: Range, tasks: int) -> Expression:
-    """A number for each row that Spark hashes to the task of its block: the wave's blocks take tasks in turn."""
+def _task(layout: Layout, wave: Range, tasks: int) -> str:
+    """The task of each row, which is that of its block: the wave's blocks take tasks in turn."""
     first, bases = layout.file_bases(wave)
     file = f"cast(shiftright(row_key, {FILE_BITS}) - {first} + 1 as int)"
     base = f"element_at({_array(bases)}, {file})" if len(bases) > 1 else f"{bases[0]}L"
-    task = f"cast(pmod({base} + row_key div {layout.block_rows}, {tasks}) as int)"
-    return sf.expr(f"element_at({_array(partition_keys(_hashes(spark), tasks))}, {task} + 1)")
+    return f"cast(pmod({base} + row_key div {layout.block_rows}, {tasks}) as int)"
+
+
+def _partition(spark: SparkSession, layout: Layout, wave: Range, tasks: int) -> Expression:
+    """A number for each row that Spark hashes to the partition of its task's number."""
+    keys = partition_keys(_hashes(spark), tasks)
+    return sf.expr(f"element_at({_array(keys)}, {_task(layout, wave, tasks)} + 1)")
 
 
 def cores(spark: SparkSession) -> int:
@@ -153,11 +201,12 @@ def cores(spark: SparkSession) -> int:
 class _Crew(Generic[Result]):
     """Threads that run waves, and the results in the order of row keys."""
 
-    def __init__(self, work: Work[Result], layout: Layout, speed: Speed, count: RowCount) -> None:
+    def __init__(self, work: Work[Result], layout: Layout, speed: Speed, count: RowCount, note: Note) -> None:
         self._work = work
         self._layout = layout
         self._speed = speed
         self._count = count
+        self._note = note
         self._changed = threading.Condition()
         self._ready = set(work.journal.ranges)
         self._waiting: dict[Range, list[Result]] = {}
@@ -226,7 +275,8 @@ class _Crew(Generic[Result]):
             layout = self._layout
             rows = layout.rows_before(wave.hi) - layout.rows_before(wave.lo)
             with self._count.flight(round(rows)):
-                blocks = self._work.blocks(wave, layout, self._speed.tasks(rows, layout.blocks(wave)))
+                tasks = self._speed.tasks(rows, layout.blocks(wave))
+                blocks = self._work.blocks(wave, layout, tasks, self._note)
             self._finish(wave, blocks)
 
     def _take(self) -> Range | None:

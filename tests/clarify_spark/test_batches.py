@@ -5,7 +5,7 @@ import re
 import pytest
 
 from clarify_spark.errors import CommandError, DataError, ModelError, OutputError
-from clarify_spark.spark.batches import translate
+from clarify_spark.spark.batches import LostWorkerError, translate
 from clarify_spark.spark.formats.failures import explain
 
 WORKER = """
@@ -40,7 +40,20 @@ def test_of_several_errors_the_last_one_counts():
         ("Caused by: java.io.EOFException: Unexpected end of input stream", DataError, "cut short"),
         ("org.apache.hadoop.security.AccessControlException: Permission denied: user=a", DataError, "may not be read"),
         ('UnsupportedFileSystemException: No FileSystem for scheme "s3"', DataError, "no driver"),
-        ("SparkException: Python worker exited unexpectedly (crashed)", ModelError, "memory"),
+        (
+            "SparkException: Python worker exited unexpectedly (crashed)",
+            LostWorkerError,
+            "spark.executor.memoryOverhead",
+        ),
+        ("Reason: ExecutorLostFailure (executor 3 exited caused by one of the tasks)", LostWorkerError, "memory"),
+        (
+            "numpy._core._exceptions._ArrayMemoryError: Unable to allocate 8 GiB",
+            ModelError,
+            "spark.executor.pyspark.memory",
+        ),
+        ("java.lang.OutOfMemoryError: Java heap space", CommandError, "spark.executor.memory"),
+        ("results of 2 tasks (3.0 GiB) is bigger than spark.driver.maxResultSize", CommandError, "raise"),
+        ("Master removed our application: FAILED", CommandError, "same command goes on"),
     ],
 )
 def test_known_failures_are_told_in_plain_words_with_sparks_own_line(text, kind, says):
@@ -50,9 +63,16 @@ def test_known_failures_are_told_in_plain_words_with_sparks_own_line(text, kind,
     assert text in str(error)
 
 
+@pytest.mark.parametrize(("where", "task"), [("Task 12 in stage 7.0 failed 4 times: ", 12), ("", None)])
+def test_a_worker_that_died_is_known_by_its_task(where, task):
+    found = translate(f"Job aborted due to stage failure: {where}Python worker exited unexpectedly (crashed)")
+    assert found.task == task
+    assert found.exit_code == 4
+
+
 def test_a_worker_that_died_is_not_taken_for_a_broken_file():
     text = "SparkException: Python worker exited unexpectedly (crashed)\nCaused by: java.io.EOFException"
-    assert type(translate(text)) is ModelError
+    assert type(translate(text)) is LostWorkerError
     assert "worker died" in str(explain(text, "x.json"))
 
 

@@ -36,6 +36,26 @@ def test_a_block_that_fails_is_told_and_is_the_last(error):
     assert (found[-1]["block"], found[-1]["error_kind"], found[-1]["error"]) == (2, type(error).__name__, "no luck")
 
 
+@pytest.mark.parametrize(
+    ("source", "place"), [(None, "record 9 of file 1 to record 12"), (41, "record 42 of file 1 to")]
+)
+def test_a_block_for_which_memory_does_not_suffice_is_named_with_its_rows_and_a_way_out(source, place):
+    def work(table):
+        if table.column("row_key")[0].as_py() == 8:
+            raise MemoryError("Unable to allocate 8.00 GiB")
+        return b"fine"
+
+    tables = blocks(0, 1, 2, 3)
+    if source:  # a sample, whose row keys are not those of the data
+        tables = [table.append_column("source_key", pa.array(np.arange(4) + source)) for table in tables]
+    found = told(work, tables, 1)
+    assert [row["result"] for row in found] == [b"fine", b"fine", None]
+    assert found[-1]["error_kind"] == "ModelError"
+    assert found[-1]["error"].startswith(f"block 2 ({place}")
+    assert "too little memory (Unable to allocate 8.00 GiB); give Python workers more" in found[-1]["error"]
+    assert "spark.executor.pyspark.memory" in found[-1]["error"]
+
+
 def test_blocks_under_way_when_another_fails_are_finished_and_told_and_no_more_are_begun():
     together, failed = threading.Barrier(3, timeout=10), threading.Event()
     begun = []

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from clarify_spark.udfs.errors import ModelError
+from clarify_spark.udfs.errors import MORE_MEMORY, ModelError
 from clarify_spark.udfs.predictors.spec import PredictorSpec
 
 _OURS = str(Path(__file__).resolve().parent.parent) + os.sep
@@ -51,7 +51,8 @@ def calling_user_code(doing: str) -> Iterator[None]:
         text = " ".join(str(error).partition("Stack trace:")[0].split())  # xgboost adds one of its C++ code
         text = text if len(text) <= 500 else text[:500] + "…"
         said = f": {text}" if text else ""
-        raise ModelError(f"{doing}: {type(error).__name__}{said}{_place(error.__traceback__)}") from error
+        remedy = f"; {MORE_MEMORY}" if isinstance(error, MemoryError) else ""
+        raise ModelError(f"{doing}: {type(error).__name__}{said}{_place(error.__traceback__)}{remedy}") from error
 
 
 def _place(trace: TracebackType | None) -> str:

@@ -10,6 +10,7 @@ from pyspark.errors import PySparkException
 
 from clarify_spark.errors import ClarifyError, DataError
 from clarify_spark.spark.batches import WORKER_DIED, translate
+from clarify_spark.udfs.errors import MORE_MEMORY
 
 try:  # A Connect-only client has no py4j.
     from py4j.protocol import Py4JError
@@ -24,9 +25,9 @@ _FILE = re.compile(
 #: (what Spark's text contains, what is wrong, what to do); the first that matches wins.
 _REASONS: tuple[tuple[str, str, str], ...] = (
     (
-        WORKER_DIED,
+        rf"{WORKER_DIED}|\bMemoryError\b",
         "a Python worker died while reading it, most often for want of memory",
-        "give executors more memory (spark.executor.memoryOverhead) or fewer cores each",
+        MORE_MEMORY,
     ),
     (
         r"S3AFileSystem not found",
@@ -42,10 +43,31 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
         "or use another one",
     ),
     (
+        r"UnknownStoreException|NoSuchBucket|bucket does not exist",
+        "there is no such bucket",
+        "check the URI's spelling, and the endpoint and the account that Spark uses",
+    ),
+    (
+        r"bucket is null/empty|[Ii]nvalid bucket name",
+        "the URI names no bucket, or one that cannot be (with an underscore, for instance)",
+        "check the URI's spelling",
+    ),
+    (
+        r"AWSRedirectException|PermanentRedirect|Status Code: 301",
+        "the bucket is in another region than Spark looks in",
+        "name its region (spark.hadoop.fs.s3a.endpoint.region, or fs.s3a.bucket.<bucket>.endpoint.region)",
+    ),
+    (
+        r"InvalidAccessKeyId|SignatureDoesNotMatch|InvalidToken|InvalidClientTokenId|ExpiredToken|RequestTimeTooSkewed|"
+        r"AuthFailure",
+        "the credentials are not accepted",
+        "check access key, secret key and session token, whether they have expired, and this machine's clock",
+    ),
+    (
         r"AccessControlException|AccessDenied|Access Denied|Permission denied|403 Forbidden|Status Code: 403|"
         r"[Nn]ot authorized",
-        "reading is not permitted",
-        "give the user or role that runs Spark the right to list and read it",
+        "access is refused",
+        "check the credentials, and give the user or role that runs Spark the right to {rights}",
     ),
     (
         r"NoCredentials|Unable to load (AWS )?credentials|NoAuthWithAWSException",
@@ -58,7 +80,7 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
         "check the URI's spelling and the network",
     ),
     (
-        r"ConnectException|Connection refused|ConnectTimeout",
+        r"ConnectException|Connection refused|ConnectTimeout|[Cc]onnect timed out|ApiCall\w*Timeout",
         "the file system does not answer",
         "check the URI and the network",
     ),
@@ -116,11 +138,14 @@ def reading(uri: str) -> Iterator[None]:
         raise explained from error
 
 
-def explain(text: str, uri: str) -> ClarifyError | None:
-    """The user's error in the text of a Spark failure on reading ``uri``, None when the text names none we know."""
+def explain(text: str, uri: str, rights: str = "list and read it") -> ClarifyError | None:
+    """The user's error in the text of a Spark failure at ``uri``, None when the text names none that is known.
+
+    ``rights``: what a user who is refused needs the right to do.
+    """
     for pattern, wrong, remedy in _REASONS:
         if re.search(pattern, text):
             named = _FILE.search(text)
             path = named["path"] if named else uri
-            return DataError(f"{path}: {wrong}; {remedy}.")
+            return DataError(f"{path}: {wrong}; {remedy.format(rights=rights)}.")
     return translate(text)
