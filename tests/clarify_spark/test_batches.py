@@ -47,7 +47,7 @@ def test_of_several_errors_the_last_one_counts():
         ),
         ("Reason: ExecutorLostFailure (executor 3 exited caused by one of the tasks)", LostWorkerError, "memory"),
         (
-            "numpy._core._exceptions._ArrayMemoryError: Unable to allocate 8 GiB",
+            "numpy._core._exceptions._ArrayMemoryError: Unable to",
             ModelError,
             "spark.executor.pyspark.memory",
         ),

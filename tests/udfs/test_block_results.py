@@ -36,9 +36,7 @@ def test_a_block_that_fails_is_told_and_is_the_last(error):
     assert (found[-1]["block"], found[-1]["error_kind"], found[-1]["error"]) == (2, type(error).__name__, "no luck")
 
 
-@pytest.mark.parametrize(
-    ("source", "place"), [(None, "record 9 of file 1 to record 12"), (41, "record 42 of file 1 to")]
-)
+@pytest.mark.parametrize(("source", "place"), [(None, "record 9 of file 1 to record 12"), (41, "record 42 of")])
 def test_a_block_for_which_memory_does_not_suffice_is_named_with_its_rows_and_a_way_out(source, place):
     def work(table):
         if table.column("row_key")[0].as_py() == 8:
