@@ -32,6 +32,7 @@ waves.FIRST_SECONDS = waves.WAVE_SECONDS = 0.5
 from clarify_spark.cli import main
 sys.exit(main(sys.argv[1:]))
 """
+pytestmark = pytest.mark.classic("kills drivers together with their own JVMs and executors")
 FEATURES = ["black", "male", "obrat", "loanprc", "unem", "chist"]
 WAIT = 240
 
