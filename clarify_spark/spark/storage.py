@@ -1,4 +1,7 @@
-"""Whole files at any URI: local paths by the operating system, all others through Hadoop's file systems."""
+"""Whole files at any URI: local paths by the operating system, all others through Hadoop's file systems.
+
+On Spark Connect, which has none, this process asks object stores itself.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,15 +17,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from clarify_spark.errors import ClarifyError, CommandError, OutputError
+from clarify_spark.spark.arrow_files import SCHEMES, ArrowFiles
+from clarify_spark.spark.hadoop_files import TEMPORARY_NAME, HadoopFiles
 from clarify_spark.spark.session import is_connect
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _PROBE = ".clarify-spark-probe"
-#: Bytes that go to a JVM's stream at a time.
-_PIECE = 2**20
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+:")
+_RIGHTS = "list, read, write and delete there"
+_OWN_WAY = (
+    ". Through Spark Connect this process writes the output itself, with its own credentials and region "
+    "(AWS_ACCESS_KEY_ID or AWS_PROFILE, AWS_REGION, …), not those of the cluster."
+)
 
 
 def local_path(uri: str) -> Path | None:
@@ -44,13 +52,13 @@ def read_text(uri: str, spark: SparkSession | None) -> str:
         raise CommandError(f"The file {uri} cannot be read: {error}") from error
     if spark is None:
         raise CommandError(f"{uri} is not a local file, and this command starts no Spark; copy it here first.")
-    from clarify_spark.spark.batches import user_errors
+    from clarify_spark.spark.formats.failures import reading
 
     try:
-        with user_errors():
+        with reading(uri):
             rows = spark.read.text(uri, wholetext=True).limit(2).collect()
     except ClarifyError as error:
-        raise CommandError(f"The file {uri} cannot be read: {error}") from error
+        raise CommandError(f"The file {uri} cannot be read. {error}") from error
     return str(rows[0][0]).removeprefix("\ufeff") if rows else ""
 
 
@@ -71,15 +79,20 @@ class Output:
         """Open the folder; a local one needs no ``spark``."""
         self.uri = uri.rstrip("/") or "/"
         self._folder = local_path(uri)
-        self._files: _Local | _Hadoop = _remote(self.uri, spark) if self._folder is None else _Local(self._folder)
+        self._files: _Local | HadoopFiles | ArrowFiles = (
+            _remote(self.uri, spark) if self._folder is None else _Local(self._folder)
+        )
 
     def prepare(self) -> None:
         """Make the folder and prove that a file can be written there, before hours are spent on the results."""
-        if self._folder is not None and self._folder.exists() and not self._folder.is_dir():
-            raise OutputError(f"{self.uri} is a file; the output must be a folder.")
         with self._told(self.uri):
+            if self._files.is_file():
+                raise OutputError(f"{self.uri} is a file; the output must be a folder.")
             with self._files.create(_PROBE):
                 pass
+        with self._told(self.uri, "read"):
+            self._files.read(_PROBE)
+        with self._told(self.uri, "removed"):
             self._files.delete(_PROBE)
 
     def write(self, name: str, text: str) -> str:
@@ -102,7 +115,8 @@ class Output:
         try:
             yield _ToldSink(sink, told)
         except BaseException as error:  # what fails in the block is not the storage's failure
-            opened.__exit__(type(error), error, error.__traceback__)
+            with suppress(OutputError), told():  # a full disk fails again when the file is closed
+                opened.__exit__(type(error), error, error.__traceback__)
             raise
         with told():
             opened.__exit__(None, None, None)
@@ -126,23 +140,28 @@ class Output:
     def _told(self, shown: str, done: str = "written") -> Iterator[None]:
         """Tell failures of the storage by ``shown``, a URI that the user knows."""
         try:
-            with nullcontext() if isinstance(self._files, _Local) else self._told_by_spark(shown, done):
+            with self._told_by_spark(shown, done) if isinstance(self._files, HadoopFiles) else nullcontext():
                 yield
         except OSError as error:
-            raise OutputError(f"{shown} cannot be {done}: {error.strerror or error}") from error
+            whose = _OWN_WAY if isinstance(self._files, ArrowFiles) else ""
+            raise OutputError(f"{shown} cannot be {done}: {error.strerror or error}{whose}") from error
 
     @contextmanager
     def _told_by_spark(self, shown: str, done: str) -> Iterator[None]:
         """The same for failures of the JVM."""
         from py4j.protocol import Py4JJavaError
+        from pyspark.errors import PySparkException
 
         from clarify_spark.spark.formats.failures import explain
 
         try:
             yield
-        except Py4JJavaError as error:
-            reason = _TEMPORARY.sub(r"/\1", str(error.java_exception.toString()))
-            explained = explain(reason, self.uri) or f"{shown}: {reason[:300]}"
+        except (Py4JJavaError, PySparkException) as error:
+            cause: Any = getattr(error, "java_exception", None)
+            reason = _TEMPORARY.sub(
+                r"/\1", f"{type(error).__name__}: {error}" if cause is None else str(cause.toString())
+            )
+            explained = explain(reason, self.uri, _RIGHTS) or f"{shown}: {reason[:300]}"
             raise OutputError(f"The results cannot be {done}. {explained}") from error
 
 
@@ -158,8 +177,6 @@ class _ToldSink:
             self.sink.write(data)
 
 
-#: A file is filled under this name, which Spark does not read as data, and renamed; a leftover is overwritten.
-_TEMPORARY_NAME = "_{}.tmp"
 _TEMPORARY = re.compile(r"/_([^/\s]+)\.tmp\b")
 
 
@@ -173,7 +190,7 @@ class _Local:
     def create(self, name: str) -> Iterator[Sink]:
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(_TEMPORARY_NAME.format(path.name))
+        temporary = path.with_name(TEMPORARY_NAME.format(path.name))
         temporary.unlink(missing_ok=True)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         try:
@@ -198,6 +215,9 @@ class _Local:
         except (FileNotFoundError, NotADirectoryError):
             return []
 
+    def is_file(self) -> bool:
+        return self.folder.exists() and not self.folder.is_dir()
+
     def delete(self, name: str) -> None:
         path = self.folder / name
         if path.is_dir() and not path.is_symlink():
@@ -206,77 +226,16 @@ class _Local:
             path.unlink(missing_ok=True)
 
 
-def _remote(uri: str, spark: SparkSession | None) -> _Hadoop:
+def _remote(uri: str, spark: SparkSession | None) -> HadoopFiles | ArrowFiles:
     if spark is None:
         raise OutputError(f"{uri} is not a local folder, and this command starts no Spark.")
-    if is_connect(spark):
+    if not is_connect(spark):
+        return HadoopFiles(uri, spark)
+    scheme = uri.partition(":")[0].lower()
+    if scheme not in SCHEMES or not uri[len(scheme) :].startswith("://"):
         raise OutputError(
-            f"{uri}: writing to a remote folder through Spark Connect is not supported yet; "
-            "give a path that this machine sees (a mounted volume, for instance)."
+            f"{uri}: through Spark Connect this process writes the output itself, and it knows no way there. Give a "
+            "path that this machine sees (a mounted volume, /Volumes/… on Databricks), or a folder at "
+            f"{', '.join(f'{known}://' for known in SCHEMES)}."
         )
-    return _Hadoop(uri, spark)
-
-
-class _Hadoop:
-    """Files of any file system that the session's Hadoop knows; needs a classic session."""
-
-    def __init__(self, uri: str, spark: SparkSession) -> None:
-        self._uri = uri
-        self._spark = spark
-
-    @contextmanager
-    def create(self, name: str) -> Iterator[Sink]:
-        """Create, fill, rename; on object stores creating is atomic by itself and the rename copies the object."""
-        files, path = self._at(name)
-        temporary = self._jvm.org.apache.hadoop.fs.Path(path.getParent(), _TEMPORARY_NAME.format(path.getName()))
-        files.mkdirs(path.getParent())
-        stream = files.create(temporary, True)
-        try:
-            try:
-                yield _JavaSink(stream)
-            finally:
-                stream.close()
-        except BaseException:
-            files.delete(temporary, False)
-            raise
-        files.delete(path, False)
-        if not files.rename(temporary, path):
-            raise OSError("the file system refused to rename the temporary file")
-
-    def read(self, name: str) -> bytes | None:
-        files, path = self._at(name)
-        if not files.exists(path):
-            return None
-        stream = files.open(path)
-        try:
-            return bytes(self._jvm.org.apache.commons.io.IOUtils.toByteArray(stream))
-        finally:
-            stream.close()
-
-    def names(self, folder: str) -> list[str]:
-        files, path = self._at(folder)
-        return [status.getPath().getName() for status in files.listStatus(path)] if files.exists(path) else []
-
-    def delete(self, name: str) -> None:
-        files, path = self._at(name)
-        files.delete(path, True)
-
-    @property
-    def _jvm(self) -> Any:
-        return self._spark.sparkContext._jvm
-
-    def _at(self, name: str) -> tuple[Any, Any]:
-        folder = self._jvm.org.apache.hadoop.fs.Path(self._uri)
-        files = folder.getFileSystem(self._spark.sparkContext._jsc.hadoopConfiguration())
-        return files, self._jvm.org.apache.hadoop.fs.Path(folder, name)
-
-
-@dataclass(frozen=True)
-class _JavaSink:
-    """A stream of the JVM as a place to write bytes to."""
-
-    stream: Any
-
-    def write(self, data: bytes, /) -> None:
-        for start in range(0, len(data), _PIECE):
-            self.stream.write(bytearray(data[start : start + _PIECE]))
+    return ArrowFiles(uri)
