@@ -104,5 +104,9 @@ setup(
     },
     install_requires=[*CLUSTER, *DRIVER],
     extras_require={**MODELS, "spark": SPARK, "pdf": PDF, "demo": DEMO, "test": TEST},
-    entry_points={"console_scripts": ["clarify-spark = clarify_spark.cli:main"]},
+    entry_points={
+        "console_scripts": ["clarify-spark = clarify_spark.cli:main"],
+        # Looked up by name by wheel tasks of Databricks, which ignore exit codes that a function returns.
+        "clarify_spark.jobs": ["job = clarify_spark.__main__:job"],
+    },
 )

@@ -5,6 +5,7 @@ import subprocess
 import tarfile
 import tomllib
 import zipfile
+from configparser import ConfigParser
 from email.parser import Parser
 from pathlib import Path
 
@@ -65,8 +66,11 @@ def test_every_extra_is_there_and_pyspark_is_one(built):
     assert not [line for line in plain if line.startswith(("pyspark", "scikit-learn", "boto3", "typst"))]
 
 
-def test_the_command_is_the_only_script(built):
-    assert "clarify-spark = clarify_spark.cli:main" in information(built.wheel, "entry_points.txt")
+def test_the_command_is_the_only_script_and_wheel_tasks_find_theirs(built):
+    points = ConfigParser()
+    points.read_string(information(built.wheel, "entry_points.txt"))
+    assert dict(points["console_scripts"]) == {"clarify-spark": "clarify_spark.cli:main"}
+    assert dict(points["clarify_spark.jobs"]) == {"job": "clarify_spark.__main__:job"}
 
 
 def test_every_package_of_import_linters_layers_is_in_the_wheel(built):
