@@ -22,8 +22,9 @@ from clarify_spark.spark.keys import columns_of
 from clarify_spark.spark.progress import Progress
 from clarify_spark.spark.sample import feature_ids, sampled
 from clarify_spark.udfs.explained import CurveSums, curves_from_bytes
-from clarify_spark.udfs.partial_dependence import SOURCE_KEY, CurvePlan, blocks_at_once, curve_batches
+from clarify_spark.udfs.partial_dependence import CurvePlan, blocks_at_once, curve_batches
 from clarify_spark.udfs.predictors.spec import PredictorSpec
+from clarify_spark.udfs.row_keys import SOURCE_KEY
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -14,6 +15,7 @@ from pyspark.sql.types import DoubleType, LongType, StringType, StructField, Str
 from clarify_spark.columns import Kind
 from clarify_spark.config import AnalysisConfig, Predictor, headers_of, model_format
 from clarify_spark.errors import ConfigError, ModelError, Problem
+from clarify_spark.spark.batches import LostWorkerError, user_errors
 from clarify_spark.spark.crew import Work, results
 from clarify_spark.spark.datasets import Column, Dataset
 from clarify_spark.spark.formats.caching import cached
@@ -22,6 +24,7 @@ from clarify_spark.spark.progress import Progress
 from clarify_spark.spark.sample import feature_ids
 from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.responses import speaks_csv
+from clarify_spark.udfs.row_keys import span
 from clarify_spark.udfs.scoring import BLOCK_ROWS, Scored, blocks_at_once, score_batches, scored_blocks, unpacked
 from clarify_spark.udfs.traffic import Traffic, together
 
@@ -38,6 +41,8 @@ _TOLD = (
     StructField("label_kind", StringType()),
     StructField("score", DoubleType()),
 )
+#: The number of a row's block.
+_BLOCK = f"row_key div {BLOCK_ROWS}"
 #: About how many bytes the predictions of a row have on their way.
 ROW_BYTES = 32
 _SPARK_TYPES: dict[Kind, str] = {"integer": "bigint", "float": "double", "boolean": "boolean", "string": "string"}
@@ -76,10 +81,33 @@ def predictor_spec(config: AnalysisConfig, predictor: Predictor, dataset: Datase
 def with_model_predictions(dataset: Dataset, spec: PredictorSpec) -> Dataset:
     """The data set with the model's predicted labels; every row has been to the model when this returns."""
     features = feature_ids(dataset, spec)
-    blocks = sf.floor(sf.col("row_key") / sf.lit(BLOCK_ROWS))
-    in_blocks = dataset.keyed.repartition(_tasks(dataset), blocks).sortWithinPartitions("row_key")
+    in_blocks = dataset.keyed.repartition(_tasks(dataset), sf.expr(_BLOCK)).sortWithinPartitions("row_key")
     score = partial(score_batches, spec=spec, features=features)
-    return _labelled(dataset, in_blocks.mapInArrow(score, _scored_schema(in_blocks)), spec)
+
+    def scored(rows: DataFrame) -> DataFrame:
+        return rows.mapInArrow(score, _scored_schema(in_blocks))
+
+    try:
+        with user_errors():
+            return _labelled(dataset, scored(in_blocks), spec)
+    except LostWorkerError as error:
+        _each_alone(in_blocks, error.task, scored)
+    with user_errors():
+        return _labelled(dataset, scored(in_blocks), spec)
+
+
+def _each_alone(rows: DataFrame, task: int | None, scored: Callable[[DataFrame], DataFrame]) -> None:
+    """Score each block of a task whose worker died by a job of its own; an error names the block whose worker dies."""
+    lost = rows.withColumn("task", sf.spark_partition_id()).where(sf.col("task") == sf.lit(task)).drop("task")
+    spans = lost.groupBy(sf.expr(_BLOCK).alias("block")).agg(
+        sf.min("row_key").alias("lo"), sf.max("row_key").alias("hi")
+    )
+    for block, lo, hi in sorted((int(row["block"]), int(row["lo"]), int(row["hi"])) for row in spans.collect()):
+        try:
+            with user_errors():
+                scored(rows.where(f"{_BLOCK} = {block}").coalesce(1).sortWithinPartitions("row_key")).count()
+        except LostWorkerError as error:
+            raise ModelError(f"predictions, {span(block, lo, hi)}, tried alone: {error}") from error
 
 
 def with_kept_predictions(
