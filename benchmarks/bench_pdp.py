@@ -19,7 +19,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 from sklearn.inspection import partial_dependence
 
 from clarify_spark.cli import main as clarify
-from clarify_spark.explain.dependence import block_rows, centres
+from clarify_spark.explaining.dependence import block_rows, centres
 from clarify_spark.report.readable.files import made
 from clarify_spark.udfs.partial_dependence import CurvePlan, Grid, curves_of_block
 from clarify_spark.udfs.predictors import load_predictor

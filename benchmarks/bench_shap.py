@@ -31,7 +31,7 @@ from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegress
 from sklearn.linear_model import LogisticRegression
 
 from clarify_spark.config import Shap
-from clarify_spark.explain.plan import plan_of
+from clarify_spark.explaining.plan import plan_of
 from clarify_spark.udfs.kernel_shap import Background, ShapPlan, ShapSettings, explain_block, probe
 from clarify_spark.udfs.masking import Buffer
 from clarify_spark.udfs.predictors import PredictorSpec, load_predictor

@@ -40,8 +40,8 @@ from clarify_spark.config import (
 from clarify_spark.config.rules.prediction import needs_model
 from clarify_spark.cost import refuse_too_many
 from clarify_spark.errors import CommandError, ConfigError, ModelError, Problem
-from clarify_spark.explain.dependence import DependenceResult
-from clarify_spark.explain.result import ShapResult
+from clarify_spark.explaining.dependence import DependenceResult
+from clarify_spark.explaining.result import ShapResult
 from clarify_spark.model import Asked, Predicted
 from clarify_spark.redaction import without_secrets
 from clarify_spark.report import analysis_json, details, summary

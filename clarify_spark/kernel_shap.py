@@ -14,11 +14,11 @@ import numpy as np
 from clarify_spark import __version__
 from clarify_spark.config import AnalysisConfig, Shap
 from clarify_spark.errors import ConfigError, DataError, Problem
-from clarify_spark.explain.baseline import Baseline
-from clarify_spark.explain.picked import Picking
-from clarify_spark.explain.plan import block_rows, engine_of, plan_of, records_per_row, settings_of
-from clarify_spark.explain.result import ShapResult
-from clarify_spark.explain.summary import Totals
+from clarify_spark.explaining.baseline import Baseline
+from clarify_spark.explaining.picked import Picking
+from clarify_spark.explaining.plan import block_rows, engine_of, plan_of, records_per_row, settings_of
+from clarify_spark.explaining.result import ShapResult
+from clarify_spark.explaining.summary import Totals
 from clarify_spark.report import local_values
 from clarify_spark.report.analysis_json import label_keys
 from clarify_spark.report.local_values import LocalNames

@@ -11,8 +11,8 @@ from functools import reduce
 from clarify_spark import __version__
 from clarify_spark.config import AnalysisConfig, Pdp
 from clarify_spark.errors import ConfigError, DataError, Problem
-from clarify_spark.explain.dependence import DependenceResult, Distribution, Range, block_rows, curves, weightiest
-from clarify_spark.explain.result import ShapResult
+from clarify_spark.explaining.dependence import DependenceResult, Distribution, Range, block_rows, curves, weightiest
+from clarify_spark.explaining.result import ShapResult
 from clarify_spark.report.analysis_json import label_keys
 from clarify_spark.spark.datasets import Dataset, data_facts, resolve_name
 from clarify_spark.spark.dependence import Used, curve_sums, individual_keys

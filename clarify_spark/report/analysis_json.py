@@ -10,8 +10,8 @@ from typing import Any
 from clarify_spark.bias.metrics import MetricResult
 from clarify_spark.bias.report import BiasSection
 from clarify_spark.bias.result import BiasResult
-from clarify_spark.explain.dependence import Curve, DependenceResult, Distribution
-from clarify_spark.explain.result import ShapResult
+from clarify_spark.explaining.dependence import Curve, DependenceResult, Distribution
+from clarify_spark.explaining.result import ShapResult
 
 VERSION = "1.0"
 

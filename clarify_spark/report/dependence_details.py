@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from clarify_spark.explain.dependence import Curve, DependenceResult, Distribution
+from clarify_spark.explaining.dependence import Curve, DependenceResult, Distribution
 from clarify_spark.report.analysis_json import finite
 from clarify_spark.udfs.row_keys import place
 

@@ -11,8 +11,8 @@ from clarify_spark.bias.performance import ModelPerformance
 from clarify_spark.bias.result import BiasResult
 from clarify_spark.bias.roles import FacetRole, LabelRole, Roles
 from clarify_spark.columns import ColumnProfile
-from clarify_spark.explain.dependence import DependenceResult
-from clarify_spark.explain.result import ShapResult
+from clarify_spark.explaining.dependence import DependenceResult
+from clarify_spark.explaining.result import ShapResult
 from clarify_spark.report.analysis_json import metric, number
 from clarify_spark.report.bias_details import bias_statistics, comparison, intersections, segments
 from clarify_spark.report.dependence_details import partial_dependence

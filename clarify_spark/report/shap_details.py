@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clarify_spark.explain.picked import Pick, Picked
-from clarify_spark.explain.result import ShapResult
+from clarify_spark.explaining.picked import Pick, Picked
+from clarify_spark.explaining.result import ShapResult
 from clarify_spark.redaction import without_secrets
 from clarify_spark.report.analysis_json import finite, number
 from clarify_spark.udfs.row_keys import place

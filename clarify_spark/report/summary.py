@@ -11,8 +11,8 @@ from clarify_spark.bias.evidence import Evidence, Statistics
 from clarify_spark.bias.metrics import disparate_impact, divide
 from clarify_spark.bias.result import BiasResult
 from clarify_spark.bias.roles import Roles
-from clarify_spark.explain.dependence import DependenceResult, Distribution
-from clarify_spark.explain.result import ShapResult
+from clarify_spark.explaining.dependence import DependenceResult, Distribution
+from clarify_spark.explaining.result import ShapResult
 from clarify_spark.report.shap_details import coalitions, doubtful, exact, intervals
 from clarify_spark.udfs.quoting import LONGEST, shown
 

@@ -11,8 +11,8 @@ from pyspark.sql import functions as sf
 
 from clarify_spark.config import AnalysisConfig
 from clarify_spark.errors import ConfigError, DataError
-from clarify_spark.explain.baseline import PATH, Baseline, cautions, computed, equally_weighted, from_config
-from clarify_spark.explain.baseline_files import (
+from clarify_spark.explaining.baseline import PATH, Baseline, cautions, computed, equally_weighted, from_config
+from clarify_spark.explaining.baseline_files import (
     MOST_BYTES,
     MOST_ROWS,
     rows_of_csv,
@@ -20,8 +20,8 @@ from clarify_spark.explain.baseline_files import (
     rows_of_json_lines,
     rows_of_table,
 )
-from clarify_spark.explain.baseline_rows import Features, Rows, UnfitError
-from clarify_spark.explain.clustering import Attribute, sample_size
+from clarify_spark.explaining.baseline_rows import Features, Rows, UnfitError
+from clarify_spark.explaining.clustering import Attribute, sample_size
 from clarify_spark.redaction import without_secrets
 from clarify_spark.spark.datasets import Dataset, resolve_name
 from clarify_spark.spark.formats import csv, json_records, parquet

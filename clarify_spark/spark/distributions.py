@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as sf
 
-from clarify_spark.explain.dependence import MOST_CATEGORIES, Distribution, Range, centres, too_many
+from clarify_spark.explaining.dependence import MOST_CATEGORIES, Distribution, Range, centres, too_many
 from clarify_spark.spark.datasets import Dataset
 from clarify_spark.spark.keys import columns_of
 

@@ -187,7 +187,7 @@ def test_predictions_go_on_where_a_record_failed(analyze, bias, many, server, tm
 
 
 def test_explanations_go_on_where_a_record_failed(analyze, shap, loans, server, tmp_path, monkeypatch):
-    monkeypatch.setattr("clarify_spark.explain.plan.BLOCK_RECORDS", 2**12)  # some blocks of a hundred rows
+    monkeypatch.setattr("clarify_spark.explaining.plan.BLOCK_RECORDS", 2**12)  # some blocks of a hundred rows
     path = tmp_path / "some.csv"
     rows = loans[["approve", *FEATURES]].head(400).reset_index(drop=True)
     rows.loc[390, "obrat"] = BAD

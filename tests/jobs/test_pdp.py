@@ -155,7 +155,7 @@ def test_the_answer_does_not_depend_on_partitions(analyze, config, data, partiti
 
 def test_what_a_failed_run_has_finished_is_not_asked_for_again(analyze, config, data, few, tmp_path, monkeypatch):
     asked = config(features=["obrat"])
-    monkeypatch.setattr("clarify_spark.explain.dependence.MOST_BLOCK_ROWS", 64)
+    monkeypatch.setattr("clarify_spark.explaining.dependence.MOST_BLOCK_ROWS", 64)
     whole = analyze(asked, data, *PICKLE)
     calls = []
     commit = Journal.commit

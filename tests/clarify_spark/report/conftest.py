@@ -14,9 +14,9 @@ from clarify_spark.bias.result import BiasResult
 from clarify_spark.bias.roles import FacetRole, LabelRole, Roles
 from clarify_spark.bias.verdicts import Bound, Bounds
 from clarify_spark.columns import ColumnProfile
-from clarify_spark.explain.baseline import Baseline
-from clarify_spark.explain.result import ShapResult
-from clarify_spark.explain.summary import summarize
+from clarify_spark.explaining.baseline import Baseline
+from clarify_spark.explaining.result import ShapResult
+from clarify_spark.explaining.summary import summarize
 from clarify_spark.udfs.explained import Explained
 from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.shap_plan import Background, ShapPlan, ShapSettings

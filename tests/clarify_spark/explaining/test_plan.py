@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clarify_spark.config import Shap
-from clarify_spark.explain.plan import BLOCK_RECORDS, MOST_BLOCK_ROWS, block_rows, plan_of, records_per_row
+from clarify_spark.explaining.plan import BLOCK_RECORDS, MOST_BLOCK_ROWS, block_rows, plan_of, records_per_row
 from clarify_spark.udfs.kernel_shap import Background, Probe, ShapSettings
 from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.shapley import design, game

@@ -11,7 +11,7 @@ from typing import Any
 
 from clarify_spark.columns import Kind
 from clarify_spark.config.places import shown
-from clarify_spark.explain.baseline_rows import Features, Row, Rows, UnfitError, listed, rows_of
+from clarify_spark.explaining.baseline_rows import Features, Row, Rows, UnfitError, listed, rows_of
 from clarify_spark.udfs.kinds import INFINITY, MISSING_TEXTS, NUMBER, WHOLE
 
 #: More rows, or more bytes, are no baseline but a data set given by mistake.

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from clarify_spark.config import Shap
 from clarify_spark.errors import ConfigError, Problem
-from clarify_spark.explain.baseline_rows import Features, Rows, UnfitError, frame_of, rows_of
-from clarify_spark.explain.clustering import CRITERION, Attribute, points, prototypes
+from clarify_spark.explaining.baseline_rows import Features, Rows, UnfitError, frame_of, rows_of
+from clarify_spark.explaining.clustering import CRITERION, Attribute, points, prototypes
 from clarify_spark.udfs.shapley import default_samples
 
 PATH = "methods.shap.baseline"

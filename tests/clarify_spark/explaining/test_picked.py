@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from clarify_spark.explain.picked import Picking
+from clarify_spark.explaining.picked import Picking
 from clarify_spark.udfs.explained import Explained
 
 SAMPLE = pd.DataFrame({"age": [30, 10, 20], "job": ["x", "y", "z"], "sex": [0, 1, 0]}, index=[5, 2, 9])

