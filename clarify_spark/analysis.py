@@ -120,12 +120,12 @@ def check_bounds(config: AnalysisConfig, options: Options, fail_on: Sequence[str
     bounds_of(config, options)
 
 
-def run(session: Session, text: str, places: Places, options: Options) -> Result:
+def run(session: Session, text: str, places: Places, options: Options, progress: Progress | None = None) -> Result:
     """Run every analysis of the config in ``text`` and write the results to ``places.output``."""
     loaded = runnable(text, strict=options.strict)
     check_model(loaded.config, options)
     output = Output(places.output, session.spark)
-    progress = Progress(session.spark)
+    progress = progress or Progress(session.spark)
     with user_errors(), ExitStack() as cached:
         ship_own_code(session)
         if not options.dry_run:

@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 from clarify_spark.udfs.errors import ClarifyError, DataError, ModelError
 
-__all__ = ["ClarifyError", "CommandError", "ConfigError", "DataError", "ModelError", "OutputError", "Problem"]
+__all__ = [
+    "ArgumentError",
+    "ClarifyError",
+    "CommandError",
+    "ConfigError",
+    "DataError",
+    "ModelError",
+    "OutputError",
+    "Problem",
+]
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,10 @@ class CommandError(ClarifyError):
     """The command line or the machine it runs on is wrong (a missing option, no Java)."""
 
     exit_code = 2
+
+
+class ArgumentError(CommandError, ValueError):
+    """An argument of a call from Python is wrong; also a ValueError, which Python's own classes and SDKs raise."""
 
 
 class OutputError(ClarifyError):

@@ -2,6 +2,7 @@
 
     ClarifyError
     ├── ConfigError, CommandError   exit code 2   (clarify_spark.errors)
+    │   └── ArgumentError           a ValueError too
     ├── DataError                   exit code 3
     ├── ModelError                  exit code 4
     │   └── RecordError             one record is the reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import re
@@ -13,7 +14,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,6 +63,15 @@ def session(master: str | None) -> Iterator[Session]:
             started.spark.stop()
         finally:  # a JVM that was ended from outside cannot be stopped
             _let_go_of(started.log, error)
+
+
+def lasting_session(spark: SparkSession | None, master: str | None) -> Session:
+    """The session that is given, else the active one, else one that is started here and ends with this process."""
+    if spark is not None:
+        return Session(spark, local=runs_locally(spark))
+    ending = ExitStack()
+    atexit.register(ending.close)
+    return ending.enter_context(session(master))
 
 
 def _let_go_of(log: Path | None, error: BaseException | None) -> None:
