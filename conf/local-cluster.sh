@@ -39,7 +39,7 @@ start() {
     local python=${VENV:-.venv}/bin/python worker
     SPARK_HOME=${SPARK_HOME:-$("$python" -c 'import pyspark; print(pyspark.__path__[0])')}
     export SPARK_HOME SPARK_LOCAL_IP=127.0.0.1 SPARK_DAEMON_MEMORY=${SPARK_DAEMON_MEMORY:-256m}
-    export SPARK_DAEMON_JAVA_OPTS=${SPARK_DAEMON_JAVA_OPTS:--XX:+UseSerialGC -XX:TieredStopAtLevel=1}
+    export SPARK_DAEMON_JAVA_OPTS=${SPARK_DAEMON_JAVA_OPTS:--XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dspark.master.rest.enabled=false}
     export SPARK_LOCAL_DIRS=$folder/scratch
     mkdir -p "$SPARK_LOCAL_DIRS"
     if ! runs master; then
