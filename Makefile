@@ -77,3 +77,14 @@ clean:
 test-spark35: java
 	$(MAKE) venv VENV=.venv-spark35 CONSTRAINTS=conf/constraints/spark35.txt
 	.venv-spark35/bin/pytest
+
+# The tests of what is fitted to a Spark on the oldest Spark 4, with pandas 2.
+.PHONY: test-spark40
+test-spark40: java
+	$(MAKE) venv VENV=.venv-spark40 CONSTRAINTS=conf/constraints/spark40.txt
+	.venv-spark40/bin/pytest tests/spark tests/jobs tests/cluster tests/parity/test_spark_parity.py
+
+# The tests that use Spark, through a Spark Connect server whose workers have no clarify_spark installed.
+.PHONY: test-connect
+test-connect: venv java
+	$(BIN)/pytest --connect tests/spark tests/jobs tests/parity/test_spark_parity.py

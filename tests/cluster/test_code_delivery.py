@@ -69,7 +69,8 @@ def analyzed(driver, output, *options, **environment):
         check=False,
     )
     assert ran.returncode == 0, ran.stderr
-    found = {path.relative_to(driver / output): path.read_bytes() for path in (driver / output).rglob("*.*")}
+    written = [path for path in (driver / output).rglob("*") if path.is_file()]
+    found = {path.relative_to(driver / output): path.read_bytes() for path in written}
     return {name: content for name, content in found.items() if name.name != "analysis_details.json"}
 
 

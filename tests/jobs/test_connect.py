@@ -4,12 +4,30 @@ import json
 import os
 import subprocess
 import sys
+import time
 from importlib.metadata import version
 
 import joblib
 import pytest
+from connect_server import connect_server, without_clarify_spark
 from sklearn.linear_model import LogisticRegression
 
+#: A model that leaves time to kill its client, and the command with waves of half a second.
+SLOW = """
+import time
+
+def predict(frame):
+    time.sleep(0.03)
+    return 1 / (1 + (frame["obrat"] / 40) ** 2 + 0.3 * frame["black"] * frame["loanprc"])
+"""
+COMMAND = """
+import sys
+from clarify_spark.spark import waves
+waves.FIRST_SECONDS = waves.WAVE_SECONDS = 0.5
+from clarify_spark.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+WAIT = 240
 FEATURES = ["black", "male", "obrat", "loanprc", "unem", "chist"]
 
 
@@ -53,6 +71,51 @@ def test_connect_and_classic_sessions_give_the_same_bytes(loans, tmp_path):
     assert connect.returncode == 0, connect.stderr
     assert results(tmp_path / "classic") == results(tmp_path / "connect")
     assert len(results(tmp_path / "classic")) == 4
+
+
+@pytest.fixture
+def slow_case(loans, tmp_path):
+    """A folder with data, config, model and command."""
+    rows = loans[["approve", *FEATURES]].head(1000)
+    rows.to_csv(tmp_path / "loans.csv", index=False)
+    shap = {"baseline": rows[FEATURES].iloc[::30].to_numpy().tolist(), "engine": "shared", "seed": 3}
+    config = {
+        "dataset_type": "text/csv",
+        "label": "approve",
+        "methods": {"shap": {**shap, "save_local_shap_values": True}},
+        "predictor": {"model_uri": "python:slow_client_loans:predict"},
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (tmp_path / "slow_client_loans.py").write_text(SLOW)
+    (tmp_path / "command.py").write_text(COMMAND)
+    return tmp_path
+
+
+def started(folder, output, address):
+    words = ["analyze", "--config", "config.json", "--data", folder / "loans.csv", "--output", folder / output]
+    environment = {**os.environ, "SPARK_REMOTE": address}
+    with (folder / f"{output}.log").open("ab") as log:
+        return subprocess.Popen([sys.executable, "command.py", *words], cwd=folder, env=environment, stderr=log)
+
+
+@pytest.mark.spark
+@pytest.mark.skipif(version("pyspark") < "4", reason="pyspark 3.5 from PyPI has no Connect server")
+def test_a_client_that_was_killed_goes_on_through_the_same_server(slow_case, tmp_path_factory):
+    python = without_clarify_spark(tmp_path_factory.mktemp("bare") / "venv")
+    with connect_server(tmp_path_factory.mktemp("server"), python) as address:
+        assert started(slow_case, "whole", address).wait(WAIT) == 0, (slow_case / "whole.log").read_text()
+        client = started(slow_case, "killed", address)
+        deadline = time.monotonic() + WAIT
+        while not list((slow_case / "killed").glob("explanations_shap/_journal/range-*.arrow")):
+            assert client.poll() is None, (slow_case / "killed.log").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        client.kill()
+        client.wait(WAIT)
+        assert not (slow_case / "killed" / "analysis.json").exists()
+        assert started(slow_case, "killed", address).wait(WAIT) == 0, (slow_case / "killed.log").read_text()
+    assert "note: Resuming: " in (slow_case / "killed.log").read_text()
+    assert results(slow_case / "killed") == results(slow_case / "whole")
 
 
 @pytest.mark.spark

@@ -216,7 +216,7 @@ def test_what_a_remote_model_says_names_its_address(local, folder, remote, score
 @pytest.mark.parametrize(
     ("uri", "says"),
     [
-        (None, "there is no such file, or nothing in that folder; check the path"),
+        (None, "there is no such file(, or nothing in that| or) folder; check the path"),
         ("s3://models/m.skops", "no driver for the URI's scheme; add the file system's package"),
         ("s3a://models/m.skops", "hadoop-aws is not installed"),
         ("hdfs://nowhere.invalid/m.skops", "the host of the URI cannot be found"),
