@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-#: S3A's own values let it try for a quarter of an hour to reach a host that does not answer; these, for minutes.
-PATIENCE = {"fs.s3a.attempts.maximum": "2", "fs.s3a.connection.establish.timeout": "5000"}
+#: S3A multiplies its tries by those of the SDK: by its own values, a quarter of an hour and more for a host that does
+#: not answer. These make about a minute of each request.
+PATIENCE = {
+    "fs.s3a.retry.limit": "6",
+    "fs.s3a.attempts.maximum": "2",
+    "fs.s3a.connection.establish.timeout": "5000",
+}
 _DEFAULTS = "core-default.xml"
 S3A = "org.apache.hadoop.fs.s3a.S3AFileSystem"
 

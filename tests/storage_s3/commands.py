@@ -1,4 +1,7 @@
-"""Runs several commands in one session, as a process of its own: argv[1] is a JSON list of their words."""
+"""Runs several commands in one session, as a process of its own: argv[1] is a JSON list of their words.
+
+argv[2] is one of names of Hadoop's settings, whose values in the session are told too.
+"""
 
 import io
 import json
@@ -18,6 +21,8 @@ def ran(words):
 
 
 if __name__ == "__main__":
-    with session("local[2]"):
-        found = [ran(words) for words in json.loads(sys.argv[1])]
-    sys.stdout.write(json.dumps(found))
+    with session("local[2]") as started:
+        commands = [ran(words) for words in json.loads(sys.argv[1])]
+        conf = started.spark.sparkContext._jsc.hadoopConfiguration()
+        settings = {name: conf.get(name) for name in json.loads(sys.argv[2])}
+    sys.stdout.write(json.dumps({"commands": commands, "settings": settings}))

@@ -31,6 +31,7 @@ WITH_MODEL = {
     "methods": {"post_training_bias": {"methods": ["DPPL"]}},
     "predictor": {"model_uri": "s3a://missing/model.joblib"},
 }
+SETTINGS = ["fs.s3.impl", "fs.s3a.retry.limit", "fs.s3a.attempts.maximum", "fs.s3a.connection.establish.timeout"]
 SECRET = "notTheSecretThatAnybodyHas0123456789abcd"
 
 
@@ -73,9 +74,10 @@ def told(store, spark_environment, tmp_path_factory):
         f"{s3a}.unknown-key.secret.key": SECRET,
         f"{s3a}.unreachable.endpoint": "http://127.0.0.1:1",
         f"{s3a}.unreachable.retry.limit": "1",
+        "spark.hadoop.fs.s3a.connection.establish.timeout": "7000",
     }
     ran = subprocess.run(
-        [sys.executable, HERE / "commands.py", json.dumps(commands)],
+        [sys.executable, HERE / "commands.py", json.dumps(commands), json.dumps(SETTINGS)],
         env=spark_environment(keys, conf),
         capture_output=True,
         text=True,
@@ -85,7 +87,8 @@ def told(store, spark_environment, tmp_path_factory):
     assert ran.returncode == 0, ran.stderr[-5000:]
     assert keys.secret not in ran.stdout + ran.stderr
     assert SECRET not in ran.stdout + ran.stderr
-    return dict(zip(words, json.loads(ran.stdout), strict=True))
+    found = json.loads(ran.stdout)
+    return {**dict(zip(words, found["commands"], strict=True)), "settings": found["settings"]}
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -141,3 +144,12 @@ def test_a_model_that_cannot_be_had_ends_a_run_with_code_4(told):
 def test_the_same_command_without_what_is_wrong_succeeds(told, store):
     assert told["all is well"]["code"] == 0, told["all is well"]["err"]
     assert {"output/analysis.json", "output/analysis_details.json"} <= set(store.keys("output/"))
+
+
+def test_a_session_that_is_started_here_reads_s3_by_s3a_with_bounded_patience_and_the_users_own_settings(told):
+    assert told["settings"] == {
+        "fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
+        "fs.s3a.retry.limit": "6",
+        "fs.s3a.attempts.maximum": "2",
+        "fs.s3a.connection.establish.timeout": "7000",
+    }
