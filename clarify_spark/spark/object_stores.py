@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-#: S3A multiplies its tries by those of the SDK: by its own values, a quarter of an hour and more for a host that does
-#: not answer. These make about a minute of each request.
+#: S3A multiplies its tries by those of the SDK: with its own values, many minutes for a host that does not answer.
+#: These make about a minute of each request.
 PATIENCE = {
     "fs.s3a.retry.limit": "6",
     "fs.s3a.attempts.maximum": "2",
