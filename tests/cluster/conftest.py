@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import sysconfig
@@ -178,9 +177,3 @@ def files(folder):
     assert all(details.pop(name) for name in ("seconds", "finished"))
     del details["notes"]
     return {**found, "analysis_details.json": details}
-
-
-def emptied(folder):
-    """The folder, without what an earlier run has left there."""
-    shutil.rmtree(folder, ignore_errors=True)
-    return folder
