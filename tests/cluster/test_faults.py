@@ -162,7 +162,7 @@ def runs(cluster, package, case):
         "greedy": case.words("greedy", case.folder / "greedy"),
         "predictions": case.words("ends_its_process", case.folder / "predictions", **scored),
     }
-    (case.folder / "commands.json").write_text(json.dumps({name: ["analyze", *of] for name, of in commands.items()]))
+    (case.folder / "commands.json").write_text(json.dumps({name: ["analyze", *of] for name, of in commands.items()}))
     limits = {"spark.task.maxFailures": "2", "spark.executor.pyspark.memory": "1g"}
     paths = (case.folder / "commands.json", case.folder / "found.json")
     job = cluster.submit(PROGRAM, *paths, py_files=[package, case.folder / "frail.py"], conf=limits)
