@@ -10,7 +10,7 @@ from clarify_spark.config.predictor import Predictor
 from clarify_spark.shadow_endpoint import FOLDER, leftover_note, shadow_endpoint
 from clarify_spark.spark.storage import Output
 
-pytestmark = pytest.mark.classic("results go to remote folders by the driver's JVM, which a Connect client has not")
+pytestmark = pytest.mark.classic("of Hadoop's file systems alone, to which a Connect client does not write")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from clarify_spark.errors import OutputError
 from clarify_spark.spark.journal import Block, Journal, Range
 from clarify_spark.spark.storage import Output
 
-pytestmark = pytest.mark.classic("results go to remote folders by the driver's JVM, which a Connect client has not")
+pytestmark = pytest.mark.classic("of Hadoop's file systems alone, to which a Connect client does not write")
 
 
 @pytest.fixture
