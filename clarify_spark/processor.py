@@ -33,7 +33,7 @@ TOLD = {
 }
 #: Arguments about machines and names of jobs, of which nobody misses the effect.
 MACHINES = (
-    "role", "instance_count", "instance_type", "volume_size_in_gb", "sagemaker_session", "tags", "job_name_prefix",
+    "role", "instance_type", "volume_size_in_gb", "sagemaker_session", "tags", "job_name_prefix",
     "version", "skip_early_validation", "job_name",
 )  # fmt: skip
 
@@ -71,14 +71,12 @@ class SparkClarifyProcessor:
         master: str | None = None,
     ) -> None:
         """Nothing is started or read yet."""
-        require_pyspark()
         self._spark, self._master, self._options = spark, master, options
         self._models = _checked_models(models or {})
         self._single_file = instance_count == 1
         self.last_analysis_config: Config | None = None
         _tell(
             role=role,
-            instance_count=instance_count,
             instance_type=instance_type,
             volume_size_in_gb=None if volume_size_in_gb == 30 else volume_size_in_gb,
             volume_kms_key=volume_kms_key,
@@ -209,6 +207,7 @@ class SparkClarifyProcessor:
         experiment_config: Mapping[str, str] | None,
     ) -> Results:
         """Compose, check, run, and hand back what is in the output folder."""
+        require_pyspark()
         from clarify_spark.analysis import Places, check_model, run, runnable
         from clarify_spark.kernel_shap import ShapOptions
         from clarify_spark.results import Results
