@@ -14,11 +14,6 @@ from clarify_spark.errors import ArgumentError
 
 #: The report that every call asks for.
 REPORT = {"name": "report", "title": "Analysis Report"}
-#: Keys of a predictor that say where a model of SageMaker is and how it is hosted.
-HOSTING = (
-    "model_name", "instance_type", "initial_instance_count", "accelerator_type", "endpoint_name_prefix",
-    "endpoint_name", "target_model", "custom_attributes",
-)  # fmt: skip
 #: Deeper than any config.
 DEEPEST = 40
 
@@ -57,21 +52,6 @@ def composed(call: Call) -> Config:
     if call.methods.get("post_training_bias"):
         _check_predictions(predictor, data)
     return {**data, **bias, **methods, **predictor}
-
-
-def with_local_model(config: Config, models: Mapping[str, str | Mapping[str, Any]]) -> Config:
-    """The config with the model that stands for its model_name or endpoint_name, the same where none does.
-
-    ``models``: by that name the model's URI, or an object of keys of ``predictor`` such as model_uri and model_format.
-    """
-    predictor = config.get("predictor", {})
-    name = predictor.get("endpoint_name", predictor.get("model_name"))
-    if name is None or name not in models:
-        return config
-    found = models[name]
-    keys = {"model_uri": found} if isinstance(found, str) else dict(found)
-    kept = {key: value for key, value in predictor.items() if key not in HOSTING}
-    return {**config, "predictor": {**keys, **kept}}
 
 
 def plain(value: Any, place: str, depth: int = 0) -> Any:

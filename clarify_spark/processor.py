@@ -8,9 +8,11 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from clarify_spark.composing import Call, Config, Methods, composed, plain, told, with_local_model
-from clarify_spark.errors import ArgumentError
+from clarify_spark.composing import Call, Config, Methods, composed, plain, told
+from clarify_spark.errors import ArgumentError, ModelError
 from clarify_spark.spark.session import lasting_session, require_pyspark
+from clarify_spark.udfs.predictors import format_of
+from clarify_spark.udfs.responses import SPEAKING_BYTES
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -36,6 +38,13 @@ MACHINES = (
     "role", "instance_type", "volume_size_in_gb", "sagemaker_session", "tags", "job_name_prefix",
     "version", "skip_early_validation", "job_name",
 )  # fmt: skip
+#: Keys of a predictor that say where a model of SageMaker is and how it is hosted.
+HOSTING = (
+    "model_name", "instance_type", "initial_instance_count", "accelerator_type", "endpoint_name_prefix",
+    "endpoint_name", "target_model", "custom_attributes",
+)  # fmt: skip
+#: Keys of a predictor about requests and responses, which a model that is called with rows has not.
+SPOKEN = ("content_type", "accept_type", "content_template", "record_template", "label", "probability")
 
 
 class SparkClarifyProcessor:
@@ -233,6 +242,31 @@ class SparkClarifyProcessor:
         for warning in result.warnings if logs else ():
             logger.warning("%s", warning)
         return Results(output, session.spark, result.lines, result.warnings)
+
+
+def with_local_model(config: Config, models: Mapping[str, str | Mapping[str, Any]]) -> Config:
+    """The config with the model that stands for its model_name or endpoint_name, the same where none does.
+
+    Such a model is called with rows, unless it is one that speaks bytes: keys about requests and responses go.
+    """
+    predictor = config.get("predictor", {})
+    name = predictor.get("endpoint_name", predictor.get("model_name"))
+    if name is None or name not in models:
+        return config
+    found = models[name]
+    keys = {"model_uri": found} if isinstance(found, str) else dict(found)
+    gone = HOSTING if _speaks_bytes(keys) else (*HOSTING, *SPOKEN)
+    kept = {key: value for key, value in predictor.items() if key not in gone}
+    return {**config, "predictor": {**kept, **keys}}
+
+
+def _speaks_bytes(keys: Mapping[str, Any]) -> bool:
+    """Whether the model takes and gives bodies."""
+    form = keys.get("model_format")
+    try:
+        return (form if form is not None else format_of(str(keys["model_uri"]))) in SPEAKING_BYTES
+    except ModelError:  # the suffix tells no format, which the check of the config says
+        return False
 
 
 def _places(data: Any) -> tuple[str, str, str | None]:

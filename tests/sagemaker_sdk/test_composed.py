@@ -9,10 +9,10 @@ import pytest
 from calls import CALLS, REFUSED, bias, data, made, model, shap
 
 from clarify_spark import sagemaker_configs as ours
-from clarify_spark.composing import composed, with_local_model
+from clarify_spark.composing import composed
 from clarify_spark.config import load
 from clarify_spark.errors import ArgumentError
-from clarify_spark.processor import SparkClarifyProcessor
+from clarify_spark.processor import SparkClarifyProcessor, with_local_model
 
 HERE = Path(__file__).resolve().parent
 RECORDED = {line: json.loads((HERE / f"composed-{line}.json").read_text()) for line in ("v2", "v3")}
@@ -136,17 +136,26 @@ def test_an_argument_in_the_wrong_place_is_named(arguments, words):
     assert str(caught.value).startswith(words)
 
 
-def test_a_mapped_model_takes_the_place_of_the_hosting_keys_alone():
+def test_a_mapped_model_takes_the_place_of_all_that_says_how_the_other_is_hosted_and_spoken_to():
     config = Composing().run_bias(
         data(ours),
         bias(ours),
         model(ours, content_type="text/csv", accelerator_type="ml.eia2.medium", endpoint_name_prefix="tmp"),
         ours.ModelPredictedLabelConfig(probability=0, label_headers=["yes"]),
     )
-    kept = {"content_type": "text/csv", "probability": 0, "label_headers": ["yes"]}
-    assert with_local_model(config, {"loans": "loans.ubj"})["predictor"] == {"model_uri": "loans.ubj", **kept}
-    keys = {"model_uri": "model", "model_format": "mlflow"}
-    assert with_local_model(config, {"loans": keys})["predictor"] == {**keys, **kept}
+    rest = {key: value for key, value in config.items() if key != "predictor"}
+
+    def mapped(model):
+        found = with_local_model(config, {"loans": model})
+        assert {key: value for key, value in found.items() if key != "predictor"} == rest
+        return found["predictor"]
+
+    assert mapped("loans.ubj") == {"model_uri": "loans.ubj", "label_headers": ["yes"]}
+    keys = {"model_uri": "model", "model_format": "mlflow", "label_headers": ["approved"]}
+    assert mapped(keys) == keys
+    spoken = {"content_type": "text/csv", "probability": 0, "label_headers": ["yes"]}
+    assert mapped("model.tar.gz") == {"model_uri": "model.tar.gz", **spoken}
+    assert mapped("https://models/loans") == {"model_uri": "https://models/loans", **spoken}
     assert with_local_model(config, {"others": "loans.ubj"}) == config
 
 
