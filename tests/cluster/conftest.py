@@ -5,9 +5,10 @@ import os
 import subprocess
 import sys
 import sysconfig
+import time
 import venv
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
@@ -35,11 +36,33 @@ CONF = {
 
 
 @dataclass(frozen=True)
+class Job:
+    """A driver, and what it says on stdout and stderr."""
+
+    process: subprocess.Popen
+    log: Path
+
+    def until(self, holds):
+        """Wait for something while the driver runs."""
+        while not holds():
+            assert self.process.poll() is None, self.log.read_text()
+            time.sleep(0.02)
+
+    def done(self):
+        """All that was said by a driver that ended well."""
+        code = self.process.wait()
+        said = self.log.read_text()
+        assert code == 0, said
+        return said
+
+
+@dataclass(frozen=True)
 class Cluster:
     """Its folder, which conf/local-cluster.sh has filled, and the Python of its executors."""
 
     folder: Path
     python: Path
+    jobs: list = field(default_factory=list)
 
     @property
     def url(self):
@@ -50,6 +73,9 @@ class Cluster:
         self._script("start")
 
     def stop(self):
+        for job in self.jobs:  # one that a failed test has left would keep the cores
+            job.process.kill()
+            job.process.wait()
         self._script("stop")
 
     def _script(self, what):
@@ -84,21 +110,21 @@ class Cluster:
         if py_files:
             options += ["--py-files", ",".join(map(str, py_files))]
         kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        return subprocess.Popen(
-            [SPARK_HOME / "bin" / "spark-submit", "--master", self.url, *options, program, *map(str, words)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={
-                **kept,
-                "SPARK_HOME": str(SPARK_HOME),
-                "SPARK_LOCAL_IP": "127.0.0.1",
-                "JDK_JAVA_OPTIONS": FAST_JVM,
-                "PYSPARK_PYTHON": str(self.python),
-                "PYSPARK_DRIVER_PYTHON": sys.executable,
-                **environment,
-            },
-        )
+        environment = {
+            **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+            "SPARK_HOME": str(SPARK_HOME),
+            "SPARK_LOCAL_IP": "127.0.0.1",
+            "JDK_JAVA_OPTIONS": FAST_JVM,
+            "PYSPARK_PYTHON": str(self.python),
+            "PYSPARK_DRIVER_PYTHON": sys.executable,
+            **environment,
+        }
+        command = [SPARK_HOME / "bin" / "spark-submit", "--master", self.url, *options, program, *map(str, words)]
+        log = self.folder / f"job-{len(self.jobs)}.log"
+        with log.open("wb") as stream:
+            process = subprocess.Popen(command, stdout=stream, stderr=stream, env=environment)
+        self.jobs.append(Job(process, log))
+        return self.jobs[-1]
 
 
 @pytest.fixture(scope="session")

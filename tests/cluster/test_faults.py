@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +59,6 @@ def killed_twice(frame):
                 os.kill(os.getpid(), signal.SIGKILL)
     return plain(frame)
 """
-WAIT = 240
 
 
 @dataclass(frozen=True)
@@ -120,14 +118,6 @@ def ranges(output):
     return len(list((output / JOURNAL).glob("range-*.arrow")))
 
 
-def until(job, holds):
-    deadline = time.monotonic() + WAIT
-    while not holds():
-        assert job.poll() is None, job.communicate()[1]
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def kill(processes):
     assert processes
     for process in processes:
@@ -139,13 +129,12 @@ def test_a_killed_executor_and_a_worker_that_stops_for_good_change_no_byte(clust
     output = case.folder / "lost"
     words = ["analyze", *case.words("slow", output)]
     job = cluster.submit(case.folder / "command.py", *words, py_files=[package, case.folder / "frail.py"])
-    until(job, lambda: ranges(output) >= 1)
+    job.until(lambda: ranges(output) >= 1)
     kill(cluster.processes("CoarseGrainedExecutorBackend", "worker-1"))
-    until(job, lambda: ranges(output) >= 2)
+    job.until(lambda: ranges(output) >= 2)
     kill([int((cluster.folder / "worker-2.pid").read_text()), *cluster.processes("", "worker-2")])
-    said = job.communicate()[1]
+    job.done()
     cluster.start()
-    assert job.returncode == 0, said
     assert files(output) == here(case, "slow")
 
 
@@ -166,8 +155,7 @@ def runs(cluster, package, case):
     limits = {"spark.task.maxFailures": "2", "spark.executor.pyspark.memory": "1g"}
     paths = (case.folder / "commands.json", case.folder / "found.json")
     job = cluster.submit(PROGRAM, *paths, py_files=[package, case.folder / "frail.py"], conf=limits)
-    said = job.communicate()[1]
-    assert job.returncode == 0, said
+    job.done()
     return json.loads(paths[1].read_text())
 
 
