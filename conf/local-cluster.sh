@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A Spark cluster on this machine: a master and some workers, processes of their own, from the pyspark of the environment.
+# A Spark cluster on this machine: a master and workers, from the pyspark of the environment.
 #   conf/local-cluster.sh start FOLDER   starts what does not run of it, and prints the master's address
 #   conf/local-cluster.sh stop FOLDER    ends it and its executors
 # FOLDER gets the address (master.url), process ids (*.pid), logs (*.log), and what executors write (worker-*/).

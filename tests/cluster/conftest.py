@@ -109,7 +109,6 @@ class Cluster:
         options = [word for name, value in settings.items() for word in ("--conf", f"{name}={value}")]
         if py_files:
             options += ["--py-files", ",".join(map(str, py_files))]
-        kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         environment = {
             **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
             "SPARK_HOME": str(SPARK_HOME),
