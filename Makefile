@@ -1,6 +1,7 @@
 # make demo   runs the main job on real data          make test    runs every check and every test
 # make check  the checks and tests without a JVM      make venv    only the environment, .venv
 # make dist   wheel, sdist, the zip for --py-files and an environment for --archives (EXTRAS=…, see conf/dist.sh)
+# make cluster   a Spark master and two workers on 127.0.0.1 (see conf/local-cluster.sh); make cluster-stop   ends them
 # make bench-bias   counting speed against a bare scan, DuckDB and pandas
 # make bench-shap   Kernel SHAP against the bare model and against shap
 # make bench-shap-accuracy   errors of Kernel SHAP against shap, and coverage of intervals
@@ -88,3 +89,10 @@ test-spark40: java
 .PHONY: test-connect
 test-connect: venv java
 	$(BIN)/pytest --connect tests/spark tests/jobs tests/parity/test_spark_parity.py
+
+.PHONY: cluster cluster-stop
+cluster: venv java
+	@VENV=$(VENV) bash conf/local-cluster.sh start build/cluster
+
+cluster-stop:
+	@bash conf/local-cluster.sh stop build/cluster
