@@ -1,3 +1,29 @@
 """Bias metrics and model explanations for tabular data on Spark. Importing this package loads nothing heavy."""
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from clarify_spark.api import analyze, bias_report, explain
+    from clarify_spark.results import Results
+
+__all__ = ["Results", "__version__", "analyze", "bias_report", "explain"]
+
 __version__ = "0.1.0"
+
+#: Names for notebooks and programs, and the modules that have them: loaded when they are asked for, since executors
+#: import this package too.
+_PUBLIC = {"analyze": "api", "bias_report": "api", "explain": "api", "Results": "results"}
+
+
+def __getattr__(name: str) -> Any:
+    """The public name from its module."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """What the package offers."""
+    return sorted(__all__)

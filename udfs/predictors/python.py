@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,16 @@ from clarify_spark.udfs.predictors.user_code import calling_user_code, model_thr
 def load(spec: PredictorSpec) -> Predict:
     """The function as a predictor."""
     name = spec.uri.removeprefix("python:")
-    function = _function(name)
+    return calls(_function(name), spec, f"python:{name}")
+
+
+def calls(function: Callable[[pd.DataFrame], Any], spec: PredictorSpec, where: str) -> Predict:
+    """A predictor that calls the function; ``where`` is what messages call it."""
 
     def predict(features: pd.DataFrame) -> Answer:
-        with calling_user_code(f"python:{name} failed"), model_threads(spec):
+        with calling_user_code(f"{where} failed"), model_threads(spec):
             returned = function(features)
-        return expect_records(answer_of(returned, spec, f"python:{name}"), len(features), f"python:{name}")
+        return expect_records(answer_of(returned, spec, where), len(features), where)
 
     return predict
 

@@ -9,6 +9,7 @@ from typing import Any
 from clarify_spark.udfs.errors import ModelError
 from clarify_spark.udfs.predictors.answer import Predict
 from clarify_spark.udfs.predictors.estimators import predictor
+from clarify_spark.udfs.predictors.python import calls
 from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.predictors.user_code import calling_user_code, library
 
@@ -16,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def load(spec: PredictorSpec) -> Predict:
-    """The estimator in a joblib or pickle file, if the user allows pickles."""
+    """The estimator in a joblib or pickle file, if the user allows pickles; a function there counts as one."""
     if not spec.allow_pickle:
         raise refused(spec.path)
     library("sklearn", "sklearn")
@@ -27,7 +28,8 @@ def load(spec: PredictorSpec) -> Predict:
             estimator: Any = joblib.load(spec.path)
     for note in version_notes(caught, spec):
         log.warning("%s", note)
-    return predictor(estimator, spec)
+    is_function = callable(estimator) and not hasattr(estimator, "predict")
+    return calls(estimator, spec, f"the function in {spec.path}") if is_function else predictor(estimator, spec)
 
 
 def refused(path: str) -> ModelError:
