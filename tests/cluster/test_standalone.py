@@ -12,7 +12,7 @@ from clarify_spark.cli import main
 
 from .conftest import FEATURES, REPOSITORY, files
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.classic("a standalone cluster is asked by classic sessions")]
 
 #: The script of a model folder, which tells where it was loaded, what is there to import, and what was.
 SCRIPT = """
