@@ -27,6 +27,7 @@ from clarify_spark.spark.datasets import Dataset, resolve_name
 from clarify_spark.spark.formats import csv, json_records, parquet
 from clarify_spark.spark.formats.failures import reading
 from clarify_spark.spark.formats.listing import list_files
+from clarify_spark.spark.formats.raw_text import decoded, raw_value
 from clarify_spark.spark.formats.roles import JSON_TYPES
 from clarify_spark.spark.keys import columns_of
 
@@ -124,7 +125,8 @@ def _texts(spark: SparkSession, uri: str, suffixes: tuple[str, ...]) -> list[str
         raise UnfitError(f"{size:,} bytes are too many for a baseline; allowed: {MOST_BYTES:,}")
     with reading(uri):
         whole = spark.read.text(listing.patterns, wholetext=True)
-        found = {row[0]: row[1] for row in whole.select("_metadata.file_path", "value").collect()}
+        rows = whole.select("_metadata.file_path", raw_value()).collect()
+    found = {row[0]: decoded(row[1]) for row in rows}
     return [found.get(key, "").removeprefix("\ufeff") for key in listing.keys]
 
 

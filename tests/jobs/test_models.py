@@ -124,6 +124,7 @@ def test_a_model_that_fails_ends_with_4_and_its_own_words(analyze, model_config,
     assert "failing.py:2" in ran.err
 
 
+@pytest.mark.classic("looks into the JVM's cache manager")
 def test_nothing_stays_in_the_cache_of_a_session_that_was_there_before(analyze, model_config, csv, shipped, spark):
     spark.catalog.clearCache()
     shipped("careless", "def approve(frame):\n    return (frame['obrat'] < 35).astype(int)\n")

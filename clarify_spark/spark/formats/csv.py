@@ -18,6 +18,7 @@ from clarify_spark.spark.formats.kinds import bits, missing
 from clarify_spark.spark.formats.listing import Listing, list_files
 from clarify_spark.spark.formats.malformed import first_malformed, require_tolerable
 from clarify_spark.spark.formats.quoting import shown
+from clarify_spark.spark.formats.raw_text import decoded, raw_value
 from clarify_spark.spark.formats.table import Table
 from clarify_spark.spark.formats.texts import PROBLEM, Counts, Texts, typed
 
@@ -67,12 +68,12 @@ def _scan_lines(spark: SparkSession, listing: Listing) -> _Lines:
     lines = placed(spark, spark.read.text(listing.patterns), listing, ["value"])
     quotes = "octet_length(value) - octet_length(replace(value, '\"', ''))"
     odd = F.expr(f"CASE WHEN contains(value, '\"') AND ({quotes}) % 2 = 1 THEN 1 ELSE 0 END")
-    rows = split_rows(lines.filter("length(trim(value)) > 0"), [F.min_by("value", "_mid"), F.max(odd)])
+    rows = split_rows(lines.filter("length(trim(value)) > 0"), [F.min_by(raw_value(), "_mid"), F.max(odd)])
     if not rows:
         raise DataError(f"{listing.uri}: the data set is empty.")
     first: dict[int, str] = {}
     for split, (line, _) in sorted(rows, key=lambda row: (row[0].file, row[0].block)):
-        first.setdefault(split.file, str(line))
+        first.setdefault(split.file, decoded(line))
     for file, line in first.items():
         _require_text(line, listing.files[file].uri)
     return _Lines(first, any(odd for _, (_, odd) in rows))
@@ -99,8 +100,8 @@ def _is_json_object(line: str) -> bool:
 def _header(spark: SparkSession, listing: Listing, lines: _Lines, wishes: Wishes) -> Header:
     number = min(lines.first)
     file = listing.files[number].uri
-    sample = spark.read.text(listing.patterns[number]).limit(_SAMPLE_LINES).collect()
-    records = parse("\n".join(row[0] for row in sample)) or parse(lines.first[number])
+    sample = spark.read.text(listing.patterns[number]).limit(_SAMPLE_LINES).select(raw_value()).collect()
+    records = parse("\n".join(decoded(row[0]) for row in sample)) or parse(lines.first[number])
     header = find_header(records, wishes.headers, wishes.wanted, file)
     header = replace(header, note=header.note + doubts(records))
     for other, line in lines.first.items():
