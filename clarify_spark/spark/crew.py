@@ -100,7 +100,7 @@ class Work(Generic[Result]):
                     if error.task is None or len(lost) == MOST_LOSSES:
                         raise
                     lost.append(error.task)
-                note("A Python worker died, and Spark gave its task up. What it worked on is computed again, block by block.")
+                note("A Python worker died, and Spark gave up its task: the blocks are computed again, one by one.")
                 of_lost = sf.expr(f"{_task(layout, wave, tasks)} = {lost[-1]}")
                 alone += self._one_by_one(rest.where(of_lost))
                 rest = rest.where(~of_lost)

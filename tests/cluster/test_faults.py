@@ -163,7 +163,7 @@ def test_a_worker_killed_as_often_as_spark_tries_a_task_changes_no_byte(runs, ca
     ran = runs["killed_twice"]
     assert ran["code"] == 0, ran["said"]
     assert sorted(os.listdir(case.folder / "deaths")) == ["first", "second"]
-    assert "note: A Python worker died, and Spark gave its task up. What it worked on is computed again" in ran["said"]
+    assert "note: A Python worker died, and Spark gave up its task: the blocks are computed again" in ran["said"]
     assert files(case.folder / "killed_twice") == here(case, "killed_twice")
 
 
