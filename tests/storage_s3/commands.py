@@ -1,6 +1,6 @@
 """Runs several commands in one session, as a process of its own: argv[1] is a JSON list of their words.
 
-argv[2] is one of names of Hadoop's settings, whose values in the session are told too.
+argv[2] is one of names of Hadoop's settings. Tells in lines of JSON how each command ended, and the settings' values.
 """
 
 import io
@@ -22,7 +22,8 @@ def ran(words):
 
 if __name__ == "__main__":
     with session("local[2]") as started:
-        commands = [ran(words) for words in json.loads(sys.argv[1])]
+        for words in json.loads(sys.argv[1]):
+            sys.stdout.write(json.dumps(ran(words)) + "\n")
+            sys.stdout.flush()
         conf = started.spark.sparkContext._jsc.hadoopConfiguration()
-        settings = {name: conf.get(name) for name in json.loads(sys.argv[2])}
-    sys.stdout.write(json.dumps({"commands": commands, "settings": settings}))
+        sys.stdout.write(json.dumps({name: conf.get(name) for name in json.loads(sys.argv[2])}))
