@@ -17,6 +17,7 @@ pytestmark = pytest.mark.spark
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 BUCKET = "loans"
+FAST_JVM = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 FEATURES = ["black", "male", "obrat", "loanprc", "unem", "chist"]
 #: The command with waves of one block; it kills itself with all its processes when half a range has been written.
 COMMAND = """
@@ -94,7 +95,7 @@ def on_disk(inputs, tmp_path_factory):
     (folder / "config.json").write_text(json.dumps(config(folder)))
     words = ["--config", folder / "config.json", "--output", folder / "out", "--allow-pickle", "--pdp-rows", "120"]
     command = [sys.executable, "-m", "clarify_spark", "analyze", "--master", "local[2]", *map(str, words)]
-    subprocess.run(command, check=True, capture_output=True)
+    subprocess.run(command, check=True, capture_output=True, env={**os.environ, "JDK_JAVA_OPTIONS": FAST_JVM})
     return {
         str(path.relative_to(folder / "out")): path.read_bytes()
         for path in (folder / "out").rglob("*.*")
@@ -108,11 +109,15 @@ def analyst(store, inputs):
     for name, data in inputs.items():
         store.put(f"input/{name}", data)
     # As SageMaker writes its configs: s3://, which open source Spark does not know.
-    store.put("input/config.json", json.dumps(config(f"s3://{BUCKET}/input")).encode())
+    asked = config(f"s3://{BUCKET}/input")
+    store.put("input/config.json", json.dumps(asked).encode())
+    asked["methods"] = {"shap": asked["methods"]["shap"]}
+    store.put("input/shap.json", json.dumps(asked).encode())
     return store.user("analyst", READ, LIST, WRITE, MOTO)
 
 
-WORDS = ["--config", f"s3a://{BUCKET}/input/config.json", "--allow-pickle", "--pdp-rows", "120", "--master", "local[2]"]
+def words(config, output):
+    return ["--config", f"s3a://{BUCKET}/input/{config}", "--output", output, "--allow-pickle", "--pdp-rows", "120"]
 
 
 def results(files):
@@ -139,7 +144,7 @@ def test_a_run_with_everything_in_s3_gives_the_bytes_of_a_run_on_disk(
     del environment["PYSPARK_SUBMIT_ARGS"]
     submit = [Path(sys.executable).with_name("spark-submit"), "--master", "local[2]", "--jars", s3a_jars]
     conf = [word for name, value in store.conf.items() for word in ("--conf", f"{name}={value}")]
-    job = [REPOSITORY / "jobs" / "analyze.py", *WORDS[:-2], "--output", f"s3a://{BUCKET}/results/whole"]
+    job = [REPOSITORY / "jobs" / "analyze.py", *words("config.json", f"s3a://{BUCKET}/results/whole")]
     ran = subprocess.run([*submit, *conf, *job], env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr[-5000:]
     assert f"Written: s3a://{BUCKET}/results/whole/analysis.json" in ran.stdout
@@ -156,19 +161,16 @@ def test_a_driver_killed_amid_a_write_leaves_no_half_file_and_the_next_one_conti
     environment = spark_environment(analyst, store.conf)
 
     def run(**variables):
-        words = [
-            sys.executable,
-            tmp_path / "command.py",
-            "analyze",
-            *WORDS,
-            "--output",
-            f"s3://{BUCKET}/results/killed",
-        ]
+        command = [sys.executable, tmp_path / "command.py", "analyze", "--master", "local[2]"]
         with (tmp_path / "log").open("wb") as log:
             process = subprocess.Popen(
-                words, env={**environment, **variables}, stdout=log, stderr=log, start_new_session=True
+                [*command, *words("shap.json", f"s3://{BUCKET}/results/killed")],
+                env={**environment, **variables},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
-            return process.wait(300), (tmp_path / "log").read_text()
+            return process.wait(), (tmp_path / "log").read_text()
 
     code, said = run(DIE="1")
     assert code == -signal.SIGKILL, said
@@ -179,5 +181,8 @@ def test_a_driver_killed_amid_a_write_leaves_no_half_file_and_the_next_one_conti
     assert code == 0, said
     assert "note: Resuming: " in said
     files = store.files("results/killed/")
-    assert results(files) == results(on_disk)
-    assert files.keys() == on_disk.keys()
+    explained = {name: data for name, data in on_disk.items() if name.startswith("explanations_shap/")}
+    assert files.keys() == {"analysis.json", "analysis_details.json", *explained}
+    assert {name: data for name, data in files.items() if name in explained} == explained
+    found, expected = (json.loads(one["analysis.json"])["explanations"] for one in (files, on_disk))
+    assert found["kernel_shap"] == expected["kernel_shap"]
