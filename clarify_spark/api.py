@@ -80,7 +80,7 @@ def bias_report(
     asked: dict[str, Any] = {
         "label": label,
         **positive,
-        "facet": _facets(facets),
+        "facet": [_with_type(facet, data) for facet in _facets(facets)],
         "methods": {"pre_training_bias": {"methods": "all"}},
     }
     if predicted_label is not None or model is not None:
@@ -228,6 +228,17 @@ def _facets(facets: Facets) -> list[dict[str, Any]]:
 
 def _facet(name: str, values: Any) -> dict[str, Any]:
     return {"name_or_index": name, **({} if values is None else {"value_or_threshold": _listed(values)})}
+
+
+def _with_type(facet: dict[str, Any], data: Data) -> dict[str, Any]:
+    """The facet; a column that pandas calls categorical is, whatever its values."""
+    name = facet.get("name_or_index")
+    categorical = (
+        isinstance(data, pd.DataFrame)
+        and name in list(data.columns)
+        and isinstance(data.dtypes.to_dict()[name], pd.CategoricalDtype)
+    )
+    return {**facet, "type": "categorical"} if categorical and "type" not in facet else facet
 
 
 def _listed(values: Any) -> list[Any]:
