@@ -28,7 +28,7 @@ from clarify_spark.udfs.predictors.answer import Predict
 from clarify_spark.udfs.predictors.features import typed_table
 from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.predictors.user_code import one_thread
-from clarify_spark.udfs.row_keys import told
+from clarify_spark.udfs.row_keys import span, told
 from clarify_spark.udfs.scoring import blocks
 from clarify_spark.udfs.shap_plan import Background, Engine, Link, ShapPlan, ShapSettings
 from clarify_spark.udfs.shapley import design
@@ -115,7 +115,7 @@ def _explained_bytes(
     table: pa.Table, predict: Predict, plan: ShapPlan, features: Sequence[str], join: str | None, buffer: Buffer
 ) -> bytes:
     keys = table.column("row_key").to_numpy()
-    place = f"block {int(keys[0]) // plan.block_rows} (rows {keys[0]} to {keys[-1]})"
+    place = span(int(keys[0]) // plan.block_rows, int(keys[0]), int(keys[-1]))
     try:
         explained = explain_block(typed_table(table, features, plan.settings.spec), predict, plan, buffer)
     except RecordError as error:

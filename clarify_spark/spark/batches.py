@@ -119,4 +119,5 @@ def translate(text: str) -> ClarifyError | None:
 def _line_with(text: str, position: int) -> str:
     start = text.rfind("\n", 0, position) + 1
     end = text.find("\n", position)
-    return text[start : end if end >= 0 else len(text)].strip()[:500]
+    line = text[start : end if end >= 0 else len(text)].replace("org.apache.spark.SparkException: ", "")
+    return line.partition(" Consider setting ")[0].strip(": \t")[:500]

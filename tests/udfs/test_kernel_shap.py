@@ -283,7 +283,7 @@ def test_an_error_names_the_block_and_its_rows():
     good, bad = explained_bytes(table, plan, 100)
     assert (good["block"], good["rows"], good["error"]) == (0, 8, None)
     assert (bad["block"], bad["rows"], bad["result"], bad["error_kind"]) == (1, 8, None, "ModelError")
-    said = r"block 1 \(rows 8 to 15\): 1 of 8 outputs .* not finite .* x0=9.0, x1=1.0"
+    said = r"block 1 \(record 9 of file 1 to record 16 of file 1\): 1 of 8 outputs .* not finite .* x0=9.0, x1=1.0"
     assert re.match(said, bad["error"])
 
 
