@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import joblib
@@ -170,7 +171,11 @@ def test_a_driver_killed_amid_a_write_leaves_no_half_file_and_the_next_one_conti
                 stderr=log,
                 start_new_session=True,
             )
-            return process.wait(), (tmp_path / "log").read_text()
+            try:
+                return process.wait(), (tmp_path / "log").read_text()
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
 
     code, said = run(DIE="1")
     assert code == -signal.SIGKILL, said
