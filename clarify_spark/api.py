@@ -27,7 +27,7 @@ from clarify_spark.redaction import without_secrets
 from clarify_spark.results import Results
 from clarify_spark.run import Options
 from clarify_spark.spark.fitted_models import features_of, saved
-from clarify_spark.spark.frames import columns_of, few_values, is_spark, kept, plain
+from clarify_spark.spark.frames import columns_of, few_values, forget, is_spark, kept, plain
 from clarify_spark.spark.session import Session, lasting_session, require_pyspark
 from clarify_spark.spark.storage import read_text
 
@@ -76,6 +76,7 @@ def bias_report(
     rows and a Spark model meanwhile. ``options``: those of the command line, such as ``seed``. docs/python-api.md has
     examples.
     """
+    _check(data)
     positive = {"label_values_or_threshold": _listed(label_values)} if label_values is not None else _good(data, label)
     asked: dict[str, Any] = {
         "label": label,
@@ -91,8 +92,7 @@ def bias_report(
         "probability_threshold": None if probability_threshold is None else float(probability_threshold),
     }
     asked |= {key: value for key, value in given.items() if value is not None}
-    roles = [name for name in (label, predicted_label) if name is not None]
-    asked |= _excluded(data, model, features, excluded_columns, roles)
+    asked |= _excluded(data, model, features, excluded_columns, [label, predicted_label, *_roles(config)])
     return analyze(_joined(asked, config), data, model=model, output=output, data_folder=data_folder, **options)
 
 
@@ -119,6 +119,7 @@ def explain(
     ``label`` is a column that the model does not get. ``baseline``: the rows to compare with, a frame or lists of
     values in the order of the features; without, rows chosen from the data. All others as in ``bias_report``.
     """
+    _check(data)
     shap: dict[str, Any] = {"save_local_shap_values": True}
     given = {
         "baseline": _baseline(baseline, features or _trained_on(model, data)),
@@ -134,7 +135,7 @@ def explain(
     elif pdp:
         methods["pdp"] = {"grid_resolution": 15}
     asked: dict[str, Any] = {"methods": methods, **({} if label is None else {"label": label})}
-    asked |= _excluded(data, model, features, excluded_columns, [label] if label is not None else [])
+    asked |= _excluded(data, model, features, excluded_columns, [label, *_roles(config)])
     return analyze(_joined(asked, config), data, model=model, output=output, data_folder=data_folder, **options)
 
 
@@ -151,7 +152,8 @@ def analyze(
 
     ``data`` goes before ``dataset_uri`` of the config and ``model`` before its ``predictor``'s model.
     """
-    _check(data)
+    if data is not None:
+        _check(data)
     settings = _options(options)
     with ExitStack() as held:
         spark = _session_for(data)
@@ -159,6 +161,8 @@ def analyze(
         if model is not None:
             scratch = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="clarify-spark-model-"))).resolve()
             place = _Place(spark, scratch, None if data_folder is None else fspath(data_folder))
+            if place.data_folder is not None:
+                held.callback(forget, spark, place.data_folder, scratch.name)
             document["predictor"], settings = _predictor(model, document.get("predictor"), place, settings)
         if data is not None:
             document.setdefault("dataset_type", _type(data))
@@ -249,11 +253,10 @@ def _listed(values: Any) -> list[Any]:
 
 def _good(data: Data, label: str) -> dict[str, Any]:
     """What a label of nothing but 0 and 1 (or False and True) says by itself: 1 is good."""
-    if isinstance(data, str | PathLike) or data is None:
+    if isinstance(data, str | PathLike):
         raise ArgumentError(
             "label_values: name the good outcomes, such as [1], or one number above which they are good"
         )
-    _check(data)
     _require(columns_of(data), [label], "label")
     found = few_values(data, label, 6)
     if not found or not all(isinstance(value, int | float) or hasattr(value, "dtype") for value in found):
@@ -269,15 +272,14 @@ def _good(data: Data, label: str) -> dict[str, Any]:
 
 
 def _excluded(
-    data: Data, model: Any, features: Sequence[str] | None, excluded: Sequence[str], roles: Sequence[str]
+    data: Data, model: Any, features: Sequence[str] | None, excluded: Sequence[str], roles: Sequence[str | None]
 ) -> dict[str, Any]:
-    """The columns that the model does not get, label and predicted label apart."""
+    """The columns that the model does not get, apart from those whose roles keep them from it."""
     named = [excluded] if isinstance(excluded, str) else list(excluded)
     if isinstance(data, str | PathLike):
         if features is not None:
             raise ArgumentError("features: the columns of data at a URI are not known yet; name excluded_columns")
         return {"excluded_columns": named} if named else {}
-    _check(data)
     columns = columns_of(data)
     _require(columns, named, "excluded_columns")
     _require(columns, features or (), "features")
@@ -285,6 +287,12 @@ def _excluded(
     if wanted is not None:
         named += [name for name in columns if name not in wanted and name not in roles and name not in named]
     return {"excluded_columns": named} if named else {}
+
+
+def _roles(config: Any) -> list[str]:
+    """The columns that further keys of a config keep from the model."""
+    keys = ("predicted_label", "weight", "joinsource_name_or_index") if isinstance(config, Mapping) else ()
+    return [config[key] for key in keys if key in config]
 
 
 def _trained_on(model: Any, data: Data) -> list[str] | None:
@@ -315,7 +323,7 @@ def _baseline(rows: Any, features: Sequence[str] | None) -> Any:
 
 
 def _check(data: Any) -> None:
-    if data is None or isinstance(data, str | PathLike | pd.DataFrame) or is_spark(data):
+    if isinstance(data, str | PathLike | pd.DataFrame) or is_spark(data):
         return
     raise ArgumentError(
         f"data: found an object of type {type(data).__name__}; allowed: a DataFrame of pandas or Spark, a path or URI"

@@ -17,7 +17,7 @@ MODELS = (
 
 
 def saved(model: Any, session: Session, scratch: Path, data_folder: str | None) -> str:
-    """The place of the model, saved below ``scratch`` (a Spark model on clusters: below ``data_folder``)."""
+    """The place of the model, saved below ``scratch`` (a Spark model on clusters: in ``data_folder``, by its name)."""
     library = type(model).__module__.partition(".")[0]
     if library == "pyspark" and hasattr(model, "write"):
         return _spark_model(model, session, scratch, data_folder)
@@ -47,7 +47,7 @@ def _spark_model(model: Any, session: Session, scratch: Path, data_folder: str |
         raise ArgumentError(
             "data_folder: the cluster saves the model; name a folder that it can write and all can read"
         )
-    place = str(scratch / "model") if data_folder is None else f"{data_folder.rstrip('/')}/{scratch.name}-model"
+    place = str(scratch / "model") if data_folder is None else f"{data_folder.rstrip('/')}/{scratch.name}"
     model.write().overwrite().save(place)
     return place
 

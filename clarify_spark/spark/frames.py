@@ -74,8 +74,13 @@ def kept(session: Session, frame: Frame, folder: str | None) -> Iterator[str]:
     try:
         yield _written(session, frame, f"{folder.rstrip('/')}/{name}")
     finally:
-        with suppress(OutputError):  # left behind where only Spark can write
-            Output(folder, session.spark).delete(name)
+        forget(session, folder, name)
+
+
+def forget(session: Session, folder: str, name: str) -> None:
+    """Remove what a run kept in the caller's folder; where only Spark can write, it stays."""
+    with suppress(OutputError):
+        Output(folder, session.spark).delete(name)
 
 
 def _written(session: Session, frame: Frame, place: str) -> str:

@@ -338,6 +338,12 @@ def test_a_function_that_fails_is_told(spark, folder):
         clarify_spark.explain(small(x=1.5), lambda frame: frame["nothing"], label="y", features=["x"], **folder)
 
 
+@pytest.mark.parametrize("data", [None, [[1, 2]]])
+def test_explanations_need_rows(spark, model, data):
+    with pytest.raises(ArgumentError, match="data: found an object of type"):
+        clarify_spark.explain(data, model)
+
+
 def test_a_config_that_is_no_config_is_told(spark, tmp_path):
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(ArgumentError, match="is no JSON"):
