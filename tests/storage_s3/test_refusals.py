@@ -62,7 +62,7 @@ def told(store, spark_environment, tmp_path_factory):
     everywhere = ["arn:aws:s3:::loans/*", "arn:aws:s3:::loans"]
     keys = store.user(
         "somebody",
-        (["s3:GetObject", "s3:ListBucket", "s3:PutObject"], everywhere),
+        (["s3:GetObject", "s3:ListBucket", "s3:PutObject"], [*everywhere, "arn:aws:s3:::missing*"]),
         (["s3:DeleteObject"], ["arn:aws:s3:::loans/output/*"]),
     )
     s3a = "spark.hadoop.fs.s3a.bucket"
