@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet
 from pyspark.sql import functions as sf
+from pyspark.sql.types import ArrayType, DataType, DoubleType, LongType, StringType, StructField, StructType
 
 from clarify_spark.errors import CommandError
 from clarify_spark.spark.session import runs_locally
@@ -27,7 +29,7 @@ def local_values(output: Output, spark: SparkSession | None, features: Mapping[s
         raise CommandError(
             f"{output.uri} has no local explanations: its run did not keep them (save_local_shap_values is false)."
         )
-    found = _read(output, _session(spark), names)
+    found = _read(output, _session(spark), names, list(features))
     columns = [sf.col("row_key"), *([sf.col("join")] if "join" in found.columns else [])]
     for label, named in features.items():
         values = sf.col(_quoted(f"values_{label}"))
@@ -50,14 +52,24 @@ def _session(spark: SparkSession | None) -> SparkSession:
     return session
 
 
-def _read(output: Output, spark: SparkSession, names: Sequence[str]) -> DataFrame:
+def _read(output: Output, spark: SparkSession, names: Sequence[str], labels: Sequence[str]) -> DataFrame:
     """All parts, read by Spark where it sees the folder; else this process reads them and hands them over."""
     folder = local_path(output.uri)
     if folder is None:
         return spark.read.parquet(f"{output.uri}/{PARQUET}")
     if runs_locally(spark):
         return spark.read.parquet((folder.absolute() / PARQUET).as_uri())
-    parts = [pa.parquet.read_table(folder / PARQUET / name).replace_schema_metadata() for name in names]
-    return reduce(
-        lambda above, below: above.unionByName(below), [spark.createDataFrame(part.to_pandas()) for part in parts]
-    )
+    parts = [_handed_over(spark, folder / PARQUET / name, labels) for name in names]
+    return reduce(lambda above, below: above.unionByName(below), parts)
+
+
+def _handed_over(spark: SparkSession, part: Path, labels: Sequence[str]) -> DataFrame:
+    """The columns of one part that local values are made of."""
+    known: dict[str, DataType] = {"row_key": LongType(), "join": StringType()}
+    known |= {f"prediction_{label}": DoubleType() for label in labels}
+    known |= {f"values_{label}": ArrayType(DoubleType()) for label in labels}
+    there = pa.parquet.read_schema(part).names
+    table = pa.parquet.read_table(part, columns=[name for name in known if name in there])
+    schema = StructType([StructField(name, known[name]) for name in table.column_names])
+    rows = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+    return spark.createDataFrame(rows, schema)

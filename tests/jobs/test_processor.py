@@ -11,6 +11,7 @@ from clarify_spark import sagemaker_configs as clarify
 from clarify_spark.errors import ArgumentError, ClarifyError, CommandError, ConfigError
 from clarify_spark.processor import SparkClarifyProcessor
 from clarify_spark.results import Results
+from clarify_spark.spark import results as spark_results
 
 FEATURES = ["black", "male", "obrat", "loanprc", "unem", "chist"]
 
@@ -24,7 +25,9 @@ def loans():
 
 @pytest.fixture(scope="module")
 def models(loans, tmp_path_factory):
-    """A booster and a linear model of those loans as files."""
+    """A booster, also as a training job of SageMaker packs it, and a linear model of those loans, as files."""
+    import tarfile
+
     import skops.io
     import xgboost
     from sklearn.linear_model import LogisticRegression
@@ -32,9 +35,12 @@ def models(loans, tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     booster = xgboost.XGBClassifier(n_estimators=20, max_depth=3, n_jobs=1)
     booster.fit(loans[FEATURES], loans["approve"]).save_model(folder / "model.ubj")
+    with tarfile.open(folder / "model.tar.gz", "w:gz") as archive:
+        archive.add(folder / "model.ubj", "xgboost-model")
     linear = LogisticRegression(max_iter=5000).fit(loans[FEATURES], loans["approve"])
     skops.io.dump(linear, folder / "model.skops")
-    return {"xgboost": str(folder / "model.ubj"), "linear": str(folder / "model.skops")}, booster, linear
+    files = {"xgboost": "model.ubj", "trained by a job": "model.tar.gz", "linear": "model.skops"}
+    return {name: str(folder / file) for name, file in files.items()}, booster, linear
 
 
 @pytest.fixture
@@ -69,7 +75,7 @@ def test_csv_bias_and_explanations_with_xgboost(processor, loans, models, tmp_pa
         headers=loans.columns.to_list(),
         dataset_type="text/csv",
     )
-    model = model_config("xgboost", accept_type="text/csv", content_type="text/csv")
+    model = model_config("trained by a job", accept_type="text/csv", content_type="text/csv")
     bias = clarify.BiasConfig([1], facet_name="black", facet_values_or_threshold=[1], group_name="chist")
     results = processor.run_bias(
         data_config=data,
@@ -95,7 +101,7 @@ def test_csv_bias_and_explanations_with_xgboost(processor, loans, models, tmp_pa
     shap = clarify.SHAPConfig(
         baseline=[loans[FEATURES].iloc[0].tolist()], num_samples=15, agg_method="mean_abs", save_local_shap_values=True
     )
-    results = processor.run_explainability(explained, model, shap)
+    results = processor.run_explainability(explained, model_config("xgboost"), shap)
     # What the notebooks do next, word by word: one file with a column for each feature.
     local = pd.read_csv(f"{explained.s3_output_path}/explanations_shap/out.csv")
     assert [name.replace("_label0", "") for name in local.columns] == FEATURES
@@ -105,6 +111,9 @@ def test_csv_bias_and_explanations_with_xgboost(processor, loans, models, tmp_pa
     found = rows(results.local_explanations)
     np.testing.assert_allclose(found["prediction_label0"], scores, atol=1e-6)
     np.testing.assert_array_equal(found[[f"{name}_label0" for name in FEATURES]], local)
+    with pytest.MonkeyPatch.context() as patched:  # a cluster, or a Connect server, that does not see the folder
+        patched.setattr(spark_results, "runs_locally", lambda _: False)
+        pd.testing.assert_frame_equal(rows(results.local_explanations), found)
     table = results.shap_values.set_index("feature")
     np.testing.assert_allclose(table["global_shap_value"], local.abs().mean().to_numpy(), atol=1e-12)
     assert table["standard_error_rows"].gt(0).any()
