@@ -65,7 +65,8 @@ def _persisted(of: Used, plan: CurvePlan) -> Iterator[DataFrame]:
     used = of.dataset.keyed.select("row_key", *features).withColumn(SOURCE_KEY, sf.col("row_key"))
     if of.rows < of.of_rows:
         some = sampled(of.dataset, plan.spec, of.seed, of.rows).withColumnRenamed("row_key", SOURCE_KEY)
-        number = sf.row_number().over(Window.orderBy(SOURCE_KEY)).cast("bigint") - 1
+        one_task = Window.partitionBy(sf.lit(0)).orderBy(SOURCE_KEY)  # without a partition, Connect warns the user
+        number = sf.row_number().over(one_task).cast("bigint") - 1
         used = some.withColumn("row_key", number)
     used = used.persist(StorageLevel.MEMORY_AND_DISK)
     try:

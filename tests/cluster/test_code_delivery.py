@@ -93,6 +93,7 @@ def through_connect(driver, bare, folder):
         return analyzed(driver, "connect", SPARK_REMOTE=address)
 
 
+@pytest.mark.timeout(1200)  # executors that start on a machine with much else to do
 @pytest.mark.parametrize("kind", ["cluster", CONNECT])
 def test_executors_without_clarify_spark_and_the_users_package_give_the_same_files(kind, driver, bare, here, tmp_path):
     run = {"cluster": on_a_cluster, "connect": through_connect}[kind]
