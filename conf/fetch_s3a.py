@@ -23,6 +23,16 @@ def packages(hadoop: str) -> tuple[str, str]:
     return ",".join([f"org.apache.hadoop:hadoop-aws:{hadoop}", *parts]), bundle
 
 
+def missing(found: list[str], there: list[str]) -> list[str]:
+    """The resolved files (group_artifact-version.jar) of which Spark's jars have no version: two would be one too many."""
+    present = {_artifact(name) for name in there}
+    return [name for name in found if _artifact(name.partition("_")[2]) not in present]
+
+
+def _artifact(name: str) -> str:
+    return re.sub(r"-\d[^/]*\.jar$", "", name)
+
+
 def fetch(jars: Path) -> list[str]:
     """Names of the files that were put into ``jars``."""
     client = next(jars.glob("hadoop-client-api-*.jar")).name
@@ -39,7 +49,9 @@ def fetch(jars: Path) -> list[str]:
             .getOrCreate()
         )
         session.stop()
-        return sorted(Path(shutil.copy(path, jars)).name for path in Path(folder, "jars").glob("*.jar"))
+        resolved = sorted(path.name for path in Path(folder, "jars").glob("*.jar"))
+        wanted_files = missing(resolved, [path.name for path in jars.glob("*.jar")])
+        return [Path(shutil.copy(Path(folder, "jars", name), jars)).name for name in wanted_files]
 
 
 if __name__ == "__main__":

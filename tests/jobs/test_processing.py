@@ -156,3 +156,5 @@ def test_s3_comes_in_the_version_of_sparks_hadoop():
     assert wanted.startswith("org.apache.hadoop:hadoop-aws:3.5.0,software.amazon.awssdk:s3:")
     assert left_out == "software.amazon.awssdk:bundle"
     assert "com.amazonaws:aws-java-sdk-s3" in fetch_s3a.packages("3.3.4")[0]
+    resolved = ["software.amazon.awssdk_s3-2.35.4.jar", "io.netty_netty-buffer-4.1.126.Final.jar"]
+    assert fetch_s3a.missing(resolved, ["netty-buffer-4.2.13.Final.jar", "zstd-jni-1.5.7.jar"]) == resolved[:1]
