@@ -24,7 +24,7 @@ def packages(hadoop: str) -> tuple[str, str]:
 
 
 def missing(found: list[str], there: list[str]) -> list[str]:
-    """The resolved files (group_artifact-version.jar) of which Spark's jars have no version: two would be one too many."""
+    """Resolved files (group_artifact-version.jar) of which Spark has no version of its own: it must not see two."""
     present = {_artifact(name) for name in there}
     return [name for name in found if _artifact(name.partition("_")[2]) not in present]
 
