@@ -92,7 +92,7 @@ def _written(session: Session, frame: Frame, place: str) -> str:
             return place
         rows = list(zip(*(column.to_pylist() for column in table.columns), strict=True))
         schema = ", ".join(f"{_quoted(field.name)} {_SPARK_TYPES[str(field.type)]}" for field in table.schema)
-        frame = session.spark.createDataFrame(rows, schema)
+        frame = session.spark.createDataFrame(rows, schema).coalesce(1)  # one file, as everywhere
     with user_errors():
         frame.write.parquet(place)
     return place
