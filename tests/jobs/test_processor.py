@@ -65,7 +65,7 @@ def model_config(name, **more):
     return clarify.ModelConfig(model_name=name, instance_type="ml.m5.xlarge", instance_count=1, **more)
 
 
-def test_csv_bias_and_explanations_with_xgboost(processor, loans, models, tmp_path):
+def test_csv_bias_of_what_a_training_job_of_sagemaker_wrote(processor, loans, models, tmp_path):
     path, output = tmp_path / "train.csv", tmp_path / "bias"
     loans.to_csv(path, index=False, header=False)
     data = clarify.DataConfig(
@@ -97,11 +97,17 @@ def test_csv_bias_and_explanations_with_xgboost(processor, loans, models, tmp_pa
     }  # fmt: skip
     assert json.loads((output / "analysis.json").read_text()) == results.document
 
+
+def test_csv_explanations_with_xgboost(processor, loans, models, tmp_path):
+    path = tmp_path / "train.csv"
+    loans.to_csv(path, index=False, header=False)
     explained = clarify.DataConfig(str(path), str(tmp_path / "shap"), label="approve", headers=list(loans.columns))
     shap = clarify.SHAPConfig(
         baseline=[loans[FEATURES].iloc[0].tolist()], num_samples=15, agg_method="mean_abs", save_local_shap_values=True
     )
-    results = processor.run_explainability(explained, model_config("xgboost"), shap)
+    results = processor.run_explainability(
+        explained, model_config("xgboost", accept_type="text/csv", content_type="text/csv"), shap
+    )
     # What the notebooks do next, word by word: one file with a column for each feature.
     local = pd.read_csv(f"{explained.s3_output_path}/explanations_shap/out.csv")
     assert [name.replace("_label0", "") for name in local.columns] == FEATURES
