@@ -36,6 +36,11 @@ def folder(request, tmp_path):
     return {"data_folder": str(tmp_path / "kept")} if request.config.getoption("--connect") else {}
 
 
+def of_spark(spark, rows):
+    """The rows as a Spark frame; from plain values, since pyspark 3.5 warns of what it asks of pandas."""
+    return spark.createDataFrame(list(rows.astype(object).itertuples(index=False, name=None)), list(rows.columns))
+
+
 def written(output):
     return {name: (Path(output) / name).read_bytes() for name in DOCUMENTS if (Path(output) / name).exists()}
 
@@ -79,7 +84,7 @@ def test_a_bias_report_of_a_pandas_frame_has_the_bytes_of_the_command(spark, row
 
 @pytest.mark.parametrize("partitions", [1, 3])
 def test_a_bias_report_of_a_spark_frame_has_them_too(spark, rows, by_command, tmp_path, partitions):
-    frame = spark.createDataFrame(rows).repartition(partitions)
+    frame = of_spark(spark, rows).repartition(partitions)
     clarify_spark.bias_report(
         frame,
         label="approve",
@@ -186,9 +191,9 @@ def test_a_pipeline_of_spark_is_a_model(spark, report, rows, tmp_path):
     from pyspark.ml.feature import VectorAssembler
 
     steps = [VectorAssembler(inputCols=FEATURES, outputCol="x"), SparkRegression(featuresCol="x", labelCol="approve")]
-    fitted = Pipeline(stages=steps).fit(spark.createDataFrame(rows[[*FEATURES, "approve"]]))
+    fitted = Pipeline(stages=steps).fit(of_spark(spark, rows[[*FEATURES, "approve"]]))
     found = report(fitted, features=FEATURES, data_folder=str(tmp_path / "kept"))
-    transformed = fitted.transform(spark.createDataFrame(rows[FEATURES])).select("prediction").collect()
+    transformed = fitted.transform(of_spark(spark, rows[FEATURES])).select("prediction").collect()
     predicted = np.array([row[0] for row in transformed]) == 1
     black = rows["race"] == "Black"
     assert dppl(found) == pytest.approx(predicted[~black].mean() - predicted[black].mean())
@@ -246,7 +251,7 @@ def test_results_last_when_nothing_holds_them(spark, rows, folder, model):
 
 def test_the_session_of_the_frame_is_used_and_left_alone(spark, rows, tmp_path):
     before = dict(spark.conf.getAll) if hasattr(spark.conf, "getAll") else None
-    frame = spark.createDataFrame(rows)
+    frame = of_spark(spark, rows)
     result = clarify_spark.bias_report(
         frame, label="approve", facets=["race"], output=tmp_path / "api", data_folder=tmp_path / "kept"
     )
