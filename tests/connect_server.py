@@ -12,7 +12,7 @@ from pathlib import Path
 import pyspark
 from control_plane import ENVIRONMENT, REGION
 
-START_SECONDS = 120
+START_SECONDS = 400
 #: What the workers of a server have in their environment from the start: a client cannot change it later.
 WORKERS = {
     **ENVIRONMENT,
