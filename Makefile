@@ -8,6 +8,7 @@
 # make bench-predict   requests to a service against a bare loop, models against their own predict
 # make bench-pair-games   pair games against the shared design and against shap
 # make bench-coverage   how often intervals of bias metrics hold the truth; make bench-statistics   what they take
+# make bench-scale   growth of time and of the driver's memory with rows (200 million; hours)
 # make bench-pdp   partial dependence against scikit-learn, and the report
 VENV ?= .venv
 CONSTRAINTS ?= conf/constraints/spark4.txt
@@ -96,3 +97,7 @@ cluster: venv java
 
 cluster-stop:
 	@bash conf/local-cluster.sh stop build/cluster
+
+.PHONY: bench-scale
+bench-scale: venv java
+	$(BIN)/python benchmarks/bench_scale.py
