@@ -116,7 +116,7 @@ def test_csv_explanations_with_xgboost(processor, loans, models, tmp_path):
     np.testing.assert_allclose(local.sum(axis=1) + expected, scores, atol=1e-6)
     found = rows(results.local_explanations)
     np.testing.assert_allclose(found["prediction_label0"], scores, atol=1e-6)
-    np.testing.assert_array_equal(found[[f"{name}_label0" for name in FEATURES]], local)
+    np.testing.assert_allclose(found[[f"{name}_label0" for name in FEATURES]], local, atol=1e-12)
     with pytest.MonkeyPatch.context() as patched:  # a cluster, or a Connect server, that does not see the folder
         patched.setattr(spark_results, "runs_locally", lambda _: False)
         pd.testing.assert_frame_equal(rows(results.local_explanations), found)
