@@ -17,7 +17,6 @@ import time
 from pathlib import Path
 
 import duckdb
-import psutil
 from pyspark.sql import SparkSession
 
 HERE = Path(__file__).resolve().parent
@@ -104,7 +103,7 @@ def run(folder: Path, kind: str, rows: int, data: Path) -> tuple[float, float, f
     start = time.perf_counter()
     with (folder / f"{kind}-{rows}.log").open("w") as log:
         started = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-        watch = threading.Thread(target=_watch, args=(psutil.Process(started.pid), peaks))
+        watch = threading.Thread(target=_watch, args=(started, peaks))
         watch.start()
         code = started.wait()
     seconds = time.perf_counter() - start
@@ -116,23 +115,54 @@ def run(folder: Path, kind: str, rows: int, data: Path) -> tuple[float, float, f
     return seconds, peaks["driver"], peaks["executors"]
 
 
-def _watch(root: psutil.Process, peaks: dict[str, float]) -> None:
+def _watch(root: subprocess.Popen[bytes], peaks: dict[str, float]) -> None:
     """Sample resident memory until the command has ended; executors are the processes below their backend."""
-    while root.is_running() and root.status() != psutil.STATUS_ZOMBIE:
+    while root.returncode is None:
+        parents = _parents()
         now = {"driver": 0.0, "executors": 0.0}
-        try:
-            executors: set[int] = set()
-            below = root.children(recursive=True)
-            for one in below:
-                if "CoarseGrainedExecutorBackend" in " ".join(one.cmdline()):
-                    executors |= {one.pid, *(child.pid for child in one.children(recursive=True))}
-            for one in [root, *below]:
-                now["executors" if one.pid in executors else "driver"] += one.memory_info().rss / 1e6
-        except psutil.Error:
-            continue
-        for name, value in now.items():
-            peaks[name] = max(peaks[name], value)
+        family = {root.pid: "driver"}
+        for pid in _below(root.pid, parents):
+            of_parent = family.get(parents[pid], "driver")
+            family[pid] = "executors" if _is_executor(pid) else of_parent
+        for pid, kind in family.items():
+            now[kind] += _resident(pid)
+        for kind, value in now.items():
+            peaks[kind] = max(peaks[kind], value)
         time.sleep(0.3)
+
+
+def _parents() -> dict[int, int]:
+    """The parent of every process, from /proc."""
+    found = {}
+    for place in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            found[int(place.parent.name)] = int(place.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+    return found
+
+
+def _below(root: int, parents: dict[int, int]) -> list[int]:
+    """All descendants, parents before their children."""
+    found = [root]
+    for pid in found:
+        found += [child for child, parent in parents.items() if parent == pid]
+    return found[1:]
+
+
+def _is_executor(pid: int) -> bool:
+    try:
+        return b"CoarseGrainedExecutorBackend" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+def _resident(pid: int) -> float:
+    """Megabytes; 0 for a process that has ended."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    except (OSError, IndexError):
+        return 0.0
 
 
 def _check(data: Path, output: Path) -> None:
