@@ -88,8 +88,9 @@ test-spark40: java
 
 # The tests that use Spark, through a Spark Connect server whose workers have no clarify_spark installed.
 .PHONY: test-connect
+CONNECT_TESTS ?= tests/spark tests/jobs tests/parity/test_spark_parity.py
 test-connect: venv java
-	$(BIN)/pytest --connect tests/spark tests/jobs tests/parity/test_spark_parity.py
+	$(BIN)/pytest --connect $(CONNECT_TESTS)
 
 .PHONY: cluster cluster-stop
 cluster: venv java
