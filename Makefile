@@ -78,7 +78,7 @@ clean:
 .PHONY: test-spark35
 test-spark35: java
 	$(MAKE) venv VENV=.venv-spark35 CONSTRAINTS=conf/constraints/spark35.txt
-	.venv-spark35/bin/pytest
+	.venv-spark35/bin/pytest $(PYTEST_OPTIONS)
 
 # The tests of what is fitted to a Spark on the oldest Spark 4, with pandas 2.
 .PHONY: test-spark40
