@@ -21,16 +21,20 @@ if TYPE_CHECKING:
 #: Blue and orange can be told apart by all readers, and both stand out from white and from black.
 BLUE, ORANGE, GREY = "#2b7bba", "#d9660a", "#808080"
 #: What becomes the colour of the text around a chart.
-INK = "#010203"
+INK, INHERITED = "#010203", "currentColor"
 WIDTH = 8.6
 #: Of what is drawn as a picture.
 DOTS_PER_INCH = 150
 #: Dots that are drawn one by one; more become one picture.
 MOST_DOTS = 1000
+#: A tag with its attributes, in which matplotlib writes < and > as entities: between tags is text, which stays.
+_TAG = re.compile(r"<[^>]*>")
 _ID = re.compile(r'\bid="([^"]+)"')
-#: Places of lines and letters, of which a tenth of a point is enough, and what says nothing.
+#: Places of lines and letters, of which a tenth of a point is enough.
 _PLACES, _DIGITS = re.compile(r'\b(?:d|x|y)="[^"]*"'), re.compile(r"(\.\d)\d+")
-_NOTHING = re.compile(r"(?<=\n)\s+| transform=\"rotate\(-0 [^\"]*\)\"|<metadata>.*?</metadata>", re.DOTALL)
+#: What says nothing: in tags, and around them.
+_NO_TURN = re.compile(r' transform="rotate\(-0 [^"]*\)"')
+_NOTHING = re.compile(r"<metadata>.*?</metadata>|(?<=>\n)\s+(?=<)", re.DOTALL)
 _FONT = "font-family: 'DejaVu Sans', sans-serif; "
 _REFERENCE = re.compile(r'(url\(#|href="#)([^)"]+)')
 
@@ -93,13 +97,16 @@ def _svg(figure: Canvas, key: str) -> str:
         out, format="svg", dpi=DOTS_PER_INCH, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
     )
     text = out.getvalue()
-    text = text[text.index("<svg") :].replace(INK, "currentColor")
-    text = text.replace(_FONT, "").replace("<svg ", '<svg font-family="DejaVu Sans, sans-serif" ', 1)
-    referred = {match[2] for match in _REFERENCE.finditer(text)}
-    text = _ID.sub(lambda match: f'id="{key}-{match[1]}"' if match[1] in referred else "", text)
-    text = _REFERENCE.sub(lambda match: f"{match[1]}{key}-{match[2]}", text)
-    text = _NOTHING.sub("", text).strip()
-    return _PLACES.sub(lambda match: _DIGITS.sub(r"\1", match[0]), text)
+    text = _NOTHING.sub("", text[text.index("<svg") :]).strip()
+    referred = {match[2] for tag in _TAG.findall(text) for match in _REFERENCE.finditer(tag)}
+
+    def cleared(found: re.Match[str]) -> str:
+        tag = _NO_TURN.sub("", found[0].replace(INK, INHERITED).replace(_FONT, ""))
+        tag = _ID.sub(lambda match: f'id="{key}-{match[1]}"' if match[1] in referred else "", tag)
+        tag = _REFERENCE.sub(lambda match: f"{match[1]}{key}-{match[2]}", tag)
+        return _PLACES.sub(lambda match: _DIGITS.sub(r"\1", match[0]), tag)
+
+    return _TAG.sub(cleared, text).replace("<svg ", '<svg font-family="DejaVu Sans, sans-serif" ', 1)
 
 
 def forest(estimates: Sequence[Estimate], ideal: float, label: str, key: str, bounds: Any = None) -> str:
@@ -272,5 +279,6 @@ def _name_places(axes: Axes, places: np.ndarray, names: Sequence[str]) -> None:
 
 
 def standalone(svg: str) -> str:
-    """A chart for a file of its own, in black."""
-    return svg.replace("currentColor", "#000000")
+    """A chart for a file of its own: black on white, whatever is around it."""
+    black = _TAG.sub(lambda tag: tag[0].replace(INHERITED, "#000000"), svg)
+    return _TAG.sub(lambda tag: f'{tag[0]}<rect width="100%" height="100%" fill="#ffffff"/>', black, count=1)
