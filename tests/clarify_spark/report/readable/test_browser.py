@@ -1,9 +1,11 @@
 """The page in a real browser: axe-core's rules, narrow windows, no scripts, dark colours, hostile names."""
 
+import io
 import shutil
 from pathlib import Path
 
 import pytest
+from pypdf import PdfReader
 
 from clarify_spark.report.readable.content import report
 from clarify_spark.report.readable.html import html
@@ -93,3 +95,25 @@ def test_hostile_names_do_nothing(opened, renamed):
     assert page.title() == title
     assert page.locator("img, iframe, object, embed").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
+def test_intervals_are_sorted_by_their_lower_ends_with_the_minus_sign_that_is_shown(opened, page_of_loans):
+    page = opened(page_of_loans)
+    table = page.locator("table", has=page.locator("caption", has_text="race = black against all other rows"))
+    table.get_by_role("button", name="Interval").click()
+    shown = [text for text in table.locator("tbody td:nth-child(5)").all_inner_texts() if " to " in text]
+    ends = [float(text.split(" to ")[0].replace("−", "-")) for text in shown]
+    assert len({end < 0 for end in ends}) == 2
+    assert ends == sorted(ends)
+    everything = table.locator("tbody td:nth-child(5)").all_inner_texts()
+    assert everything[: len(shown)] == shown  # texts come after numbers
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_folded_tables_are_on_paper(opened, page_of_loans, scripts):
+    page = opened(page_of_loans, java_script_enabled=scripts)
+    pages = PdfReader(io.BytesIO(page.pdf())).pages
+    printed = " ".join(" ".join(one.extract_text() for one in pages).split())
+    assert "Standard error (coalitions)" in printed
+    assert "Missing values" in printed
+    assert page.locator("details[open]").count() == 0
