@@ -63,15 +63,28 @@ def bias_sections(analysis: Document, details: Document) -> Iterator[Section | N
 def _groups(bias: Document) -> Iterator[Block]:
     for name, entries in bias["facets"].items():
         shown = _worst(entries)
-        known = [entry for entry in shown if _has_predictions(entry)]
-        titles = ["Group", "Rows", "Positive labels", *(["Positive predictions"] if known else [])]
-        rows = tuple(_group_row(entry, "d", bool(known)) for entry in shown)
-        if len(entries) == 1:
-            rows += (_group_row(shown[0], "a", bool(known)),)
-        yield Table(f"Groups of {plain(name)}", tuple(titles), rows)
+        known, weighted = any(map(_has_predictions, shown)), any(map(_weighted, shown))
+        rows: list[tuple[Cell, ...]] = []
+        for entry in shown:
+            group = plain(entry["value_or_threshold"])
+            others = ALL_OTHERS if len(entries) == 1 else f"{ALL_OTHERS} (not {group})"
+            rows += [(group, *_group_row(entry, "d", known)), (others, *_group_row(entry, "a", known))]
+        yield Table(f"Groups of {plain(name)}", ("Group", *_titles(known, weighted)), tuple(rows))
         if len(entries) > len(shown):
             yield _left_to_files(len(entries), len(shown))
-        yield _distribution(name, shown, bool(known))
+        yield _distribution(name, shown, known, weighted)
+
+
+def _titles(predictions: bool, weighted: bool) -> tuple[str, ...]:
+    """Of what ``_group_row`` gives."""
+    titles = ["Positive labels"]
+    if predictions:
+        titles += [
+            "Positive predictions",
+            "True positive rate (of positive labels)",
+            "False positive rate (of negative labels)",
+        ]
+    return ("Rows", "Weight", *(f"{title} (weighted)" for title in titles)) if weighted else ("Rows", *titles)
 
 
 def _left_to_files(all_of_them: int, shown: int) -> Paragraph:
@@ -100,26 +113,46 @@ def _has_predictions(comparison: Document) -> bool:
     return any("prediction_positive" in cell for cell in comparison["counts"])
 
 
-def _sum(comparison: Document, facet: str = "d", **wanted: bool) -> float:
-    """Rows (or their weight) of the cells that are as wanted."""
-    return sum(
-        float(cell.get("weight", cell["rows"]))
+def _weighted(comparison: Document) -> bool:
+    return any("weight" in cell for cell in comparison["counts"])
+
+
+def _cells(comparison: Document, facet: str, **wanted: bool) -> list[Document]:
+    """The cells of the group ("d") or of all others ("a") that are as wanted."""
+    return [
+        cell
         for cell in comparison["counts"]
         if cell["facet"] == facet and all(cell.get(key) == value for key, value in wanted.items())
-    )
+    ]
 
 
-def _group_row(entry: Document, facet: str, predictions: bool) -> tuple[Cell, ...]:
+def _rows(comparison: Document, facet: str) -> int:
+    return sum(int(cell["rows"]) for cell in _cells(comparison, facet))
+
+
+def _sum(comparison: Document, facet: str = "d", **wanted: bool) -> float:
+    """Rows of the cells that are as wanted; where there are weights, the sum of those."""
+    return sum(float(cell.get("weight", cell["rows"])) for cell in _cells(comparison, facet, **wanted))
+
+
+def _group_row(entry: Document, facet: str, predictions: bool) -> Iterator[Cell]:
     """The entry's own rows ("d") or all others ("a")."""
-    rows, everyone = _sum(entry, facet), _sum(entry) + _sum(entry, "a")
-    name = plain(entry["value_or_threshold"]) if facet == "d" else ALL_OTHERS
-    found: list[Cell] = [name, share(rows, everyone), share(_sum(entry, facet, label_positive=True), rows)]
+    yield share(_rows(entry, facet), _rows(entry, "d") + _rows(entry, "a"))
+    whole, positive, negative = (
+        _sum(entry, facet, **labels) for labels in ({}, {"label_positive": True}, {"label_positive": False})
+    )
+    if _weighted(entry):
+        yield share(whole, _sum(entry, "d") + _sum(entry, "a"))
+    yield share(positive, whole)
     if predictions:
-        found.append(share(_sum(entry, facet, prediction_positive=True), rows))
-    return tuple(found)
+        true = _sum(entry, facet, label_positive=True, prediction_positive=True)
+        false = _sum(entry, facet, label_positive=False, prediction_positive=True)
+        yield share(true + false, whole)
+        yield share(true, positive)
+        yield share(false, negative)
 
 
-def _distribution(name: str, entries: Sequence[Document], predictions: bool) -> Figure:
+def _distribution(name: str, entries: Sequence[Document], predictions: bool, weighted: bool) -> Figure:
     sides = [(entry, "d") for entry in entries] + ([(entries[0], "a")] if len(entries) == 1 else [])
     labels = [plain(entry["value_or_threshold"]) if side == "d" else ALL_OTHERS for entry, side in sides]
     parts = [("positive labels", [_part(*one, label_positive=True) for one in sides])]
@@ -128,10 +161,11 @@ def _distribution(name: str, entries: Sequence[Document], predictions: bool) -> 
     columns = ("Group", *(part for part, _ in parts))
     rows = tuple((label, *(f"{values[place]:.1%}" for _, values in parts)) for place, label in enumerate(labels))
     title = f"How often each group of {plain(name)} has a positive outcome"
+    of = "weight" if weighted else "rows"
     return Figure(
         title,
-        f"Bars for each group: {', '.join(part for part, _ in parts)}, in percent of its rows.",
-        charts.shares(labels, parts, key_of("shares", name)),
+        f"Bars for each group: {', '.join(part for part, _ in parts)}, in percent of its {of}.",
+        charts.shares(labels, parts, f"% of the group's {of}", key_of("shares", name)),
         Table(title, columns, rows, folded=True),
     )
 
@@ -346,16 +380,17 @@ def _performance(details: Document) -> Iterator[Block]:
     found = details.get("model_performance")
     if not found:
         return
+    weighted = " (weighted)" if details["bias"].get("weight") else ""
     rows = tuple(
         (plain(metric["name"]), plain(metric["description"]), number(metric["value"]))
         for metric in found["model_performance_metrics"]
     )
-    yield Table("Over all rows", ("Measure", "What it is", "Value"), rows)
+    yield Table(f"Over all rows{weighted}", ("Measure", "What it is", "Value"), rows)
     confusion = found.get("confusion_matrix")
     if confusion and len(confusion) <= MOST_GROUPS:
         classes = list(dict.fromkeys([*confusion, *(name for row in confusion.values() for name in row)]))
         yield Table(
-            "Rows by true class and predicted class",
+            f"Rows by true class and predicted class{weighted}",
             ("True class", *(f"predicted {plain(name)}" for name in classes)),
             tuple((plain(true), *(number(row.get(name, 0.0)) for name in classes)) for true, row in confusion.items()),
         )
@@ -371,7 +406,7 @@ def _performance(details: Document) -> Iterator[Block]:
                 "Positive labels found",
                 "Right predictions",
             )
-            yield Table(f"Right and wrong predictions of the groups of {plain(name)}", titles, groups)
+            yield Table(f"Right and wrong predictions of the groups of {plain(name)}{weighted}", titles, groups)
 
 
 def _errors_of_group(entry: Document) -> tuple[Cell, ...]:

@@ -150,7 +150,7 @@ def bars(estimates: Sequence[Estimate], label: str, key: str) -> str:
         return _svg(figure, key)
 
 
-def shares(labels: Sequence[str], parts: Sequence[tuple[str, Sequence[float]]], key: str) -> str:
+def shares(labels: Sequence[str], parts: Sequence[tuple[str, Sequence[float]]], label: str, key: str) -> str:
     """Shares in percent, for each label one bar per part."""
     with _canvas(1.1 + 0.2 * len(labels) * len(parts) + 0.1 * len(labels), key) as (figure, axes):
         height = 0.8 / len(parts)
@@ -159,10 +159,10 @@ def shares(labels: Sequence[str], parts: Sequence[tuple[str, Sequence[float]]], 
             color, hatch = (BLUE, None) if number == 0 else (ORANGE, "///")
             at = places + height * ((len(parts) - 1) / 2 - number)
             axes.barh(at, 100 * np.array(values, float), height * 0.9, color=color, hatch=hatch, label=name)
-        axes.set_yticks(places, [shortened(label) for label in labels])
+        axes.set_yticks(places, [shortened(one) for one in labels])
         axes.tick_params(axis="y", length=0)
         axes.set_xlim(0, 100)
-        axes.set_xlabel("% of the group's rows")
+        axes.set_xlabel(label)
         _legend(axes)
         return _svg(figure, key)
 
