@@ -27,7 +27,6 @@ MOST_GROUPS = 20
 #: Lines of one chart, and of a list of what was left out.
 MOST_LINES, MOST_LEFT_OUT = 40, 20
 ALL_OTHERS = "all other rows"
-STAGES = {"pre_training": "before training (labels)", "post_training": "after training (predictions)"}
 
 
 def comparisons(details: Document) -> Iterator[Document]:
@@ -45,13 +44,13 @@ def comparisons(details: Document) -> Iterator[Document]:
                 yield from entries
 
 
-def bias_sections(analysis: Document, details: Document) -> Iterator[Section | None]:
+def bias_sections(details: Document) -> Iterator[Section | None]:
     """The sections about bias; none without a bias analysis."""
     bias = details.get("bias")
     if not bias:
         return
     yield section("Groups", [*_groups(bias)])
-    yield section("Bias metrics", [*_metrics(analysis, bias)])
+    yield section("Bias metrics", [*_metrics(bias)])
     yield section("Intersections of facets", [*_intersections(bias)])
     yield section("Segments", [*_segments(bias)])
     yield section("Model performance", [*_performance(details)])
@@ -178,8 +177,7 @@ def _part(entry: Document, facet: str, **wanted: bool) -> float:
 # --- metrics --------------------------------------------------------------------------------------------------------
 
 
-def _metrics(analysis: Document, bias: Document) -> Iterator[Block]:
-    errors = _errors(analysis)
+def _metrics(bias: Document) -> Iterator[Block]:
     for name, entries in bias["facets"].items():
         shown = _worst(entries)
         blocks: list[Block] = []
@@ -187,29 +185,17 @@ def _metrics(analysis: Document, bias: Document) -> Iterator[Block]:
         if chart is not None:
             blocks.append(chart)
         for entry in shown:
-            blocks.append(_metric_table(name, entry, errors.get((name, entry["value_or_threshold"]), {})))
+            blocks.append(_metric_table(name, entry))
         if len(entries) > len(shown):
             blocks.append(_left_to_files(len(entries), len(shown)))
         yield Section(f"Facet {plain(name)}", tuple(blocks))
 
 
-def _errors(analysis: Document) -> dict[tuple[str, str], dict[tuple[str, str], str]]:
-    """Why metrics have no value: by facet and entry, then by stage and metric."""
-    found: dict[tuple[str, str], dict[tuple[str, str], str]] = {}
-    for stage in STAGES:
-        for name, entries in analysis.get(f"{stage}_bias_metrics", {}).get("facets", {}).items():
-            for entry in entries:
-                of_entry = found.setdefault((name, entry["value_or_threshold"]), {})
-                of_entry |= {(stage, one["name"]): one["error"] for one in entry["metrics"] if "error" in one}
-    return found
-
-
-def _metric_table(name: str, entry: Document, errors: Mapping[tuple[str, str], str]) -> Table:
+def _metric_table(name: str, entry: Document) -> Table:
     bounded = any("verdict" in metric for metric in entry["metrics"])
     rows = []
     for metric in entry["metrics"]:
-        error = errors.get((metric["stage"], metric["name"]))
-        value = f"undefined: {plain(error)}" if error else number(metric["value"])
+        value = f"undefined: {plain(metric['error'])}" if metric.get("error") else number(metric["value"])
         rows.append((
             metric["name"], _meaning(metric["name"]), _ideal(metric["name"]), value, *_sureness(metric, bounded)
         ))  # fmt: skip

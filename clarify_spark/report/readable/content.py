@@ -23,9 +23,12 @@ from clarify_spark.report.readable.blocks import (
     section,
 )
 from clarify_spark.report.readable.explanations import explanation_sections, sentences
+from clarify_spark.report.readable.joined import joined
 from clarify_spark.report.readable.words import number, plain, sentence
 
+#: Sentences of “In brief”, explanations among them; cautions; lines of a table of columns.
 MOST_FINDINGS, MOST_CAUTIONS, MOST_COLUMNS = 5, 5, 100
+NAMED = {"outside_bounds": "outside", "not_enough_data": "without enough data to tell", "within_bounds": "within"}
 #: What was computed, by the sections of analysis.json.
 METHODS = {
     "pre_training_bias_metrics": "bias of the data",
@@ -38,10 +41,11 @@ Document = Mapping[str, Any]
 
 def report(analysis: Document, details: Document, title: str) -> Report:
     """The report of a run, from analysis.json and analysis_details.json."""
+    details = joined(analysis, details)
     sections = (
         _findings(details),
         _analysed(details),
-        *bias_sections(analysis, details),
+        *bias_sections(details),
         *explanation_sections(analysis, details),
         _quality(details),
         _reading_help(details),
@@ -56,12 +60,16 @@ def report(analysis: Document, details: Document, title: str) -> Report:
 
 
 def verdict(details: Document) -> str:
-    """What the bounds say together."""
+    """What the bounds say together: one of the three verdicts, the worst that there is, and how many have which."""
     found = details.get("bias", {}).get("verdicts")
     if not found:
         return "No bounds were set: this report gives no verdict."
-    told = [f"{VERDICTS[kind]}: {found.get(kind, 0):,}" for kind in VERDICTS]
-    return f"Metrics with bounds: {', '.join(told)}"
+    counts = {kind: found.get(kind, 0) for kind in VERDICTS}
+    worst = next((kind for kind in VERDICTS if counts[kind]), None)
+    if worst is None:
+        return "No metric that was computed has bounds: this report gives no verdict."
+    told = [f"{count:,} {NAMED[kind]}" for kind, count in counts.items()]
+    return f"{VERDICTS[worst]}: {meanings.VERDICTS[worst]} Metrics with bounds: {', '.join(told)}."
 
 
 def _header(analysis: Document, details: Document) -> Iterator[tuple[str, Cell]]:
@@ -88,9 +96,10 @@ def _findings(details: Document) -> Section | None:
         for metric in comparison["metrics"]
         if "verdict" in metric
     }
-    items = [Finding(sentence(one), marks.get(one)) for one in told[:MOST_FINDINGS]]
-    items += [Finding(one) for one in sentences(details)]
-    more = len(told) - MOST_FINDINGS
+    explained = [Finding(one) for one in sentences(details)]
+    shown = told[: MOST_FINDINGS - len(explained)]
+    items = [*(Finding(sentence(one), marks.get(one)) for one in shown), *explained]
+    more = len(told) - len(shown)
     return section(
         "In brief",
         [

@@ -17,6 +17,8 @@ Document = Mapping[str, Any]
 #: Outputs and features of charts; features of a table.
 MOST_OUTPUTS, MOST_FEATURES, MOST_LISTED, MOST_CURVES = 3, 15, 200, 20
 AGGREGATES = {"mean_abs": "mean |SHAP value|", "median": "median SHAP value", "mean_sq": "mean squared SHAP value"}
+#: Mean SHAP values of the rows with one half of a feature's values and with the other.
+HALVES = ("Mean, feature low", "Mean, feature high")
 
 
 def sentences(details: Document) -> Iterator[str]:
@@ -108,17 +110,27 @@ def _beeswarm(sampled: Document) -> Figure:
     values = np.array([[as_float(value) for value in row] for row in sampled["values"]])[:, : len(names)]
     ranks = np.array([[as_float(rank) for rank in row] for row in sampled["ranks"]])[:, : len(names)]
     rows = tuple(
-        (name, *(number(float(part), 3) for part in np.quantile(values[:, place], (0, 0.25, 0.5, 0.75, 1))))
+        (
+            name,
+            *(number(float(part), 3) for part in np.quantile(values[:, place], (0, 0.25, 0.5, 0.75, 1))),
+            _mean(values[ranks[:, place] < 0.5, place]),
+            _mean(values[ranks[:, place] > 0.5, place]),
+        )
         for place, name in enumerate(names)
     )
     title = f"SHAP values of {len(values):,} sampled rows"
+    titles = ("Feature", "Lowest", "First quarter", "Median", "Third quarter", "Highest", *HALVES)
     return Figure(
         title,
         "For each feature a dot per row at its SHAP value. Orange dots have high values of the feature, blue ones low "
-        "values; grey ones are categories or facets.",
+        "values; grey ones are categories or facets. The last two columns of the table tell the same in numbers.",
         charts.beeswarm(names, values, ranks, key_of("swarm", sampled["label"])),
-        Table(title, ("Feature", "Lowest", "First quarter", "Median", "Third quarter", "Highest"), rows, folded=True),
+        Table(title, titles, rows, folded=True),
     )
+
+
+def _mean(values: np.ndarray) -> Cell:
+    return number(float(values.mean()), 3) if len(values) else "–"
 
 
 def _local(shap: Document) -> Iterator[Block]:

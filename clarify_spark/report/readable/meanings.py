@@ -32,6 +32,13 @@ METRICS: dict[str, tuple[str, str]] = {
 #: Metrics between −1 and 1 that are above 0 where the group has less than all others, in the order of a chart.
 DIFFERENCES = ("DPL", "DPPL", "CDDL", "CDDPL", "AD", "RD", "DAR")
 
+#: What the worst verdict of a run means for all of it.
+VERDICTS = {
+    "outside_bounds": "the whole interval of at least one metric is outside the bounds that were set.",
+    "not_enough_data": "no interval is wholly outside its bounds, but of at least one metric this sample cannot tell.",
+    "within_bounds": "the intervals of all metrics with bounds are wholly within them.",
+}
+
 GLOSSARY: tuple[tuple[str, str], ...] = (
     ("Group", "The rows with one value (or range) of a facet, compared with all other rows."),
     ("Facet", "A column whose groups are compared, such as sex or age."),

@@ -1,5 +1,6 @@
 """The page of a report: what is in it, that it is one file, and that nothing in the data can do harm."""
 
+import copy
 import re
 from itertools import pairwise
 
@@ -47,23 +48,13 @@ def test_every_metric_is_there_once_with_the_value_of_analysis_json(root, loans)
 
 
 def test_a_metric_without_a_value_says_why_and_an_infinite_one_is_infinite(loans):
-    analysis, details = (dict(document) for document in loans)
-    entry = analysis["post_training_bias_metrics"]["facets"]["race"][0]
-    changed = {**entry, "metrics": [dict(metric) for metric in entry["metrics"]]}
-    comparison = details["bias"]["facets"]["race"][0]
-    metrics = [dict(metric) for metric in comparison["metrics"]]
-    for metric in changed["metrics"]:
+    analysis, details = map(copy.deepcopy, loans)
+    for metric in analysis["post_training_bias_metrics"]["facets"]["race"][0]["metrics"]:
         if metric["name"] == "TE":
             metric |= {"value": None, "error": "No <positive> rows"}
-    for metric in metrics:
-        if metric["name"] == "TE":
-            metric["value"] = None
         if metric["name"] == "DI":
             metric["value"] = "Infinity"
-    analysis["post_training_bias_metrics"] = {
-        **analysis["post_training_bias_metrics"], "facets": {"race": [changed]}
-    }  # fmt: skip
-    details["bias"] = {**details["bias"], "facets": {"race": [{**comparison, "metrics": metrics}]}}
+    details["bias"]["facets"] = {"race": details["bias"]["facets"]["race"][:1]}
     rows = {
         cells[0].text: cells
         for caption, cells in table_rows(parsed(html(report(analysis, details, "t"))))
@@ -74,14 +65,72 @@ def test_a_metric_without_a_value_says_why_and_an_infinite_one_is_infinite(loans
     assert [data.attributes["value"] for data in rows["DI"][3].all("data")] == ["Infinity"]
 
 
+def test_values_that_were_changed_in_analysis_json_are_shown(loans):
+    analysis, details = map(copy.deepcopy, loans)
+    for metric in analysis["post_training_bias_metrics"]["facets"]["race"][1]["metrics"]:
+        if metric["name"] == "DPPL":
+            metric["value"] = 0.77777
+    explained = next(iter(analysis["explanations"]["kernel_shap"].values()))
+    explained["expected_value"] = 0.66666
+    feature = min(explained["global_shap_values"], key=explained["global_shap_values"].get)
+    explained["global_shap_values"][feature] = 0.55555
+    root = parsed(html(report(analysis, details, "t")))
+    metrics = [(caption, cells) for caption, cells in table_rows(root) if caption.endswith("against all other rows")]
+    shown = [caption for caption, cells in metrics if cells[0].text == "DPPL" and cells[3].text == "0.7778"]
+    assert shown == ["race = black against all other rows"]
+    (chart,) = (one for one in root.all("figure") if "Differences between each group of race" in one.text)
+    assert "black: DPPL0.7778" in "".join(chart.text.split("\n"))
+    (weights,) = (one for one in root.all("figure") if next(one.all("figcaption")).text.startswith("Features that"))
+    assert "Expected value 0.6667" in weights.text
+    first = next(next(weights.all("tbody")).all("tr"))
+    assert [cell.text for cell in first.children if not isinstance(cell, str)][:2] == [feature, "0.5555"]
+    assert f"is moved most by {feature}," in root.text
+
+
 def test_findings_come_first_with_their_verdicts(root, loans):
     _, details = loans
     sections = [heading.text for heading in root.all("h2")]
     assert sections[:2] == ["Contents", "In brief"]
-    items = [item.text for item in next(root.all("ol", **{"class": "findings"})).all("li")]
-    for item, sentence in zip(items, details["bias"]["findings"][:5], strict=False):
-        assert item.strip() == f"▲ outside bounds {sentence}"
-    assert len(items) == 6
+    items = [item.text.strip() for item in next(root.all("ol", **{"class": "findings"})).all("li")]
+    assert items[:4] == [f"▲ outside bounds {sentence}" for sentence in details["bias"]["findings"][:4]]
+    assert len(items) == 5
+    assert items[4].startswith("The model's output label0 is moved most by ")
+    assert f"{len(details['bias']['findings']) - 4} more findings are in" in root.text
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "told"),
+    [
+        ({"outside_bounds": 9, "not_enough_data": 43, "within_bounds": 29}, "▲ outside bounds: the whole interval of "),
+        ({"not_enough_data": 1, "within_bounds": 1200}, "○ not enough data: no interval is wholly "),
+        ({"within_bounds": 3}, "● within bounds: the intervals of all metrics "),
+        ({}, "No bounds were set: this report gives no verdict."),
+    ],
+)
+def test_the_header_is_one_of_three_verdicts_in_words(loans, verdicts, told):
+    analysis, details = map(copy.deepcopy, loans)
+    details["bias"]["verdicts"] = verdicts
+    (verdict,) = parsed(html(report(analysis, details, "t"))).all("p", **{"class": "verdict"})
+    assert verdict.text.startswith(told)
+    if verdicts.get("not_enough_data") == 1:
+        counts = "Metrics with bounds: 0 outside, 1 without enough data to tell, 1,200 within."
+        assert verdict.text.endswith(counts)
+
+
+def test_the_direction_of_sampled_shap_values_is_told_in_numbers(loans):
+    analysis, details = map(copy.deepcopy, loans)
+    sampled = details["kernel_shap"]["sampled_rows"]["outputs"][0]
+    sampled["values"] = [[-0.5, 0.25], [-0.25, 0.5], [0.5, 0.0]]
+    sampled["ranks"] = [[0.1, None], [0.4, None], [0.9, None]]
+    sampled["features"] = ["debt", "race"]
+    root = parsed(html(report(analysis, details, "t")))
+    (table,) = (one for one in root.all("table") if next(one.all("caption")).text == "SHAP values of 3 sampled rows")
+    titles = [cell.text for cell in next(table.all("thead")).all("th")]
+    assert titles[-2:] == ["Mean, feature low", "Mean, feature high"]
+    rows = [
+        [cell.text for cell in row.children if not isinstance(cell, str)] for row in next(table.all("tbody")).all("tr")
+    ]
+    assert [(row[0], *row[-2:]) for row in rows] == [("debt", "−0.375", "0.5"), ("race", "–", "–")]
 
 
 def test_everything_that_was_analysed_has_a_section(root):
