@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from clarify_spark.report.readable import charts
@@ -180,10 +181,7 @@ def _part(entry: Document, facet: str, **wanted: bool) -> float:
 def _metrics(bias: Document) -> Iterator[Block]:
     for name, entries in bias["facets"].items():
         shown = _worst(entries)
-        blocks: list[Block] = []
-        chart = _forest(name, shown)
-        if chart is not None:
-            blocks.append(chart)
+        blocks: list[Block] = [*_forests(name, shown)]
         for entry in shown:
             blocks.append(_metric_table(name, entry))
         if len(entries) > len(shown):
@@ -239,37 +237,68 @@ def _bounds(bounds: Document | None) -> str:
     return f"at least {low}" if high is None else f"{low} to {high}"
 
 
-def _forest(name: str, entries: Sequence[Document]) -> Figure | None:
-    """Differences with their intervals: all such metrics of few groups, the first two of many."""
+def _forests(name: str, entries: Sequence[Document]) -> Iterator[Figure]:
+    """Differences with their intervals: all such metrics of few groups, the first two of many; then ratios."""
     present = {metric["name"] for entry in entries for metric in entry["metrics"]}
     chosen = [metric for metric in DIFFERENCES if metric in present]
     if len(entries) * len(chosen) > MOST_LINES:
         chosen = chosen[: max(1, MOST_LINES // len(entries))]
-    lines: list[Estimate] = []
-    rows: list[tuple[Cell, ...]] = []
+    of = f"between each group of {plain(name)} and all others, with intervals"
+    differences = (f"Differences {of}", "difference", "0 is no difference", "0: the group has less than all others")
+    ratios = (f"Ratios (DI) {of}", "ratio", "1 is the same share of positive predictions", "1: the group has more")
+    for metrics, ideal, (title, what, line, side) in ((chosen, 0.0, differences), (["DI"], 1.0, ratios)):
+        estimates = [*_estimates(entries, metrics)]
+        if not any(math.isfinite(one.value) for one, _ in estimates):
+            continue
+        lines = [one for one, _ in estimates if math.isfinite(one.value)]
+        bounded = any("bounds" in metric for _, metric in estimates)
+        rows = tuple(
+            (
+                one.label,
+                number(metric["value"]),
+                range_of(metric.get("interval")),
+                *([_bounds(metric.get("bounds"))] if bounded else []),
+            )
+            for one, metric in estimates
+        )
+        yield Figure(
+            title,
+            f"For each group and metric a dot at the {what} and a line over its interval; the broken line at {line}. "
+            "A triangle is outside its bounds, a ring has not enough data."
+            + (" Grey bands are the bounds that were set." if bounded else ""),
+            charts.forest([_short(one) for one in lines], ideal, f"{what} (right of {side})", key_of(what, name)),
+            Table(
+                title,
+                ("Group and metric", "Value", "Interval", *(["Bounds"] if bounded else [])),
+                rows,
+                folded=True,
+            ),
+        )
+
+
+def _estimates(entries: Sequence[Document], metrics: Sequence[str]) -> Iterator[tuple[Estimate, Document]]:
+    """The metrics that have values, infinite ones among them."""
     for entry in entries:
         found = {metric["name"]: metric for metric in entry["metrics"]}
-        for metric in (found[one] for one in chosen if one in found):
-            value = as_float(metric["value"])
-            interval = metric.get("interval") or {}
-            low, high = as_float(interval.get("low")), as_float(interval.get("high"))
-            group = plain(entry["value_or_threshold"])
-            if math.isfinite(value):
-                label = f"{shortened(group, LONGEST_IN_CHART - 8)}: {metric['name']}"
-                lines.append(Estimate(label, value, low, high, metric.get("verdict", "o")))
-                rows.append((f"{group}: {metric['name']}", number(metric["value"]), range_of(metric.get("interval"))))
-    if not lines:
-        return None
-    title = f"Differences between each group of {plain(name)} and all others, with intervals"
-    return Figure(
-        title,
-        "For each group and metric a dot at the difference and a line over its interval; the broken line at 0 is no "
-        "difference. A triangle is outside its bounds, a ring has not enough data.",
-        charts.forest(
-            lines, 0.0, "difference (right of 0: the group has less than all others)", key_of("forest", name)
-        ),
-        Table(title, ("Group and metric", "Value", "Interval"), tuple(rows), folded=True),
-    )
+        for metric in (found[one] for one in metrics if one in found and found[one]["value"] is not None):
+            interval, bounds = metric.get("interval") or {}, metric.get("bounds")
+            yield (
+                Estimate(
+                    f"{plain(entry['value_or_threshold'])}: {metric['name']}",
+                    as_float(metric["value"]),
+                    as_float(interval.get("low")),
+                    as_float(interval.get("high")),
+                    metric.get("verdict", "o"),
+                    (bounds.get("min", -math.inf), bounds.get("max", math.inf)) if bounds else None,
+                ),
+                metric,
+            )
+
+
+def _short(one: Estimate) -> Estimate:
+    """With a name of the group that leaves place for that of the metric."""
+    group, _, metric = one.label.rpartition(": ")
+    return replace(one, label=f"{shortened(group, LONGEST_IN_CHART - 8)}: {metric}")
 
 
 # --- intersections and segments -------------------------------------------------------------------------------------

@@ -41,13 +41,17 @@ _REFERENCE = re.compile(r'(url\(#|href="#)([^)"]+)')
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with the ends of its interval (NaN when unknown); ``mark`` is a sign of the verdict."""
+    """A value with the ends of its interval (NaN when unknown); ``mark`` is a sign of the verdict.
+
+    ``bounds``: what is accepted, its ends possibly infinite.
+    """
 
     label: str
     value: float
     low: float
     high: float
     mark: str = "o"
+    bounds: tuple[float, float] | None = None
 
 
 #: Markers of verdicts: a triangle is outside, a ring is unknown, a dot is within or without bounds.
@@ -109,18 +113,16 @@ def _svg(figure: Canvas, key: str) -> str:
     return _TAG.sub(cleared, text).replace("<svg ", '<svg font-family="DejaVu Sans, sans-serif" ', 1)
 
 
-def forest(estimates: Sequence[Estimate], ideal: float, label: str, key: str, bounds: Any = None) -> str:
-    """Values with intervals, one below the other, and the line of no difference."""
+def forest(estimates: Sequence[Estimate], ideal: float, label: str, key: str) -> str:
+    """Values with intervals, one below the other, their bounds behind them, and the line of no difference."""
     with _canvas(0.9 + 0.24 * len(estimates), key) as (figure, axes):
-        _forest(axes, estimates, ideal, bounds)
+        _forest(axes, estimates, ideal)
         axes.set_xlabel(label)
         return _svg(figure, key)
 
 
-def _forest(axes: Axes, estimates: Sequence[Estimate], ideal: float, bounds: tuple[float, float] | None) -> None:
+def _forest(axes: Axes, estimates: Sequence[Estimate], ideal: float) -> None:
     places = np.arange(len(estimates))[::-1]
-    if bounds is not None:
-        axes.axvspan(*bounds, color=GREY, alpha=0.18, linewidth=0)
     axes.axvline(ideal, color=GREY, linewidth=1, linestyle="--")
     for place, one in zip(places, estimates, strict=True):
         outside = one.mark == "outside_bounds"
@@ -133,6 +135,20 @@ def _forest(axes: Axes, estimates: Sequence[Estimate], ideal: float, bounds: tup
     axes.set_yticks(places, [shortened(one.label) for one in estimates])
     axes.set_ylim(-0.7, len(estimates) - 0.3)
     axes.tick_params(axis="y", length=0)
+    _bands(axes, places, estimates)
+
+
+def _bands(axes: Axes, places: np.ndarray, estimates: Sequence[Estimate]) -> None:
+    """The bounds as bands as high as a line, to the edge where they have no end."""
+    ends = [end for one in estimates for end in one.bounds or () if np.isfinite(end)]
+    axes.update_datalim([(end, 0.0) for end in ends])
+    axes.autoscale_view(scaley=False)
+    left, right = axes.get_xlim()
+    for place, one in zip(places, estimates, strict=True):
+        if one.bounds is not None:
+            low, high = max(one.bounds[0], left), min(one.bounds[1], right)
+            axes.barh(place, high - low, 1.0, left=low, color=GREY, alpha=0.18, linewidth=0, zorder=0)
+    axes.set_xlim(left, right)
 
 
 def bars(estimates: Sequence[Estimate], label: str, key: str) -> str:

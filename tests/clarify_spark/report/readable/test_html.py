@@ -230,3 +230,44 @@ def test_each_analysis_alone_makes_a_report(loans, part):
     assert ("Bias metrics" in headings) == (part == "bias")
     assert ("What moves the predictions" in headings) == (part == "kernel_shap")
     assert ("Partial dependence" in headings) == (part == "partial_dependence")
+
+
+def charts_of(root, start):
+    return [one for one in root.all("figure") if next(one.all("figcaption")).text.startswith(start)]
+
+
+def lines_of(figure):
+    return [
+        [cell.text for cell in row.children if not isinstance(cell, str)] for row in next(figure.all("tbody")).all("tr")
+    ]
+
+
+def test_ratios_of_positive_predictions_have_a_chart(loans):
+    analysis, details = map(copy.deepcopy, loans)
+    for metric in analysis["post_training_bias_metrics"]["facets"]["race"][0]["metrics"]:
+        if metric["name"] == "DI":
+            metric["value"] = "Infinity"
+    chart, _ = charts_of(parsed(html(report(analysis, details, "t"))), "Ratios (DI)")
+    assert "the broken line at 1" in chart.text
+    assert [row[0] for row in lines_of(chart)] == ["white: DI", "black: DI", "hispanic: DI"]
+    assert [row[1] for row in lines_of(chart)][:1] == ["∞"]
+    assert [text.text for text in next(chart.all("svg")).all("text") if ": DI" in text.text] == [
+        "black: DI",
+        "hispanic: DI",
+    ]
+
+
+def test_charts_of_metrics_show_the_bounds_that_were_set(root, loans):
+    for start, bounds in (("Differences between each group of race", "−0.1 to 0.1"), ("Ratios (DI)", "0.8 to 1.25")):
+        chart = charts_of(root, start)[0]
+        assert "Grey bands are the bounds that were set." in chart.text
+        assert bounds in [row[3] for row in lines_of(chart)]
+        assert "opacity: 0.18" in str([path.attributes for path in chart.all("path")])
+    analysis, details = map(copy.deepcopy, loans)
+    for entries in details["bias"]["facets"].values():
+        for metric in (metric for entry in entries for metric in entry["metrics"]):
+            metric.pop("bounds", None)
+            metric.pop("verdict", None)
+    chart = charts_of(parsed(html(report(analysis, details, "t"))), "Differences")[0]
+    assert "Grey bands" not in chart.text
+    assert [len(row) for row in lines_of(chart)] == [3] * len(lines_of(chart))
