@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -97,9 +98,11 @@ def _canvas(height: float, key: str, **grid: Any) -> Iterator[tuple[Canvas, Any]
 def _svg(figure: Canvas, key: str) -> str:
     """The drawing as an element for a page that has others: ids are its own, or gone where nothing refers to them."""
     out = io.StringIO()
-    figure.savefig(
-        out, format="svg", dpi=DOTS_PER_INCH, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
-    )
+    nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
+    with warnings.catch_warnings():
+        # The reader's fonts draw the texts, not those that matplotlib measures with.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        figure.savefig(out, format="svg", dpi=DOTS_PER_INCH, metadata=nothing)
     text = out.getvalue()
     text = _NOTHING.sub("", text[text.index("<svg") :]).strip()
     referred = {match[2] for tag in _TAG.findall(text) for match in _REFERENCE.finditer(tag)}

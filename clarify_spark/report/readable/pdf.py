@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unicodedata import category
 
 from clarify_spark.report.readable.blocks import (
     Bullets,
@@ -24,13 +26,15 @@ from clarify_spark.report.readable.blocks import (
 )
 from clarify_spark.report.readable.charts import standalone
 
+logger = logging.getLogger("clarify_spark")
 #: So much of a word that is longer.
 _LONG_WORD = re.compile(r"[^\s\u200b]{24}(?=[^\s\u200b]{8})")
+#: Fonts of matplotlib that have letters; another has a box for every character and does not count.
+_LETTERS = "DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSansMono.ttf", "DejaVuSerif.ttf", "STIXGeneral.ttf"
 
 
 def pdf(report: Report) -> bytes:
     """The document; needs the package typst, ModuleNotFoundError where it is missing."""
-    import matplotlib
     import typst
 
     with TemporaryDirectory() as folder:
@@ -41,6 +45,9 @@ def pdf(report: Report) -> bytes:
             "header": _block(report.header, charts),
             "sections": [_block(section, charts) for section in report.sections],
         }
+        content["note"] = _without_letters(content)
+        if content["note"]:
+            logger.warning("%s", content["note"])
         place = Path(folder)
         (place / "report.json").write_text(json.dumps(_breakable(content)), encoding="utf-8")
         for number, chart in enumerate(charts):
@@ -48,7 +55,7 @@ def pdf(report: Report) -> bytes:
         template = files("clarify_spark.report.readable").joinpath("templates", "report.typ").read_text("utf-8")
         (place / "report.typ").write_text(template, encoding="utf-8")
         # The letters of the charts, the same on every machine.
-        fonts = [str(Path(matplotlib.get_data_path()) / "fonts" / "ttf")]
+        fonts = [str(_fonts())]
         made = typst.compile(
             str(place / "report.typ"),
             root=folder,
@@ -59,6 +66,36 @@ def pdf(report: Report) -> bytes:
             timestamp=0,
         )
     return bytes(made)
+
+
+def _fonts() -> Path:
+    import matplotlib
+
+    return Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+
+
+def _without_letters(content: Any) -> str:
+    """A sentence about characters that would be boxes; empty when there are none."""
+    from matplotlib.ft2font import FT2Font
+
+    known = {code for font in _LETTERS for code in FT2Font(str(_fonts() / font)).get_charmap()}
+    # What is blank or joins others needs no letter of its own.
+    lacking = sorted(one for one in _characters(content) if ord(one) not in known and category(one)[0] not in "ZC")
+    if not lacking:
+        return ""
+    named = ", ".join(f"U+{ord(one):04X}" for one in lacking[:5]) + (", …" if len(lacking) > 5 else "")
+    return (
+        f"The fonts of this PDF lack {len(lacking):,} of the characters in it ({named}), which look like "
+        "boxes here. The HTML report shows them with the fonts of the reader's machine."
+    )
+
+
+def _characters(content: Any) -> set[str]:
+    if isinstance(content, dict):
+        content = list(content.values())
+    if isinstance(content, list):
+        return set().union(*map(_characters, content))
+    return set(content) if isinstance(content, str) else set()
 
 
 def _breakable(content: Any) -> Any:

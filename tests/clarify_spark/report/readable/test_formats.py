@@ -1,5 +1,6 @@
 """Notebook and PDF of a report have the numbers of its page, and hostile names are text in them, too."""
 
+import base64
 import io
 import json
 import re
@@ -68,6 +69,9 @@ def test_the_notebook_has_the_numbers_of_the_page(found, numbers):
     text = unescaped("\n".join(cell.source for cell in book.cells))
     for name, value, interval in numbers:
         assert re.search(rf"\| {name} \| [^|]+ \| [01] \| {re.escape(value)} \| {re.escape(interval)} \|", text), name
+    for cell in book.cells:
+        for chart in cell.get("attachments", {}).values():
+            assert b'<rect width="100%" height="100%" fill="#ffffff"/>' in base64.b64decode(chart["image/svg+xml"])
     charts = [chart for cell in book.cells for chart in cell.get("attachments", {})]
     assert len(charts) == html(found).count("<figure>")
 
@@ -91,6 +95,25 @@ def test_hostile_names_are_text_in_the_pdf(renamed):
     assert '#image("/etc/passwd")' in text
     assert "#panic()" in text
     assert "<script>document.title='hacked'</script>" in text.replace(" ", "")
+
+
+def test_characters_that_the_fonts_of_the_pdf_lack_are_told_in_it_and_in_the_log(renamed, caplog, recwarn):
+    analysis, details = renamed(["中国", "日本", "a"])
+    data = pdf(report(analysis, details, "t"))
+    told = (
+        "The fonts of this PDF lack 4 of the characters in it (U+4E2D, U+56FD, U+65E5, U+672C), which look like boxes "
+        "here. The HTML report shows them with the fonts of the reader's machine."
+    )
+    assert told in text_of_pdf(data)
+    assert [record.getMessage() for record in caplog.records] == [told]
+    assert not [one for one in recwarn if "Glyph" in str(one.message)]
+    assert pdf(report(analysis, details, "t")) == data
+
+
+def test_a_pdf_with_all_its_letters_says_nothing_of_fonts(found, renamed, caplog):
+    assert "The fonts of this PDF" not in text_of_pdf(pdf(found))
+    assert "The fonts of this PDF" not in text_of_pdf(pdf(report(*renamed(), "t")))
+    assert caplog.records == []
 
 
 def test_hostile_names_are_text_in_the_notebook(renamed):
