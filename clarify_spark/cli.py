@@ -80,25 +80,25 @@ class _Ending:
             return False
         if error is None:
             if self.code == 0:
-                _last_words("Completed: clarify_spark ran successfully")
+                last_words("Completed: clarify_spark ran successfully")
         elif self._terminated:  # whatever failed, it failed because Spark or this process was ending
             self.code = 1
-            _last_words(TERMINATED)
+            last_words(TERMINATED)
         elif isinstance(error, ClarifyError):
             self.code = error.exit_code
             print(without_secrets(f"clarify-spark: {error}"), file=sys.stderr)
-            _last_words(f"Customer Error: {error}")
+            last_words(f"Customer Error: {error}")
         elif _was_interrupted(error):
             self.code = 1
-            _last_words("Stopped: interrupted before the end")
+            last_words("Stopped: interrupted before the end")
         elif isinstance(error, _UnreadError):
             self.code = 1
-            _last_words("Stopped: nobody reads the output")
+            last_words("Stopped: nobody reads the output")
         else:
             self.code = 70
             print(without_secrets("".join(traceback.format_exception(kind, error, trace))), file=sys.stderr)
             print("clarify-spark: this is a bug; please report it with the lines above.", file=sys.stderr)
-            _last_words(f"Internal Error: {kind.__name__ if kind else ''}: {error}")
+            last_words(f"Internal Error: {kind.__name__ if kind else ''}: {error}")
         return True
 
 
@@ -127,7 +127,7 @@ def _print(text: str) -> None:
         raise _UnreadError from error
 
 
-def _last_words(text: str) -> None:
+def last_words(text: str) -> None:
     """The reason of the ending as the last line of stderr and, in a processing container, in the file for it."""
     line = without_secrets(" ".join(text.split()))
     if MESSAGE_FILE.parent.is_dir():
@@ -409,7 +409,7 @@ def _failed_on(verdicts: Sequence[str], result: Result) -> int:
     ]
     if not told:
         return 0
-    _last_words(f"Completed, everything is written, but bounds do not hold: {', '.join(told)}")
+    last_words(f"Completed, everything is written, but bounds do not hold: {', '.join(told)}")
     return 1
 
 

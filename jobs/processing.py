@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from clarify_spark.cli import MESSAGE_FILE, main
+from clarify_spark.cli import last_words, main
 
 #: Where SageMaker says which hosts a job has, and what the job is.
 SETTINGS = Path("/opt/ml/config")
@@ -58,9 +58,7 @@ def _distribution(one: dict[str, Any]) -> str | None:
 
 def _refuse(why: str) -> int:
     _say(f"clarify-spark: {why}")
-    _say(f"exit_message: Customer Error: {why}")
-    if MESSAGE_FILE.parent.is_dir():
-        MESSAGE_FILE.write_text(f"Customer Error: {why}", encoding="utf-8")
+    last_words(f"Customer Error: {why}")
     return 2
 
 
