@@ -90,6 +90,7 @@ def service(endpoint_port, environment_of_workers, monkeypatch):
     """A model behind HTTP and behind any endpoint, and a control plane that makes endpoints."""
     scores = lambda records: [float(row[0]) / (float(row[0]) + 150) for row in records]  # noqa: E731
     with control_plane() as plane, serve(scores, port=endpoint_port) as server:
+        plane.add_model("loans-2026-11")
         server.endpoints = Everything()
         monkeypatch.setenv("MODEL_AUTHORIZATION", "Bearer of-the-tests")
         runtime = {"AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": server.url, "NO_PROXY": "127.0.0.1"}

@@ -148,7 +148,7 @@ def test_a_model_that_fails_amid_the_rows_ends_the_run_and_what_was_finished_sta
     shipped("picky", "def predict(frame):\n" + text)
     picky = replace(plan.settings, spec=replace(spec, format="python", uri="python:picky:predict"))
     opened = journal()
-    with pytest.raises(ModelError, match=r"block \d+ \(record \d+ of file 1 to .*\): .*AssertionError"):
+    with pytest.raises(ModelError, match=r"block \d+ \(record \d+ of file \d+ to .*\): .*AssertionError"):
         list(explain(dataset(rows=later), replace(plan, settings=picky), opened, progress, Pace(0.001, 40)))
     assert opened.rows(opened.ranges) >= 40
     assert journal().ranges == opened.ranges
