@@ -352,7 +352,7 @@ def _write(this: Run, loaded: Loaded, text: str, found: Found) -> Result:
                 written += [this.output.write_bytes(name, data) for name, data in report.files.items()]
                 for name in report.missing:
                     this.output.delete(name)  # of an earlier run
-            warnings = (*warnings, *report.missing.values())
+            warnings = (*warnings, *report.warnings)
     said = (*warnings, *(() if bias is None else (caution.sentence for caution in bias.cautions)))
     shown = (*summary.lines(bias, shap, curves), "", *(f"Written: {uri}" for uri in written))
     return Result(

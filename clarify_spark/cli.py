@@ -455,9 +455,10 @@ def _draw(output: Output) -> int:
         ) from error
     for name, data in report.files.items():
         _say(f"Written: {output.write_bytes(name, data)}")
-    for name, why in report.missing.items():
+    for name in report.missing:
         output.delete(name)  # of an earlier run
-        print(f"warning: {why}", file=sys.stderr)
+    for warning in report.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     return 0
 
 

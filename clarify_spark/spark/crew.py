@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -208,7 +209,7 @@ class _Crew(Generic[Result]):
         self._count = count
         self._note = note
         self._changed = threading.Condition()
-        self._ready = set(work.journal.ranges)
+        self._ready = list(work.journal.ranges)  # a heap: sorted already
         self._waiting: dict[Range, list[Result]] = {}
         self._flying: set[Range] = set()
         self._remaining = Remaining(layout, work.journal.ranges)
@@ -252,10 +253,9 @@ class _Crew(Generic[Result]):
             while True:
                 self._raise_failure()
                 ahead = [*self._flying, *([self._remaining.first] if self._remaining.first else [])]
-                first = min(self._ready, default=None)
+                first = self._ready[0] if self._ready else None
                 if first is not None and all(first < other for other in ahead):
-                    self._ready.discard(first)
-                    return first
+                    return heappop(self._ready)
                 if first is None and not ahead:
                     return None
                 self._changed.wait()
@@ -295,7 +295,7 @@ class _Crew(Generic[Result]):
             self._speed.finished(rows)
             self._count.add(rows, sum(result.records for result in results))
             self._flying.discard(wave)
-            self._ready.add(wave)
+            heappush(self._ready, wave)
             if len(self._waiting) < WAITING:
                 self._waiting[wave] = results
             self._changed.notify_all()

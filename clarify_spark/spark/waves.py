@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,10 +40,15 @@ class Layout:
     rows: Keys
     lasts: Keys
 
+    @cached_property
+    def _rows_to(self) -> Keys:
+        """How many rows are before each cell, and in all of them: (c + 1,)."""
+        return np.concatenate(([0], np.cumsum(self.rows)))
+
     @property
     def total(self) -> int:
         """All rows."""
-        return int(self.rows.sum())
+        return int(self._rows_to[-1])
 
     @property
     def whole(self) -> Range:
@@ -52,7 +58,7 @@ class Layout:
     def rows_before(self, key: int) -> float:
         """How many rows have smaller keys; exact where a cell ends."""
         place = int(np.searchsorted(self.starts, key, side="left"))
-        before = float(self.rows[:place].sum())
+        before = float(self._rows_to[place])
         if place:
             start, last, rows = (int(of[place - 1]) for of in (self.starts, self.lasts, self.rows))
             before -= rows * max(0.0, last + 1 - key) / (last + 1 - start)
@@ -60,11 +66,10 @@ class Layout:
 
     def key_after(self, rows: float) -> int:
         """The first key of a block before which there are at least so many rows, the end if there are fewer."""
-        ends = np.cumsum(self.rows)
-        place = int(np.searchsorted(ends, rows, side="left"))
-        if place >= len(ends):
+        place = int(np.searchsorted(self._rows_to[1:], rows, side="left"))
+        if place >= len(self.rows):
             return self.whole.hi
-        within = (rows - float(ends[place] - self.rows[place])) / float(self.rows[place])
+        within = (rows - float(self._rows_to[place])) / float(self.rows[place])
         start, last = int(self.starts[place]), int(self.lasts[place])
         return self._aligned(start + math.ceil(within * (last + 1 - start)) + self.block_rows - 1)
 

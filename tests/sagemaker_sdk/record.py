@@ -2,7 +2,7 @@
 
     python -m venv sdk2 && sdk2/bin/pip install 'sagemaker==2.257.*' jmespath pydantic
     sdk2/bin/python tests/sagemaker_sdk/record.py
-    python -m venv sdk3 && sdk3/bin/pip install 'sagemaker-core>=2' jmespath pydantic    # what sagemaker 3 is made of
+    python -m venv sdk3 && sdk3/bin/pip install 'sagemaker>=3' jmespath pydantic    # or uv pip, in half a minute
     sdk3/bin/python tests/sagemaker_sdk/record.py
 
 The upload and the job are replaced, so that nothing is sent; analysis_config.json is taken where it would be uploaded.
@@ -30,13 +30,13 @@ try:
     from sagemaker.processing import Processor
     from sagemaker.s3 import S3Uploader
 
-    NAME, LINE = "sagemaker", "v2"
+    PARTS, LINE = ("sagemaker",), "v2"
 except ImportError:
     from sagemaker.core import clarify
     from sagemaker.core.processing import Processor
     from sagemaker.core.s3 import S3Uploader
 
-    NAME, LINE = "sagemaker-core", "v3"
+    PARTS, LINE = ("sagemaker", "sagemaker-core"), "v3"
 
 
 #: What the SDK ends such calls with.
@@ -97,7 +97,11 @@ def main():
                     raise
             else:
                 different.append(f"{method}, {name}: ours takes it")
-    found = {"written_by": f"{NAME} {version(NAME)}", "configs": configs, "refused": refusals}
+    found = {
+        "written_by": ", ".join(f"{name} {version(name)}" for name in PARTS),
+        "configs": configs,
+        "refused": refusals,
+    }
     (HERE / f"composed-{LINE}.json").write_text(json.dumps(found, indent=1) + "\n")
     calls = sum(map(len, configs.values()))
     print(f"{found['written_by']}: {calls} configs, {sum(map(len, refusals.values()))} refusals")  # noqa: T201

@@ -29,7 +29,7 @@ class Composing(SparkClarifyProcessor):
 
 def test_the_record_is_of_both_lines_and_of_all_calls():
     assert RECORDED["v2"]["written_by"].startswith("sagemaker 2.257.")
-    assert RECORDED["v3"]["written_by"].startswith("sagemaker-core 2.")
+    assert RECORDED["v3"]["written_by"].startswith("sagemaker 3.")
     for recorded in RECORDED.values():
         assert {method: list(calls) for method, calls in CALLS.items()} == {
             method: list(calls) for method, calls in recorded["configs"].items()

@@ -19,10 +19,16 @@ NAME, TITLE = "report", "SageMaker AI Analysis Report"
 
 @dataclass(frozen=True)
 class Made:
-    """The files by name, and why others could not be made, by name, too."""
+    """The files by name, why others could not be made, by name, too, and what is to be said of those that were."""
 
     files: Mapping[str, bytes]
     missing: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """All that whoever waits for the report should know."""
+        return (*self.missing.values(), *self.notes)
 
 
 def page(analysis: Mapping[str, Any], details: Mapping[str, Any]) -> str:
@@ -39,10 +45,11 @@ def made(analysis: Mapping[str, Any], details: Mapping[str, Any]) -> Made:
         raise CommandError(f"The report cannot be called {shown(name)}: its name must be a plain file name.")
     found = report(analysis, details, str(asked.get("title", TITLE)))
     bias, shap = "bias" in details, "kernel_shap" in analysis.get("explanations", {})
+    notes: list[str] = []
     makers: dict[str, Callable[[], bytes]] = {
         "html": lambda: html(found).encode("utf-8"),
         "ipynb": lambda: notebook(found, bias=bias, shap=shap).encode("utf-8"),
-        "pdf": lambda: pdf(found),
+        "pdf": lambda: pdf(found, notes.append),
     }
     files, missing = dict[str, bytes](), dict[str, str]()
     for kind, make in makers.items():
@@ -51,4 +58,4 @@ def made(analysis: Mapping[str, Any], details: Mapping[str, Any]) -> Made:
         except ModuleNotFoundError as error:
             install = "'clarify-spark[pdf]'" if kind == "pdf" else error.name
             missing[f"{name}.{kind}"] = f"{name}.{kind} was not made: it needs {error.name} (pip install {install})."
-    return Made(files, missing)
+    return Made(files, missing, tuple(notes))

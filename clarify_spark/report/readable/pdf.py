@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,15 +26,17 @@ from clarify_spark.report.readable.blocks import (
 )
 from clarify_spark.report.readable.charts import standalone
 
-logger = logging.getLogger("clarify_spark")
 #: So much of a word that is longer.
 _LONG_WORD = re.compile(r"[^\s\u200b]{24}(?=[^\s\u200b]{8})")
 #: Fonts of matplotlib that have letters; another has a box for every character and does not count.
 _LETTERS = "DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSansMono.ttf", "DejaVuSerif.ttf", "STIXGeneral.ttf"
 
 
-def pdf(report: Report) -> bytes:
-    """The document; needs the package typst, ModuleNotFoundError where it is missing."""
+def pdf(report: Report, tell: Callable[[str], None] | None = None) -> bytes:
+    """The document; needs the package typst, ModuleNotFoundError where it is missing.
+
+    ``tell`` hears of characters that it cannot show.
+    """
     import typst
 
     with TemporaryDirectory() as folder:
@@ -45,9 +47,9 @@ def pdf(report: Report) -> bytes:
             "header": _block(report.header, charts),
             "sections": [_block(section, charts) for section in report.sections],
         }
-        content["note"] = _without_letters(content)
-        if content["note"]:
-            logger.warning("%s", content["note"])
+        content["note"] = note = _without_letters(content)
+        if note and tell is not None:
+            tell(note)
         place = Path(folder)
         (place / "report.json").write_text(json.dumps(_breakable(content)), encoding="utf-8")
         for number, chart in enumerate(charts):

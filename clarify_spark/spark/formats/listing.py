@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
 _PARTITION = re.compile(r"/[^/=]+=[^/]+/")
 _GLOB = re.compile(r"([\\\[\]{}*?])")
-#: What a run writes; a second run with the same folder for data and output must not read it.
-RESULTS = ("/analysis.json", "/analysis_details.json")
+#: What a run writes, or is told by; a second run with the same folder for data and output must not read it.
+RESULTS = ("/analysis.json", "/analysis_details.json", "/analysis_config.json")
 _PACKED = r"(\.(gz|gzip|bz2|deflate|snappy|lz4|zst))?$"
 
 
@@ -130,7 +130,9 @@ def _without_results(entries: list[Entry]) -> tuple[list[Entry], list[str]]:
     others = [entry for entry in entries if not entry[0].endswith(RESULTS)]
     if not others or len(others) == len(entries):
         return entries, []
-    return others, ["analysis.json and analysis_details.json are results of a run and left out of the data."]
+    return others, [
+        "analysis.json, analysis_details.json and analysis_config.json belong to a run; left out of the data."
+    ]
 
 
 def _of_the_format(entries: list[Entry], suffixes: Sequence[str]) -> tuple[list[Entry], list[str]]:

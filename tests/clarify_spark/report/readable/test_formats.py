@@ -97,23 +97,25 @@ def test_hostile_names_are_text_in_the_pdf(renamed):
     assert "<script>document.title='hacked'</script>" in text.replace(" ", "")
 
 
-def test_characters_that_the_fonts_of_the_pdf_lack_are_told_in_it_and_in_the_log(renamed, caplog, recwarn):
+def test_characters_that_the_fonts_of_the_pdf_lack_are_told_in_it_and_as_a_warning(renamed, recwarn):
     analysis, details = renamed(["中国", "日本", "a"])
-    data = pdf(report(analysis, details, "t"))
+    files = made(analysis, details)
+    data = files.files["report.pdf"]
     told = (
         "The fonts of this PDF lack 4 of the characters in it (U+4E2D, U+56FD, U+65E5, U+672C), which look like boxes "
         "here. The HTML report shows them with the fonts of the reader's machine."
     )
     assert told in text_of_pdf(data)
-    assert [record.getMessage() for record in caplog.records] == [told]
+    assert files.warnings == (told,)
     assert not [one for one in recwarn if "Glyph" in str(one.message)]
-    assert pdf(report(analysis, details, "t")) == data
+    assert made(analysis, details).files["report.pdf"] == data
 
 
-def test_a_pdf_with_all_its_letters_says_nothing_of_fonts(found, renamed, caplog):
-    assert "The fonts of this PDF" not in text_of_pdf(pdf(found))
-    assert "The fonts of this PDF" not in text_of_pdf(pdf(report(*renamed(), "t")))
-    assert caplog.records == []
+def test_a_pdf_with_all_its_letters_says_nothing_of_fonts(found, renamed):
+    told = []
+    for one in (found, report(*renamed(), "t")):
+        assert "The fonts of this PDF" not in text_of_pdf(pdf(one, told.append))
+    assert told == []
 
 
 def test_hostile_names_are_text_in_the_notebook(renamed):
