@@ -23,6 +23,7 @@ from clarify_spark.spark.jobs import Jobs
 from clarify_spark.spark.journal import Block, Journal, Range
 from clarify_spark.spark.keys import columns_of
 from clarify_spark.spark.progress import Progress, RowCount
+from clarify_spark.spark.slabs import SLAB_WAVES, Slabs
 from clarify_spark.spark.waves import CELL_KEYS, MOST_TASKS, Keys, Layout, Pace, Remaining, Speed
 from clarify_spark.udfs.block_results import SCHEMA
 from clarify_spark.udfs.row_keys import FILE_BITS, SOURCE_KEY, span
@@ -81,14 +82,14 @@ class Work(Generic[Result]):
         order = np.argsort(columns["cell"])
         return Layout(self.block_rows, columns["cell"][order] * keys, columns["rows"][order], columns["last"][order])
 
-    def blocks(self, wave: Range, layout: Layout, tasks: int, note: Note) -> list[Block]:
-        """The blocks of a wave in order, computed by one Spark job; after an error those that are finished are kept.
+    def blocks(self, rest: DataFrame, wave: Range, layout: Layout, tasks: int, note: Note) -> list[Block]:
+        """The blocks of a wave, whose rows are ``rest``, in order, computed by one Spark job.
+
+        After an error those that are finished are kept.
 
         Spark gives up a task whose worker died again and again. Its blocks are then computed one by one, which takes
         less memory at once and tells which of them it is.
         """
-        key = sf.col("row_key")
-        rest = self.rows.where((key >= sf.lit(wave.lo)) & (key < sf.lit(wave.hi)))
         place = _partition(self.rows.sparkSession, layout, wave, tasks)
         alone: list[Block] = []
         lost: list[int] = []
@@ -212,7 +213,8 @@ class _Crew(Generic[Result]):
         self._ready = list(work.journal.ranges)  # a heap: sorted already
         self._waiting: dict[Range, list[Result]] = {}
         self._flying: set[Range] = set()
-        self._remaining = Remaining(layout, work.journal.ranges)
+        self._slabs = Slabs(work.rows, layout, SLAB_WAVES * speed.most_rows)
+        self._remaining = Remaining(layout, work.journal.ranges, self._slabs.ends)
         self._jobs = Jobs(work.rows.sparkSession, "clarify-spark")
         self._pool = ThreadPoolExecutor(IN_FLIGHT, "wave")
         self._threads: list[Future[None]] = []
@@ -237,6 +239,7 @@ class _Crew(Generic[Result]):
         while not all(thread.done() for thread in self._threads):
             self._jobs.cancel()  # again and again: a thread may be about to start its job
             wait(self._threads, timeout=0.3)
+        self._slabs.close()
 
     def results(self) -> Iterator[Result]:
         """The blocks of all ranges, each as soon as those before it are there."""
@@ -276,7 +279,7 @@ class _Crew(Generic[Result]):
             rows = layout.rows_before(wave.hi) - layout.rows_before(wave.lo)
             with self._count.flight(round(rows)):
                 tasks = self._speed.tasks(rows, layout.blocks(wave))
-                blocks = self._work.blocks(wave, layout, tasks, self._note)
+                blocks = self._work.blocks(self._slabs.wave(wave), wave, layout, tasks, self._note)
             self._finish(wave, blocks)
 
     def _take(self) -> Range | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -113,7 +114,8 @@ class Pace:
 class Speed:
     """Rows for the next wave and tasks for a wave, by what was measured so far in this job.
 
-    ``at_once`` is how many blocks a task works on at once: it should have that many.
+    ``at_once`` is how many blocks a task works on at once: it should have that many. ``most_rows``: no wave that is not
+    told its rows has more.
     """
 
     def __init__(self, pace: Pace, cores: int, layout: Layout, row_bytes: int, at_once: int = 1) -> None:
@@ -121,7 +123,7 @@ class Speed:
         self._cores = cores
         self._at_once = at_once
         self._block_rows = layout.block_rows
-        self._most = max(layout.block_rows, WAVE_BYTES // row_bytes)
+        self.most_rows = max(layout.block_rows, WAVE_BYTES // row_bytes)
         self._marks = deque([(time.monotonic(), 0)], maxlen=8)
         self._waves = 0
 
@@ -137,10 +139,10 @@ class Speed:
         if self._pace.wave_rows is not None:
             return self._pace.wave_rows
         speed = self._rows_per_second()
-        wanted = 0 if speed is None else int(min(speed * seconds, self._most))
+        wanted = 0 if speed is None else int(min(speed * seconds, self.most_rows))
         # Nothing of a wave is kept before its end: while the speed is a guess, a block for each core is enough.
         least = self._cores * (1 if first else self._at_once) * self._block_rows
-        return min(self._most, max(wanted, least))
+        return min(self.most_rows, max(wanted, least))
 
     def tasks(self, rows: float, blocks: int) -> int:
         """How many tasks should share so many blocks."""
@@ -160,10 +162,11 @@ class Speed:
 
 
 class Remaining:
-    """What is still to be explained, handed out wave by wave in the order of row keys."""
+    """What is still to be explained, handed out wave by wave in the order of row keys; no wave goes beyond an end."""
 
-    def __init__(self, layout: Layout, finished: Sequence[Range]) -> None:
+    def __init__(self, layout: Layout, finished: Sequence[Range], ends: Sequence[int] = ()) -> None:
         self._layout = layout
+        self._ends = ends
         self._open = deque(layout.open_ranges(finished))
 
     @property
@@ -172,12 +175,14 @@ class Remaining:
         return self._open[0] if self._open else None
 
     def take(self, rows: int) -> Range:
-        """The next wave: whole blocks of about so many rows, up to a finished range or so many files at most."""
+        """The next wave: whole blocks of about so many rows, at most to a finished range, an end or so many files."""
         stretch = self._open.popleft()
         after = self._layout.key_after(self._layout.rows_before(stretch.lo) + rows)
         files_end = ((stretch.lo >> FILE_BITS) + MOST_FILES) << FILE_BITS
         least = stretch.lo // self._layout.block_rows * self._layout.block_rows + self._layout.block_rows
-        cut = min(stretch.hi, max(least, min(after, files_end)))
+        place = bisect_right(self._ends, stretch.lo)
+        end = self._ends[place] if place < len(self._ends) else stretch.hi
+        cut = min(stretch.hi, end, max(least, min(after, files_end)))
         if self._layout.rows_before(stretch.hi) > self._layout.rows_before(cut):
             self._open.appendleft(Range(cut, stretch.hi))
         return Range(stretch.lo, cut)

@@ -47,6 +47,16 @@ def test_waves_hold_each_unfinished_row_once_in_order_whatever_their_sizes_and_w
         assert wave.hi % block_rows == 0
 
 
+@settings(max_examples=200)
+@given(data_sets(), st.data())
+def test_no_wave_goes_beyond_an_end(made, data):
+    keys, _, layout = made
+    ends = sorted({layout.key_after(rows) for rows in data.draw(st.lists(st.integers(1, 200)))} - {layout.whole.hi})
+    found = all_waves(Remaining(layout, [], ends), data)
+    assert covered(found, keys) == keys
+    assert not [wave for wave in found for end in ends if wave.lo < end < wave.hi]
+
+
 def all_waves(remaining, data):
     found = []
     while remaining.first is not None:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 from types import SimpleNamespace
 
 import joblib
@@ -16,13 +17,14 @@ from pyspark.sql import functions as sf
 from sklearn.linear_model import LogisticRegression
 
 from clarify_spark.errors import DataError, ModelError
-from clarify_spark.spark import crew, explanations
+from clarify_spark.spark import crew, explanations, waves
 from clarify_spark.spark.datasets import Column
 from clarify_spark.spark.explanations import Pace, explain, probe
 from clarify_spark.spark.journal import Journal, Range
 from clarify_spark.spark.progress import Progress
+from clarify_spark.spark.slabs import Slabs
 from clarify_spark.spark.storage import Output
-from clarify_spark.spark.waves import MOST_TASKS
+from clarify_spark.spark.waves import MOST_TASKS, Layout
 from clarify_spark.udfs.explained import from_bytes, to_bytes
 from clarify_spark.udfs.kernel_shap import Background, ShapPlan, ShapSettings, explain_batches
 from clarify_spark.udfs.predictors import load_predictor
@@ -106,13 +108,52 @@ def test_blocks_are_those_of_one_process_for_any_partitions_and_waves(
     assert [to_bytes(block) for block in found] == in_one_process(frame, plan)
 
 
+@pytest.fixture
+def small_slabs(monkeypatch):
+    """Slabs of 40 rows: five waves of a block."""
+    monkeypatch.setattr(waves, "WAVE_BYTES", 1)
+    monkeypatch.setattr(crew, "SLAB_WAVES", 5)
+
+
+@pytest.mark.usefixtures("small_slabs")
+def test_blocks_are_the_same_where_a_job_has_many_slabs(dataset, plan, journal, progress, frame):
+    opened = journal()
+    found = list(explain(dataset(7), plan, opened, progress, Pace(0.001, 24)))
+    assert [to_bytes(block) for block in found] == in_one_process(frame, plan)
+    whole = len(in_one_process(frame, plan)) * BLOCK_ROWS
+    assert whole / 40 <= len(opened.ranges) < whole / BLOCK_ROWS
+
+
+def test_a_wave_looks_through_few_partitions_of_its_slab(dataset):
+    rows = dataset(50).keyed.persist()
+    layout = Layout(8, *(np.array(one) for one in ([0, 1 << FILE_BITS, 2 << FILE_BITS], [130, 20, 150])), _LASTS)
+    slabs = Slabs(rows, layout, 40)
+    try:
+        found = [
+            slabs.wave(Range(lo, hi)).select("row_key", sf.spark_partition_id().alias("partition")).collect()
+            for lo, hi in pairwise([0, *slabs.ends, layout.whole.hi])
+        ]
+    finally:
+        slabs.close()
+        rows.unpersist()
+    assert len(found) == 8
+    assert sorted(row["row_key"] for wave in found for row in wave) == [
+        *range(130), *range(1 << FILE_BITS, (1 << FILE_BITS) + 20), *range(2 << FILE_BITS, (2 << FILE_BITS) + 150),
+    ]  # fmt: skip
+    assert {row["partition"] for wave in found for row in wave} == {0}
+
+
+_LASTS = np.array([129, (1 << FILE_BITS) + 19, (2 << FILE_BITS) + 149])
+
+
 def test_the_id_of_a_row_comes_along_as_text(dataset, plan, journal, progress, frame):
     found = list(explain(dataset(join="id"), plan, journal(), progress))
     assert [text for block in found for text in block.join] == [str(number) for number in range(ROWS)]
 
 
+@pytest.mark.parametrize("slabs", [False, True])
 def test_what_is_finished_is_not_computed_again_wherever_the_run_was_cut(
-    dataset, plan, journal, progress, spec, frame, shipped
+    dataset, plan, journal, progress, spec, frame, shipped, slabs, request
 ):
     shipped("halves", "def predict(frame):\n    return [0.5] * len(frame)\n")
     other = replace(plan.settings, spec=replace(spec, format="python", uri="python:halves:predict"))
@@ -122,6 +163,8 @@ def test_what_is_finished_is_not_computed_again_wherever_the_run_was_cut(
     kept = [done for number, done in enumerate(first.ranges) if number % 3]
     for done in set(first.ranges) - set(kept):
         first._output.delete(f"explanations_shap/_journal/{done.name}")
+    if slabs:
+        request.getfixturevalue("small_slabs")
     again = list(explain(dataset(5), replace(plan, settings=other), journal(), progress, Pace(0.001, 24)))
     keys = [key for block in again for key in block.row_keys.tolist()]
     assert keys == frame["row_key"].tolist()
