@@ -8,7 +8,7 @@
 # make bench-predict   requests to a service against a bare loop, models against their own predict
 # make bench-pair-games   pair games against the shared design and against shap
 # make bench-coverage   how often intervals of bias metrics hold the truth; make bench-statistics   what they take
-# make bench-scale   growth of time and of the driver's memory with rows (200 million; hours)
+# make bench-scale   growth of time and of the driver's memory with rows (200 million; ten minutes and 3 GB of disk)
 # make bench-pdp   partial dependence against scikit-learn, and the report
 VENV ?= .venv
 CONSTRAINTS ?= conf/constraints/spark4.txt
