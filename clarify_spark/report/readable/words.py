@@ -47,8 +47,10 @@ def number(value: Any, digits: int = 4) -> Cell:
 
 
 def rounded(value: float, digits: int = 4) -> str:
-    """The number with so many significant digits and a real minus sign."""
-    if not math.isfinite(value):
+    """The number with so many significant digits and a real minus sign; a dash for NaN."""
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if math.isnan(value):
         return "–"
     if float(value).is_integer() and abs(value) < 1e15:
         return f"{value:,.0f}".replace("-", "−")

@@ -73,3 +73,12 @@ def test_weighted_sums_are_called_weighted_wherever_they_are(weighted, loans):
     assert "% of the group's weight" in page
     assert "of its rows." not in page
     assert not [caption for caption in tables(*loans) if "weighted" in caption]
+
+
+def test_an_interval_without_a_bound_on_a_side_says_so(loans):
+    analysis, details = loans
+    details = copy.deepcopy(details)
+    entry = next(one for one in details["bias"]["facets"]["race"][1]["metrics"] if one["name"] == "DI")
+    entry["interval"]["high"] = "Infinity"
+    low = f"{entry['interval']['low']:.3g}"
+    assert f"{low} to ∞" in html(report(analysis, details, "t"))
