@@ -65,7 +65,7 @@ make_venv() {  # FOLDER CONSTRAINTS
             exit 1
         fi
     fi
-    "$folder/bin/pip" install --quiet --disable-pip-version-check -c "$constraints" -e ".[spark,demo,test]"
+    "$folder/bin/pip" install --quiet --disable-pip-version-check --no-compile -c "$constraints" -e ".[spark,demo,test]"
 }
 
 case "${1:-}" in
