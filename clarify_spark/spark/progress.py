@@ -116,17 +116,18 @@ class RowCount:
                 self._flying -= rows
 
     def line(self, seconds: float, finished: int, total: int) -> str:
-        """Rows done, rows per second, model records and the time left; finished tasks tell of rows on their way."""
+        """Rows done (of those on their way, what finished tasks tell), rows per second, model records, time left."""
         with self._lock:
             new, records, flying = self._new, self._records, self._flying
         rows = new + (flying * finished / total if total else 0.0)
         speed = rows / seconds if seconds else 0.0
-        done = self._before + new
-        said = f"{self._name} … {done:,} of {self._total:,} rows ({done / max(1, self._total):.0%})"
+        done = self._before + rows
+        said = f"{self._name} … {done:,.0f} of {self._total:,} rows ({done / max(1, self._total):.0%})"
         if speed <= 0:
             return f"{said}, {seconds:.0f} s"
-        left = max(0.0, self._total - self._before - rows) / speed
-        return f"{said}, {_shown(speed)} rows/s, {records:,} model records, {_duration(left)} left"
+        left = max(0.0, self._total - done) / speed
+        asked = f", {records:,} model records" if records else ""
+        return f"{said}, {_shown(speed)} rows/s{asked}, {_duration(left)} left"
 
 
 def _shown(speed: float) -> str:

@@ -14,7 +14,7 @@ from clarify_spark.spark.progress import Progress, RowCount
     [
         (0.0, 0, 0, "Explaining … 2,000 of 10,000 rows (20%), 0 s"),
         (10.0, 0, 8, "Explaining … 3,000 of 10,000 rows (30%), 100 rows/s, 5,000,000 model records, 70 s left"),
-        (10.0, 4, 8, "Explaining … 3,000 of 10,000 rows (30%), 200 rows/s, 5,000,000 model records, 30 s left"),
+        (10.0, 4, 8, "Explaining … 4,000 of 10,000 rows (40%), 200 rows/s, 5,000,000 model records, 30 s left"),
         (2000.0, 0, 0, "Explaining … 3,000 of 10,000 rows (30%), 0.5 rows/s, 5,000,000 model records, 3 h 53 min left"),
     ],
 )
@@ -24,6 +24,12 @@ def test_a_line_tells_rows_speed_model_records_and_the_time_left(seconds, finish
         count.add(1_000, 5_000_000)
     with count.flight(2_000):
         assert count.line(seconds, finished, tasks) == said
+
+
+def test_before_the_first_rows_are_back_no_records_are_told():
+    count = RowCount("Explaining", 1_000, 0)
+    with count.flight(1_000):
+        assert count.line(10.0, 2, 4) == "Explaining … 500 of 1,000 rows (50%), 50 rows/s, 10 s left"
 
 
 def test_rows_that_a_former_run_finished_do_not_count_as_speed():
