@@ -1,4 +1,7 @@
-"""Several commands in one application of a cluster: their exit codes and what they say on stderr, as JSON in a file."""
+"""Several commands in one application of a cluster: their exit codes and what they say on stderr, as JSON in a file.
+
+A wave is one block, so that which blocks are finished before another does not hang on the speed of the machine.
+"""
 
 import contextlib
 import io
@@ -9,6 +12,9 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from clarify_spark.cli import main
+from clarify_spark.spark import waves
+
+waves.WAVE_BYTES = 0
 
 
 def ended(words):
