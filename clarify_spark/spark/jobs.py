@@ -16,6 +16,9 @@ try:  # A Connect-only client has no py4j.
 except ModuleNotFoundError:  # pragma: no cover
     Py4JError = PySparkException
 
+#: What a call raises whose Spark is gone.
+GONE = (PySparkException, Py4JError, OSError)
+
 
 class Jobs:
     """The jobs of every thread that called ``join``."""
@@ -35,7 +38,7 @@ class Jobs:
 
     def cancel(self) -> None:
         """Cancel those that run now; a Spark that is gone has none."""
-        with suppress(PySparkException, Py4JError, OSError):
+        with suppress(*GONE):
             if self._connect:
                 self._spark.interruptTag(self._id)
             else:

@@ -7,9 +7,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
 from clarify_spark.redaction import without_secrets
+from clarify_spark.spark.jobs import GONE
 from clarify_spark.spark.session import is_connect
 
 if TYPE_CHECKING:
@@ -18,6 +20,13 @@ if TYPE_CHECKING:
 REFRESH_SECONDS = 0.5
 #: Where no terminal is, rows done are told this often.
 LOG_SECONDS = 15.0
+#: Tasks that wait so long while none runs are told.
+PATIENCE_SECONDS = 60.0
+WAITING = (
+    "For {seconds:.0f} s no task of this run has run: the cluster is busy with others, or no executor is there. "
+    "Executors that ask for more memory or cores (spark.executor.memory, spark.executor.cores) than any worker has "
+    "never start; Spark's log and the cluster's own pages tell more. The run waits."
+)
 #: The line of a phase from the seconds gone, the tasks done and the tasks in all.
 Line = Callable[[float, int, int], str]
 
@@ -31,6 +40,7 @@ class Progress:
     def __init__(self, spark: SparkSession, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
         self._tasks = _ConnectTasks(spark) if is_connect(spark) else _ClassicTasks(spark)
+        self._told_waiting = False
         self.seconds: dict[str, float] = {}
         self.notes: list[str] = []
 
@@ -42,14 +52,14 @@ class Progress:
             tasks = f", {finished}/{total} tasks" if total else ""
             return f"{name} … {seconds:.0f} s{tasks}"
 
-        with self._timed(name, line, None):
+        with self._timed(name, line, logged=False):
             yield
 
     @contextmanager
     def rows(self, name: str, total: int, done: int) -> Iterator[RowCount]:
         """Time the block and tell how far its count of rows has come, also where no terminal is."""
         count = RowCount(name, total, done)
-        with self._timed(name, count.line, LOG_SECONDS):
+        with self._timed(name, count.line, logged=True):
             yield count
 
     def note(self, text: str) -> None:
@@ -59,28 +69,36 @@ class Progress:
         self._stream.flush()
 
     @contextmanager
-    def _timed(self, name: str, line: Line, log_seconds: float | None) -> Iterator[None]:
-        """Run the block with its line alive on a terminal, else written every ``log_seconds`` (None: never)."""
+    def _timed(self, name: str, line: Line, logged: bool) -> Iterator[None]:
+        """Run the block with its line alive on a terminal, else written every LOG_SECONDS where it is ``logged``."""
         start = time.monotonic()
         done = threading.Event()
         alive = self._stream.isatty()
-        every = REFRESH_SECONDS if alive else log_seconds
 
         def tell() -> None:
-            while not done.wait(every):
-                said = line(time.monotonic() - start, *self._tasks.now())
-                self._stream.write(f"\r\x1b[K{said}" if alive else f"{said}\n")
-                self._stream.flush()
+            ran = start
+            while not done.wait(REFRESH_SECONDS if alive else LOG_SECONDS):
+                try:
+                    tasks = self._tasks.now()
+                except GONE:  # the block finds out, too
+                    return
+                now = time.monotonic()
+                ran = ran if tasks.wait else now
+                if now - ran >= PATIENCE_SECONDS and not self._told_waiting:
+                    self._told_waiting = True
+                    self.note(WAITING.format(seconds=now - ran))
+                if alive or logged:
+                    said = line(now - start, tasks.done, tasks.total)
+                    self._stream.write(f"\r\x1b[K{said}" if alive else f"{said}\n")
+                    self._stream.flush()
 
         teller = threading.Thread(target=tell, daemon=True)
-        if every is not None:
-            teller.start()
+        teller.start()
         try:
             yield
         finally:
             done.set()
-            if teller.ident is not None:
-                teller.join()
+            teller.join()
             if alive:
                 self._stream.write("\r\x1b[K")
             self.seconds[name] = round(self.seconds.get(name, 0.0) + time.monotonic() - start, 3)
@@ -143,34 +161,58 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
+@dataclass(frozen=True)
+class _Tasks:
+    """Tasks of what Spark works on now: how many are done, how many there are, how many run."""
+
+    done: int
+    total: int
+    running: int
+
+    @property
+    def wait(self) -> bool:
+        """Whether there are tasks and none of them runs."""
+        return self.total > self.done and not self.running
+
+
 class _ClassicTasks:
     """Tasks of the active stages, asked of the status tracker."""
 
     def __init__(self, spark: SparkSession) -> None:
         self._tracker = spark.sparkContext.statusTracker()
 
-    def now(self) -> tuple[int, int]:
-        """(tasks done, tasks in all) of the stages that run now."""
+    def now(self) -> _Tasks:
+        """Those of the stages that run now."""
         stages = [self._tracker.getStageInfo(stage) for stage in self._tracker.getActiveStageIds()]
         known = [stage for stage in stages if stage is not None]
-        return sum(stage.numCompletedTasks for stage in known), sum(stage.numTasks for stage in known)
+        return _Tasks(
+            sum(stage.numCompletedTasks for stage in known),
+            sum(stage.numTasks for stage in known),
+            sum(stage.numActiveTasks for stage in known),
+        )
 
 
 class _ConnectTasks:
     """Tasks of the running queries, as the Connect server reports them."""
 
     def __init__(self, spark: Any) -> None:
-        self._running: dict[str | None, tuple[int, int]] = {}
+        self._queries: dict[str | None, _Tasks] = {}
         spark.registerProgressHandler(self._take)
 
     def _take(self, stages: Any, inflight_tasks: int, operation_id: str | None, done: bool) -> None:
         if done:
-            self._running.pop(operation_id, None)
+            self._queries.pop(operation_id, None)
         else:
             tasks = [(stage.num_completed_tasks, stage.num_tasks) for stage in stages]
-            self._running[operation_id] = (sum(task[0] for task in tasks), sum(task[1] for task in tasks))
+            self._queries[operation_id] = _Tasks(
+                sum(task[0] for task in tasks), sum(task[1] for task in tasks), inflight_tasks
+            )
 
-    def now(self) -> tuple[int, int]:
-        """(tasks done, tasks in all) of the queries that run now."""
-        running = list(self._running.values())
-        return sum(tasks[0] for tasks in running), sum(tasks[1] for tasks in running)
+    def now(self) -> _Tasks:
+        """Those of the queries that run now."""
+        queries = list(self._queries.values())
+        return _Tasks(
+            sum(query.done for query in queries),
+            sum(query.total for query in queries),
+            sum(query.running for query in queries),
+        )

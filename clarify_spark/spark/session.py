@@ -53,6 +53,7 @@ def session(master: str | None) -> Iterator[Session]:
         yield Session(active, local=runs_locally(active))
         return
     started = _start(master)
+    _let_interrupts_end_quietly()
     try:
         if not is_connect(started.spark):
             adapt(started.spark)
@@ -131,7 +132,6 @@ def _start_local(builder: SparkSession.Builder, master: str) -> Session:
             spark = builder.master(master).getOrCreate()
         except (RuntimeError, OSError) as error:  # the JVM ended before it could be reached, or no port could be had
             raise CommandError(f"Spark did not start: {error}. The JVM wrote: {_tail(log) or 'nothing'}") from error
-    _let_interrupts_end_quietly()
     return Session(spark, local=runs_locally(spark), log=log)
 
 

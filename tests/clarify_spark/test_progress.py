@@ -2,8 +2,11 @@
 
 import io
 import threading
+import time
+from types import SimpleNamespace
 
 import pytest
+from py4j.protocol import Py4JNetworkError
 
 from clarify_spark.spark import progress as module
 from clarify_spark.spark.progress import Progress, RowCount
@@ -39,16 +42,22 @@ def test_rows_that_a_former_run_finished_do_not_count_as_speed():
     assert "1 rows/s, 10 model records, 16 min left" in count.line(10.0, 0, 0)
 
 
-class NoTasks:
-    """A Spark that tells of no tasks."""
+class Stages:
+    """A Spark that tells of one stage, or of none."""
 
     sparkContext = property(lambda self: self)  # noqa: N815
+
+    def __init__(self, **stage):
+        self._stage = SimpleNamespace(**stage) if stage else None
 
     def statusTracker(self):
         return self
 
     def getActiveStageIds(self):
-        return []
+        return [7] if self._stage else []
+
+    def getStageInfo(self, _):
+        return self._stage
 
 
 class Terminal(io.StringIO):
@@ -68,7 +77,7 @@ class Terminal(io.StringIO):
 def test_a_terminal_has_one_line_alive_that_is_gone_in_the_end(monkeypatch):
     monkeypatch.setattr(module, "REFRESH_SECONDS", 0.01)
     stream = Terminal()
-    with Progress(NoTasks(), stream).rows("Explaining", 10, 0) as count:
+    with Progress(Stages(), stream).rows("Explaining", 10, 0) as count:
         count.add(5, 50)
         assert stream.drawn.wait(10)
     alive, _, last = stream.getvalue().rpartition("\r\x1b[K")
@@ -81,7 +90,7 @@ def test_elsewhere_rows_are_told_in_lines_of_a_log(monkeypatch):
     monkeypatch.setattr(module, "LOG_SECONDS", 0.01)
     stream = Terminal()
     stream.isatty = lambda: False
-    with Progress(NoTasks(), stream).rows("Explaining", 10, 0) as count:
+    with Progress(Stages(), stream).rows("Explaining", 10, 0) as count:
         count.add(5, 50)
         assert stream.drawn.wait(10)
     lines = stream.getvalue().splitlines()
@@ -92,6 +101,35 @@ def test_elsewhere_rows_are_told_in_lines_of_a_log(monkeypatch):
 
 def test_a_run_that_fails_tells_no_time_for_what_it_did_not_finish():
     stream = io.StringIO()
-    with pytest.raises(ValueError), Progress(NoTasks(), stream).rows("Explaining", 10, 0):
+    with pytest.raises(ValueError), Progress(Stages(), stream).rows("Explaining", 10, 0):
         raise ValueError
     assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize(("running", "told"), [(0, 1), (1, 0)])
+def test_tasks_that_wait_for_executors_are_told_once(monkeypatch, running, told):
+    monkeypatch.setattr(module, "LOG_SECONDS", 0.01)
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.05)
+    stream = io.StringIO()
+    progress = Progress(Stages(numTasks=4, numCompletedTasks=2, numActiveTasks=running), stream)
+    for _ in range(2):
+        with progress.phase("Counting"):
+            time.sleep(0.3)
+    assert sum("no task of this run has run" in note for note in progress.notes) == told
+    assert stream.getvalue().count("note: ") == told
+
+
+def test_a_spark_that_is_gone_ends_the_telling_in_silence(monkeypatch):
+    class Gone(Stages):
+        def getActiveStageIds(self):
+            asked.set()
+            raise Py4JNetworkError("Answer from Java side is empty")
+
+    asked, unheard = threading.Event(), []
+    monkeypatch.setattr(module, "LOG_SECONDS", 0.01)
+    monkeypatch.setattr(threading, "excepthook", unheard.append)
+    stream = io.StringIO()
+    with Progress(Gone(), stream).phase("Counting"):
+        assert asked.wait(10)
+    assert stream.getvalue().startswith("Counting: ")
+    assert unheard == []

@@ -138,6 +138,27 @@ def test_a_killed_executor_and_a_worker_that_stops_for_good_change_no_byte(clust
     assert files(output) == here(case, "slow")
 
 
+#: The command, impatient.
+IMPATIENT = """
+import sys
+from clarify_spark.spark import progress
+progress.LOG_SECONDS, progress.PATIENCE_SECONDS = 0.5, 2.0
+from clarify_spark.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_run_that_gets_no_executor_says_so(cluster, package, case):
+    program = case.folder / "impatient.py"
+    program.write_text(IMPATIENT)
+    words = ["analyze", *case.words("plain", case.folder / "waiting")]
+    job = cluster.submit(program, *words, py_files=[package], conf={"spark.executor.memory": "64g"})
+    job.until(lambda: "note: For " in job.log.read_text())
+    assert "no executor is there" in job.log.read_text()
+    job.process.terminate()
+    job.process.wait()
+
+
 # --- models that kill their workers ---------------------------------------------------------------------------------
 
 
