@@ -53,9 +53,9 @@ def session(master: str | None) -> Iterator[Session]:
         yield Session(active, local=runs_locally(active))
         return
     started = _start(master)
-    _let_interrupts_end_quietly()
     try:
         if not is_connect(started.spark):
+            _let_interrupts_end_quietly()
             adapt(started.spark)
         yield started
     finally:
