@@ -65,7 +65,8 @@ class Progress:
     def note(self, text: str) -> None:
         """Say something that must be known even if the run fails later."""
         self.notes.append(without_secrets(text))
-        self._stream.write(f"note: {self.notes[-1]}\n")
+        clear = "\r\x1b[K" if self._stream.isatty() else ""
+        self._stream.write(f"{clear}note: {self.notes[-1]}\n")
         self._stream.flush()
 
     @contextmanager

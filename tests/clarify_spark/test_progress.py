@@ -86,6 +86,16 @@ def test_a_terminal_has_one_line_alive_that_is_gone_in_the_end(monkeypatch):
     assert last.startswith("Explaining: ")
 
 
+def test_a_note_takes_the_place_of_the_line_alive(monkeypatch):
+    monkeypatch.setattr(module, "REFRESH_SECONDS", 0.01)
+    stream = Terminal()
+    progress = Progress(Stages(), stream)
+    with progress.phase("Counting"):
+        assert stream.drawn.wait(10)
+        progress.note("heard")
+    assert "\r\x1b[Knote: heard\n" in stream.getvalue()
+
+
 def test_elsewhere_rows_are_told_in_lines_of_a_log(monkeypatch):
     monkeypatch.setattr(module, "LOG_SECONDS", 0.01)
     stream = Terminal()
