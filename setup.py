@@ -1,10 +1,12 @@
 """Packaging. The folder ``udfs/`` is installed as ``clarify_spark.udfs``, where it cannot collide with users' own."""
 
+import re
 from pathlib import Path
 
 from setuptools import setup
 
 HERE = Path(__file__).parent
+VERSION = re.search(r'"(.+)"', (HERE / "clarify_spark/version.py").read_text(encoding="utf-8").splitlines()[2])[1]
 PACKAGES = sorted(
     ".".join(path.parent.relative_to(HERE).parts)
     for path in HERE.glob("clarify_spark/**/__init__.py")
@@ -89,7 +91,7 @@ TEST = [
 
 setup(
     name="clarify-spark",
-    version="0.1.0",
+    version=VERSION,
     description="Bias metrics and Kernel SHAP on any Spark cluster; reads SageMaker Clarify configs.",
     long_description=(HERE / "README.md").read_text(encoding="utf-8") if (HERE / "README.md").is_file() else "",
     long_description_content_type="text/markdown",
@@ -99,7 +101,7 @@ setup(
     package_dir={f"clarify_spark.{name}": name.replace(".", "/") for name in UDFS},
     package_data={
         "clarify_spark": ["py.typed"],
-        "clarify_spark.report.readable": ["templates/*"],
+        "clarify_spark.report": ["templates/*"],
         "clarify_spark.udfs": ["py.typed"],
     },
     install_requires=[*CLUSTER, *DRIVER],

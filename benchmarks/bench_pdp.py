@@ -20,10 +20,10 @@ from sklearn.inspection import partial_dependence
 
 from clarify_spark.cli import main as clarify
 from clarify_spark.explaining.dependence import block_rows, centres
-from clarify_spark.report.readable.files import made
+from clarify_spark.report.files import made
+from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.partial_dependence import CurvePlan, Grid, curves_of_block
 from clarify_spark.udfs.predictors import load_predictor
-from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.predictors.user_code import one_thread
 
 FEATURES, CURVES, POINTS = 20, 5, 15

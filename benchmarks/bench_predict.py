@@ -27,8 +27,8 @@ import xgboost
 from bench_shap import Model, data, model, seconds
 
 from clarify_spark.udfs.outputs import ModelCalls
-from clarify_spark.udfs.payloads import encoder
 from clarify_spark.udfs.predictors import Calling, PredictorSpec, load_predictor
+from clarify_spark.udfs.requests.payloads import encoder
 from clarify_spark.udfs.scoring import BLOCK_ROWS, score_batches, scored_blocks, unpacked
 
 SERVER = Path(__file__).resolve().parent.parent / "tests" / "serving.py"

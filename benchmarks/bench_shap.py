@@ -32,11 +32,11 @@ from sklearn.linear_model import LogisticRegression
 
 from clarify_spark.config import Shap
 from clarify_spark.explaining.plan import plan_of
-from clarify_spark.udfs.kernel_shap import Background, ShapPlan, ShapSettings, explain_block, probe
-from clarify_spark.udfs.masking import Buffer
+from clarify_spark.udfs.model_answer import NumericPredict
 from clarify_spark.udfs.predictors import PredictorSpec, load_predictor
-from clarify_spark.udfs.predictors.answer import NumericPredict
-from clarify_spark.udfs.shapley import default_samples
+from clarify_spark.udfs.shap.kernel_shap import Background, ShapPlan, ShapSettings, explain_block, probe
+from clarify_spark.udfs.shap.masking import Buffer
+from clarify_spark.udfs.shap.shapley import default_samples
 
 HERE = Path(__file__).resolve().parent
 

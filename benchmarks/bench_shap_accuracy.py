@@ -29,8 +29,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from xgboost import XGBClassifier, XGBRegressor
 
-from clarify_spark.udfs.designs import Design
-from clarify_spark.udfs.shapley import Prior, default_prior, default_samples, design, fit_prior, game, solver
+from clarify_spark.udfs.shap.designs import Design
+from clarify_spark.udfs.shap.shapley import Prior, default_prior, default_samples, design, fit_prior, game, solver
 
 Predict = Callable[[np.ndarray], np.ndarray]
 PILOT_ROWS = 16

@@ -19,18 +19,18 @@ import lightgbm
 import numpy as np
 import pandas as pd
 
-from clarify_spark import kernel_shap
 from clarify_spark.config import load
-from clarify_spark.kernel_shap import Job, Prepared, ShapOptions
+from clarify_spark.run import kernel_shap
+from clarify_spark.run.kernel_shap import Job, Prepared, ShapOptions
 from clarify_spark.spark import explanations
-from clarify_spark.spark.datasets import Dataset, read
-from clarify_spark.spark.journal import Journal
+from clarify_spark.spark.blocks.checkpoints import Journal
+from clarify_spark.spark.data.datasets import Dataset, read
+from clarify_spark.spark.files.output import Output
 from clarify_spark.spark.progress import Progress
 from clarify_spark.spark.scoring import predictor_spec
 from clarify_spark.spark.session import session
-from clarify_spark.spark.storage import Output
-from clarify_spark.udfs.kernel_shap import explain_block
 from clarify_spark.udfs.predictors import load_predictor
+from clarify_spark.udfs.shap.kernel_shap import explain_block
 
 
 @dataclass(frozen=True, eq=False)

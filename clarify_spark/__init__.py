@@ -2,17 +2,22 @@
 
 from typing import TYPE_CHECKING, Any
 
+from clarify_spark.version import __version__
+
 if TYPE_CHECKING:
-    from clarify_spark.api import analyze, bias_report, explain
-    from clarify_spark.results import Results
+    from clarify_spark.api.dataframes import analyze, bias_report, explain
+    from clarify_spark.api.results import Results
 
 __all__ = ["Results", "__version__", "analyze", "bias_report", "explain"]
 
-__version__ = "0.1.0"
-
 #: Names for notebooks and programs, and the modules that have them: loaded when they are asked for, since executors
 #: import this package too.
-_PUBLIC = {"analyze": "api", "bias_report": "api", "explain": "api", "Results": "results"}
+_PUBLIC = {
+    "analyze": "api.dataframes",
+    "bias_report": "api.dataframes",
+    "explain": "api.dataframes",
+    "Results": "api.results",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -97,7 +97,7 @@ def connected(conf, tmp_path_factory, endpoint_port):
     from connect_server import connect_server, without_clarify_spark
     from pyspark.sql import SparkSession
 
-    from clarify_spark.spark.code import ship_own_code
+    from clarify_spark.spark.delivery.code import ship_own_code
     from clarify_spark.spark.session import Session
 
     python = without_clarify_spark(tmp_path_factory.mktemp("workers") / "venv")

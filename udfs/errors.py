@@ -8,7 +8,7 @@
     │   └── RecordError             one record is the reason
     └── OutputError                 exit code 5   (clarify_spark.errors)
 
-An executor's error reaches the driver as text inside a Spark exception; ``clarify_spark.spark.batches`` turns it back
+An executor's error reaches the driver as text inside a Spark exception; ``clarify_spark.spark.failures`` turns it back
 into the class it was.
 """
 

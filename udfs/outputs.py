@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from clarify_spark.udfs.errors import ModelError
-from clarify_spark.udfs.predictors.answer import Answer, Predict, matrix_of
-from clarify_spark.udfs.predictors.spec import PredictorSpec
-from clarify_spark.udfs.shap_plan import Link
+from clarify_spark.udfs.model_answer import Answer, Predict, matrix_of
+from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.traffic import Traffic, together
 
 Outputs = NDArray[np.float64]
+Link = Literal["identity", "logit"]
 #: A mean probability is kept this far from 0 and 1 before its logit is taken, which bounds log-odds by about 27.6.
 CLIP = 1e-12
 

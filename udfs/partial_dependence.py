@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from clarify_spark.udfs.block_results import block_results
 from clarify_spark.udfs.errors import ClarifyError, ModelError, RecordError
 from clarify_spark.udfs.explained import CurveSums, to_bytes
+from clarify_spark.udfs.model_answer import Predict
+from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.outputs import ModelCalls, Outputs
 from clarify_spark.udfs.predictors import load_predictor
-from clarify_spark.udfs.predictors.answer import Predict
 from clarify_spark.udfs.predictors.features import typed_table
-from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.predictors.user_code import one_thread
 from clarify_spark.udfs.row_keys import SOURCE_KEY, told
 from clarify_spark.udfs.scoring import blocks

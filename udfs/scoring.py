@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from clarify_spark.udfs.block_results import block_results
 from clarify_spark.udfs.errors import ModelError, RecordError
+from clarify_spark.udfs.model_answer import Answer, Labels, Predict, Scores, labels_of
+from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.predictors import load_predictor
-from clarify_spark.udfs.predictors.answer import Answer, Labels, Predict, Scores, labels_of
 from clarify_spark.udfs.predictors.features import typed_table
-from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.row_keys import told
 from clarify_spark.udfs.traffic import Traffic
 

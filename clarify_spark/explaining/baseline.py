@@ -14,7 +14,7 @@ from clarify_spark.config import Shap
 from clarify_spark.errors import ConfigError, Problem
 from clarify_spark.explaining.baseline_rows import Features, Rows, UnfitError, frame_of, rows_of
 from clarify_spark.explaining.clustering import CRITERION, Attribute, points, prototypes
-from clarify_spark.udfs.shapley import default_samples
+from clarify_spark.udfs.shap.shapley import default_samples
 
 PATH = "methods.shap.baseline"
 #: From so many rows on, a user is told what they cost.

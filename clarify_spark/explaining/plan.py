@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from clarify_spark.config import Shap
 from clarify_spark.errors import ModelError
-from clarify_spark.udfs.kernel_shap import Background, Engine, Probe, ShapPlan, ShapSettings, link
-from clarify_spark.udfs.pair_games import pair_records
-from clarify_spark.udfs.predictors.spec import PredictorSpec
+from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.predictors.user_code import one_thread
-from clarify_spark.udfs.shapley import default_prior, default_samples, design, fit_prior, game
+from clarify_spark.udfs.shap.kernel_shap import Background, Engine, Probe, ShapPlan, ShapSettings, link
+from clarify_spark.udfs.shap.pair_games import pair_records
+from clarify_spark.udfs.shap.shapley import default_prior, default_samples, design, fit_prior, game
 
 #: A block of rows is the unit of model calls, sums and commits: about so many model records, in 1 to 4,096 rows.
 BLOCK_RECORDS = 2**18

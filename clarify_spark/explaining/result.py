@@ -10,7 +10,7 @@ from clarify_spark.explaining.summary import Summary
 if TYPE_CHECKING:
     from clarify_spark.explaining.baseline import Baseline
     from clarify_spark.explaining.picked import Picked
-    from clarify_spark.udfs.shap_plan import ShapPlan
+    from clarify_spark.udfs.shap.shap_plan import ShapPlan
 
 
 @dataclass(frozen=True, eq=False)

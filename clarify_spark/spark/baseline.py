@@ -23,13 +23,13 @@ from clarify_spark.explaining.baseline_files import (
 from clarify_spark.explaining.baseline_rows import Features, Rows, UnfitError
 from clarify_spark.explaining.clustering import Attribute, sample_size
 from clarify_spark.redaction import without_secrets
-from clarify_spark.spark.datasets import Dataset, resolve_name
-from clarify_spark.spark.formats import csv, json_records, parquet
-from clarify_spark.spark.formats.failures import reading
-from clarify_spark.spark.formats.listing import list_files
-from clarify_spark.spark.formats.raw_text import decoded, raw_value
-from clarify_spark.spark.formats.roles import JSON_TYPES
-from clarify_spark.spark.keys import columns_of
+from clarify_spark.spark.collect import columns_of
+from clarify_spark.spark.data.datasets import Dataset, resolve_name
+from clarify_spark.spark.data.formats import csv, json_records, parquet
+from clarify_spark.spark.data.formats.listing import list_files
+from clarify_spark.spark.data.formats.roles import JSON_TYPES
+from clarify_spark.spark.files.raw_text import decoded, raw_value
+from clarify_spark.spark.files.read_failures import reading
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

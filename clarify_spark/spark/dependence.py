@@ -14,16 +14,16 @@ from pyspark import StorageLevel
 from pyspark.sql import Window
 from pyspark.sql import functions as sf
 
-from clarify_spark.spark.batches import user_errors
-from clarify_spark.spark.crew import Work, results
-from clarify_spark.spark.datasets import Dataset
-from clarify_spark.spark.journal import Journal
-from clarify_spark.spark.keys import columns_of
+from clarify_spark.spark.blocks.checkpoints import Journal
+from clarify_spark.spark.blocks.scheduler import Work, results
+from clarify_spark.spark.collect import columns_of
+from clarify_spark.spark.data.datasets import Dataset
+from clarify_spark.spark.data.sample import feature_ids, sampled
+from clarify_spark.spark.failures import user_errors
 from clarify_spark.spark.progress import Progress
-from clarify_spark.spark.sample import feature_ids, sampled
 from clarify_spark.udfs.explained import CurveSums, curves_from_bytes
+from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.partial_dependence import CurvePlan, blocks_at_once, curve_batches
-from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.row_keys import SOURCE_KEY
 
 if TYPE_CHECKING:

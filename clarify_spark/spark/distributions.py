@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as sf
 
 from clarify_spark.explaining.dependence import MOST_CATEGORIES, Distribution, Range, centres, too_many
-from clarify_spark.spark.datasets import Dataset
-from clarify_spark.spark.keys import columns_of
+from clarify_spark.spark.collect import columns_of
+from clarify_spark.spark.data.datasets import Dataset
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as Expression
 
-    from clarify_spark.spark.datasets import Column
+    from clarify_spark.spark.data.datasets import Column
 
 
 def ranges(dataset: Dataset, names: Sequence[str]) -> list[Range]:

@@ -10,15 +10,21 @@ from typing import TYPE_CHECKING
 from pyspark import StorageLevel
 from pyspark.sql import functions as sf
 
-from clarify_spark.spark.batches import user_errors
-from clarify_spark.spark.crew import Work, results
-from clarify_spark.spark.datasets import Dataset
-from clarify_spark.spark.journal import Journal
+from clarify_spark.spark.blocks.checkpoints import Journal
+from clarify_spark.spark.blocks.scheduler import Work, results
+from clarify_spark.spark.blocks.waves import Pace
+from clarify_spark.spark.data.datasets import Dataset
+from clarify_spark.spark.data.sample import feature_ids, sampled
+from clarify_spark.spark.failures import user_errors
 from clarify_spark.spark.progress import Progress
-from clarify_spark.spark.sample import feature_ids, sampled
-from clarify_spark.spark.waves import Pace
 from clarify_spark.udfs.explained import Explained, Probe, from_bytes, probe_from_bytes
-from clarify_spark.udfs.kernel_shap import ShapPlan, ShapSettings, explain_batches, explained_at_once, probe_batches
+from clarify_spark.udfs.shap.kernel_shap import (
+    ShapPlan,
+    ShapSettings,
+    explain_batches,
+    explained_at_once,
+    probe_batches,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as Expression

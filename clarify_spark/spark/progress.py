@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
 from clarify_spark.redaction import without_secrets
-from clarify_spark.spark.jobs import GONE
+from clarify_spark.spark.cancellation import GONE
 from clarify_spark.spark.session import is_connect
 
 if TYPE_CHECKING:

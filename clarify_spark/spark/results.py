@@ -13,8 +13,8 @@ from pyspark.sql import functions as sf
 from pyspark.sql.types import ArrayType, DataType, DoubleType, LongType, StringType, StructField, StructType
 
 from clarify_spark.errors import CommandError
+from clarify_spark.spark.files.output import Output, local_path
 from clarify_spark.spark.session import runs_locally
-from clarify_spark.spark.storage import Output, local_path
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -15,15 +15,15 @@ from pyspark.sql.types import DoubleType, LongType, StringType, StructField, Str
 from clarify_spark.columns import Kind
 from clarify_spark.config import AnalysisConfig, Predictor, headers_of, model_format
 from clarify_spark.errors import ConfigError, ModelError, Problem
-from clarify_spark.spark.batches import LostWorkerError, user_errors
-from clarify_spark.spark.crew import Work, results
-from clarify_spark.spark.datasets import Column, Dataset
-from clarify_spark.spark.formats.caching import cached
-from clarify_spark.spark.journal import Journal
+from clarify_spark.spark.blocks.checkpoints import Journal
+from clarify_spark.spark.blocks.scheduler import Work, results
+from clarify_spark.spark.data.datasets import Column, Dataset
+from clarify_spark.spark.data.formats.caching import cached
+from clarify_spark.spark.data.sample import feature_ids
+from clarify_spark.spark.failures import LostWorkerError, user_errors
 from clarify_spark.spark.progress import Progress
-from clarify_spark.spark.sample import feature_ids
-from clarify_spark.udfs.predictors.spec import PredictorSpec
-from clarify_spark.udfs.responses import speaks_csv
+from clarify_spark.udfs.model_spec import PredictorSpec
+from clarify_spark.udfs.requests.responses import speaks_csv
 from clarify_spark.udfs.row_keys import span
 from clarify_spark.udfs.scoring import BLOCK_ROWS, Scored, blocks_at_once, score_batches, scored_blocks, unpacked
 from clarify_spark.udfs.traffic import Traffic, together

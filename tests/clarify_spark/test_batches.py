@@ -5,8 +5,8 @@ import re
 import pytest
 
 from clarify_spark.errors import CommandError, DataError, ModelError, OutputError
-from clarify_spark.spark.batches import LostWorkerError, translate
-from clarify_spark.spark.formats.failures import explain
+from clarify_spark.spark.failures import LostWorkerError, translate
+from clarify_spark.spark.files.read_failures import explain
 
 WORKER = """
 An exception was thrown from the Python worker. Please see the stack trace below.

@@ -10,7 +10,7 @@ import pytest
 
 from clarify_spark import udfs
 from clarify_spark.errors import CommandError
-from clarify_spark.spark.code import ship_module, ship_own_code
+from clarify_spark.spark.delivery.code import ship_module, ship_own_code
 from clarify_spark.spark.session import Session, is_connect
 
 
@@ -54,8 +54,8 @@ def test_executors_get_what_runs_there_and_nothing_else(session, client):
     (package,) = client.packages
     here = Path(udfs.__file__).parent
     expected = {f"clarify_spark/udfs/{path.relative_to(here).as_posix()}" for path in here.rglob("*.py")}
-    assert set(package.namelist()) == {"clarify_spark/__init__.py", *expected}
-    assert package.read("clarify_spark/udfs/kernel_shap.py") == (here / "kernel_shap.py").read_bytes()
+    assert set(package.namelist()) == {"clarify_spark/__init__.py", "clarify_spark/version.py", *expected}
+    assert package.read("clarify_spark/udfs/shap/kernel_shap.py") == (here / "shap" / "kernel_shap.py").read_bytes()
 
 
 def test_what_executors_get_can_be_imported_from_its_zip(session, client, tmp_path):
@@ -63,7 +63,7 @@ def test_what_executors_get_can_be_imported_from_its_zip(session, client, tmp_pa
     ((name, content),) = client.sent.items()
     (tmp_path / name).write_bytes(content)
     words = "import sys; sys.path.insert(0, sys.argv[1]); import clarify_spark.udfs.{0} as one; print(one.__file__)"
-    for module in ("kernel_shap", "predictors"):
+    for module in ("shap.kernel_shap", "predictors"):
         ran = subprocess.run(
             [sys.executable, "-I", "-c", words.format(module), tmp_path / name],
             capture_output=True,

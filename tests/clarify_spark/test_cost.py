@@ -2,10 +2,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clarify_spark.cost import Cost, Need, Size, lines, refuse_too_many
 from clarify_spark.errors import CommandError
-from clarify_spark.udfs.payloads import Payload
+from clarify_spark.run.cost import Cost, Need, Size, lines, refuse_too_many
 from clarify_spark.udfs.predictors import Calling
+from clarify_spark.udfs.requests.payloads import Payload
 
 NEEDS = (Need("predictions", "9,000 rows, each once", 9000, 4096), Need("kernel SHAP", "9,000 rows × 10", 90000, 40960))
 

@@ -12,11 +12,11 @@ SOURCES = Path(clarify_spark.__file__).parent
 JVM = {"rdd", "sparkContext", "_sc", "_jvm", "_jsc", "_jdf", "_jsparkSession", "accumulator", "SparkContext"}
 #: The classic half of what both kinds of session can do, each chosen by ``is_connect``.
 CLASSIC = {
-    "spark/code.py:_offer",
-    "spark/hadoop_files.py",
-    "spark/jobs.py:Jobs",
-    "spark/models.py:_copy_by_hadoop",
-    "spark/models.py:_offer",
+    "spark/delivery/code.py:_offer",
+    "spark/files/hadoop_files.py",
+    "spark/cancellation.py:Jobs",
+    "spark/delivery/models.py:_copy_by_hadoop",
+    "spark/delivery/models.py:_offer",
     "spark/object_stores.py",
     "spark/progress.py:_ClassicTasks",
 }

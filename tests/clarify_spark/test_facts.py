@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from clarify_spark.config import load
-from clarify_spark.spark.datasets import Source, data_facts
-from clarify_spark.spark.models import model_facts
+from clarify_spark.spark.data.datasets import Source, data_facts
+from clarify_spark.spark.delivery.models import model_facts
 from clarify_spark.udfs.predictors import Calling, PredictorSpec
 
 SOURCE = Source((), 3, 0, "listing", ())

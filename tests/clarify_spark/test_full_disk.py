@@ -5,7 +5,7 @@ import resource
 import pytest
 
 from clarify_spark.errors import OutputError
-from clarify_spark.spark.storage import Output
+from clarify_spark.spark.files.output import Output
 
 LIMIT = 64 * 1024
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clarify_spark.errors import OutputError
-from clarify_spark.spark.journal import EXPLANATIONS, MANIFEST, Block, Journal, Range, without
-from clarify_spark.spark.storage import Output
+from clarify_spark.spark.blocks.checkpoints import EXPLANATIONS, MANIFEST, Block, Journal, Range, without
+from clarify_spark.spark.files.output import Output
 from clarify_spark.udfs.explained import Explained, to_bytes
 
 FACTS = {"config": "a1", "data": "b2", "model": ["m", 3], "seed": 0}

@@ -17,12 +17,12 @@ from control_plane import control_plane, denied
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clarify_spark import aws
+from clarify_spark.aws import control_plane as aws
+from clarify_spark.aws.shadow_endpoint import FOLDER, Patience, Record, _new_name, leftover_note, shadow_endpoint
 from clarify_spark.cli import main
 from clarify_spark.config.predictor import Predictor
 from clarify_spark.errors import ModelError, OutputError
-from clarify_spark.shadow_endpoint import FOLDER, Patience, Record, _new_name, leftover_note, shadow_endpoint
-from clarify_spark.spark.storage import Output
+from clarify_spark.spark.files.output import Output
 
 QUICK = Patience(ready_seconds=60, delete_seconds=60, poll_seconds=0.05, settle_seconds=0)
 PREDICTOR = Predictor(model_name="credit", instance_type="ml.m5.large", initial_instance_count=2)
@@ -365,10 +365,10 @@ def test_impatience_while_deleting_does_not_hide_what_ended_the_run(plane, run):
 
 PROGRAM = """
 import sys, time
-from clarify_spark.cli import _Ending, _note
+from clarify_spark.cli.command import _Ending, _note
 from clarify_spark.config.predictor import Predictor
-from clarify_spark.shadow_endpoint import Patience, shadow_endpoint
-from clarify_spark.spark.storage import Output
+from clarify_spark.aws.shadow_endpoint import Patience, shadow_endpoint
+from clarify_spark.spark.files.output import Output
 
 predictor = Predictor(model_name="credit", instance_type="ml.m5.large", initial_instance_count=2)
 patience = Patience(60, 60, 0.1, 20)

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from clarify_spark.errors import CommandError, OutputError
-from clarify_spark.spark.storage import Output, local_path, read_text
+from clarify_spark.spark.files.output import Output, local_path, read_text
 
 
 class NoSpark:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clarify_spark.spark.journal import Range
-from clarify_spark.spark.waves import FIRST_SECONDS, WAVE_BYTES, WAVE_SECONDS, Layout, Pace, Remaining, Speed
+from clarify_spark.spark.blocks.checkpoints import Range
+from clarify_spark.spark.blocks.waves import FIRST_SECONDS, WAVE_BYTES, WAVE_SECONDS, Layout, Pace, Remaining, Speed
 from clarify_spark.udfs.row_keys import FILE_BITS
 
 

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from clarify_spark.errors import ClarifyError
-from clarify_spark.spark.batches import user_errors
-from clarify_spark.spark.models import delivered, model_fingerprint
+from clarify_spark.spark.delivery.models import delivered, model_fingerprint
+from clarify_spark.spark.failures import user_errors
 from clarify_spark.spark.session import is_connect, session
 from clarify_spark.udfs.predictors import PredictorSpec, format_of
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from clarify_spark.cli import main
-from clarify_spark.spark import waves
+from clarify_spark.spark.blocks import waves
 
 waves.WAVE_BYTES = 0
 

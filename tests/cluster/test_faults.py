@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from clarify_spark.cli import main
-from clarify_spark.spark import waves
+from clarify_spark.spark.blocks import waves
 
 from .conftest import FEATURES, files
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from botocore.validate import ParamValidator
 
-from clarify_spark.cli import _parser
+from clarify_spark.cli.command import _parser
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONF = REPOSITORY / "conf"

@@ -358,7 +358,7 @@ def test_a_config_that_is_no_config_is_told(spark, tmp_path):
 
 
 def test_a_session_that_does_not_see_this_machine_needs_a_folder(spark, rows, tmp_path):
-    from clarify_spark.spark.frames import kept
+    from clarify_spark.spark.data.frames import kept
     from clarify_spark.spark.session import Session
 
     with pytest.raises(ArgumentError, match="data_folder: the executors of this session may not see"):
@@ -376,7 +376,7 @@ def test_importing_the_package_loads_nothing_that_executors_lack():
     code = (
         "import sys, clarify_spark\n"
         "assert not {'pandas', 'pydantic', 'pyspark', 'clarify_spark.api'} & set(sys.modules), sorted(sys.modules)\n"
-        "import clarify_spark.analysis, clarify_spark.explaining.plan\n"
+        "import clarify_spark.run.pipeline, clarify_spark.explaining.plan\n"
         "assert callable(clarify_spark.explain)\n"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)

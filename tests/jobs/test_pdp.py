@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from clarify_spark.cli import main
-from clarify_spark.spark.journal import CURVES, Journal
+from clarify_spark.spark.blocks.checkpoints import CURVES, Journal
 
 FEATURES = ["male", "obrat", "loanprc", "unem", "region", "insured", "note"]
 PICKLE = ("--allow-pickle",)

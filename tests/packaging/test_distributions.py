@@ -38,8 +38,8 @@ def information(wheel, name="METADATA"):
 def test_the_wheel_has_every_file_of_the_package_and_nothing_else(built):
     found = {name for name in contents(built.wheel) if ".dist-info/" not in name}
     assert found == sources()
-    assert {"clarify_spark/py.typed", "clarify_spark/udfs/py.typed", "clarify_spark/udfs/shapley.py"} <= found
-    assert "clarify_spark/report/readable/templates/report.html.j2" in found
+    assert {"clarify_spark/py.typed", "clarify_spark/udfs/py.typed", "clarify_spark/udfs/shap/shapley.py"} <= found
+    assert "clarify_spark/report/templates/report.html.j2" in found
 
 
 def test_the_source_distribution_builds_the_same_wheel(built):
@@ -122,8 +122,8 @@ def test_the_report_is_drawn_from_the_zip(interpreter):
     code = (
         "from jinja2 import PackageLoader\n"
         "from importlib.resources import files\n"
-        "print(len(PackageLoader('clarify_spark.report.readable').list_templates()))\n"
-        "print(len(files('clarify_spark.report.readable').joinpath('templates', 'report.typ').read_text('utf-8')))\n"
+        "print(len(PackageLoader('clarify_spark.report').list_templates()))\n"
+        "print(len(files('clarify_spark.report').joinpath('templates', 'report.typ').read_text('utf-8')))\n"
     )
     done = interpreter(code, "clarify-spark")
     assert done.returncode == 0, done.stderr

@@ -6,10 +6,10 @@ from pathlib import Path
 from golden_cases import Case, Counted, Engine
 
 from clarify_spark.config import load
-from clarify_spark.spark.counts import count
-from clarify_spark.spark.datasets import Dataset, read
-from clarify_spark.spark.flip_test import flip_test
-from clarify_spark.spark.profiles import profile
+from clarify_spark.spark.counting.counts import count
+from clarify_spark.spark.counting.flip_test import flip_test
+from clarify_spark.spark.counting.profiles import profile
+from clarify_spark.spark.data.datasets import Dataset, read
 
 
 class SparkCounts:

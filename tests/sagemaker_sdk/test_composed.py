@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from calls import CALLS, REFUSED, bias, data, made, model, shap
 
-from clarify_spark import sagemaker_configs as ours
-from clarify_spark.composing import composed
+from clarify_spark.api.sagemaker import configs as ours
+from clarify_spark.api.sagemaker.composing import composed
+from clarify_spark.api.sagemaker.processor import SparkClarifyProcessor, with_local_model
 from clarify_spark.config import load
 from clarify_spark.errors import ArgumentError
-from clarify_spark.processor import SparkClarifyProcessor, with_local_model
 
 HERE = Path(__file__).resolve().parent
 RECORDED = {line: json.loads((HERE / f"composed-{line}.json").read_text()) for line in ("v2", "v3")}

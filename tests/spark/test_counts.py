@@ -13,10 +13,10 @@ from clarify_spark.bias.memberships import Membership
 from clarify_spark.bias.roles import FacetRole, LabelRole, Roles
 from clarify_spark.bias.segments import Segment, Segmentation, Span
 from clarify_spark.errors import DataError
-from clarify_spark.spark import counts as module
-from clarify_spark.spark.counts import Counts, bundles, count, distinct_patterns, plan, restricted
-from clarify_spark.spark.datasets import Column
-from clarify_spark.spark.profiles import profile
+from clarify_spark.spark.counting import counts as module
+from clarify_spark.spark.counting.counts import Counts, bundles, count, distinct_patterns, plan, restricted
+from clarify_spark.spark.counting.profiles import profile
+from clarify_spark.spark.data.datasets import Column
 
 TYPES = {
     "integer": T.LongType(),
@@ -285,7 +285,7 @@ def full_scans(spark, work, partitions):
 
 @pytest.mark.classic("counts stages with the SparkContext's status tracker")
 def test_all_configured_facets_are_counted_in_one_read_of_the_data(spark, monkeypatch):
-    monkeypatch.setattr("clarify_spark.spark.profiles.HEAD_ROWS", 10)
+    monkeypatch.setattr("clarify_spark.spark.counting.profiles.HEAD_ROWS", 10)
     data = dataset_of(spark, people(200), KINDS, partitions=7)
     assert full_scans(spark, lambda: count(data, roles_of(FACETS[:6]), {}), 7) == 1
 

@@ -17,20 +17,22 @@ from pyspark.sql import functions as sf
 from sklearn.linear_model import LogisticRegression
 
 from clarify_spark.errors import DataError, ModelError
-from clarify_spark.spark import crew, explanations, waves
-from clarify_spark.spark.datasets import Column
+from clarify_spark.spark import explanations
+from clarify_spark.spark.blocks import scheduler as crew
+from clarify_spark.spark.blocks import waves
+from clarify_spark.spark.blocks.checkpoints import Journal, Range
+from clarify_spark.spark.blocks.slabs import Slabs
+from clarify_spark.spark.blocks.waves import MOST_TASKS, Layout
+from clarify_spark.spark.data.datasets import Column
 from clarify_spark.spark.explanations import Pace, explain, probe
-from clarify_spark.spark.journal import Journal, Range
+from clarify_spark.spark.files.output import Output
 from clarify_spark.spark.progress import Progress
-from clarify_spark.spark.slabs import Slabs
-from clarify_spark.spark.storage import Output
-from clarify_spark.spark.waves import MOST_TASKS, Layout
 from clarify_spark.udfs.explained import from_bytes, to_bytes
-from clarify_spark.udfs.kernel_shap import Background, ShapPlan, ShapSettings, explain_batches
+from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.predictors import load_predictor
-from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.row_keys import FILE_BITS
-from clarify_spark.udfs.shapley import default_prior, game
+from clarify_spark.udfs.shap.kernel_shap import Background, ShapPlan, ShapSettings, explain_batches
+from clarify_spark.udfs.shap.shapley import default_prior, game
 
 FEATURES = ("age", "debt", "income", "rate", "term")
 ROWS, BLOCK_ROWS = 300, 8

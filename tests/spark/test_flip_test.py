@@ -10,10 +10,10 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from clarify_spark.bias.memberships import Membership
 from clarify_spark.bias.roles import FacetRole, LabelRole, Roles
-from clarify_spark.spark import flip_test as module
-from clarify_spark.spark.counts import count
-from clarify_spark.spark.datasets import Column
-from clarify_spark.spark.flip_test import flip_test
+from clarify_spark.spark.counting import flip_test as module
+from clarify_spark.spark.counting.counts import count
+from clarify_spark.spark.counting.flip_test import flip_test
+from clarify_spark.spark.data.datasets import Column
 
 TYPES = {"integer": T.LongType(), "float": T.DoubleType(), "string": T.StringType(), "boolean": T.BooleanType()}
 KINDS = {"label": "integer", "predicted": "integer", "sex": "integer", "race": "integer", "income": "float"}

@@ -8,7 +8,7 @@ import pytest
 
 from clarify_spark.config import load
 from clarify_spark.errors import ConfigError
-from clarify_spark.spark.datasets import read
+from clarify_spark.spark.data.datasets import read
 from clarify_spark.spark.scoring import predictor_spec
 
 PREDICTOR = {

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from pyspark.sql import functions as sf
 
-from clarify_spark.spark import keys
-from clarify_spark.spark.keys import Part, columns_of, packed_key, unpacked_keys
+from clarify_spark.spark.collect import columns_of
+from clarify_spark.spark.counting import packed_keys as keys
+from clarify_spark.spark.counting.packed_keys import Part, packed_key, unpacked_keys
 
 ROWS = [
     *[("a", 1, True), ("b", 1, None), ("b", 2, False), (None, 1, True), (None, None, None), ("1", 1, False)] * 3,

@@ -13,8 +13,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from clarify_spark.errors import ModelError
-from clarify_spark.spark.batches import user_errors
-from clarify_spark.spark.models import delivered, model_fingerprint, read_through_spark, task_cores
+from clarify_spark.spark.delivery.models import delivered, model_fingerprint, read_through_spark, task_cores
+from clarify_spark.spark.failures import user_errors
 from clarify_spark.spark.session import Session
 from clarify_spark.udfs.predictors import PredictorSpec, format_of
 

@@ -7,7 +7,7 @@ import pytest
 
 from clarify_spark.config import load
 from clarify_spark.errors import ModelError
-from clarify_spark.spark.datasets import read
+from clarify_spark.spark.data.datasets import read
 from clarify_spark.spark.scoring import predictor_spec, with_model_predictions
 
 ROWS = 5000

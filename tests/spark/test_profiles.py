@@ -9,9 +9,9 @@ from pyspark.sql import types as T
 
 from clarify_spark.columns import ColumnProfile
 from clarify_spark.errors import DataError
-from clarify_spark.spark import profiles as module
-from clarify_spark.spark.datasets import Column
-from clarify_spark.spark.profiles import is_integer_text, profile
+from clarify_spark.spark.counting import profiles as module
+from clarify_spark.spark.counting.profiles import is_integer_text, profile
+from clarify_spark.spark.data.datasets import Column
 
 TYPES = {
     "integer": T.LongType(),

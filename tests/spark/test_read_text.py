@@ -3,7 +3,7 @@
 import pytest
 
 from clarify_spark.errors import CommandError
-from clarify_spark.spark.storage import read_text
+from clarify_spark.spark.files.output import read_text
 
 
 def test_a_remote_text_comes_whole_without_its_byte_order_mark(spark, tmp_path, remote_uri):

@@ -5,10 +5,10 @@ import os
 import pytest
 from control_plane import control_plane, denied
 
+from clarify_spark.aws.shadow_endpoint import FOLDER, leftover_note, shadow_endpoint
 from clarify_spark.cli import main
 from clarify_spark.config.predictor import Predictor
-from clarify_spark.shadow_endpoint import FOLDER, leftover_note, shadow_endpoint
-from clarify_spark.spark.storage import Output
+from clarify_spark.spark.files.output import Output
 
 pytestmark = pytest.mark.classic("of Hadoop's file systems alone, to which a Connect client does not write")
 

@@ -17,8 +17,8 @@ from pyspark.ml.evaluation import RegressionEvaluator
 from pyspark.ml.tuning import CrossValidatorModel
 
 from clarify_spark.udfs.errors import ModelError
+from clarify_spark.udfs.model_answer import matrix_of
 from clarify_spark.udfs.predictors import PredictorSpec, format_of, load_predictor, sparkml
-from clarify_spark.udfs.predictors.answer import matrix_of
 from clarify_spark.udfs.scoring import settle
 
 #: The oracle alone is Spark's; what is tested is numpy.

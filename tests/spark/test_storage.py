@@ -3,8 +3,8 @@
 import pytest
 
 from clarify_spark.errors import OutputError
-from clarify_spark.spark.journal import Block, Journal, Range
-from clarify_spark.spark.storage import Output
+from clarify_spark.spark.blocks.checkpoints import Block, Journal, Range
+from clarify_spark.spark.files.output import Output
 
 pytestmark = pytest.mark.classic("of Hadoop's file systems alone, to which a Connect client does not write")
 

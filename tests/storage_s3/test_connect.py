@@ -9,8 +9,8 @@ from importlib.metadata import version
 import pytest
 
 from clarify_spark.errors import OutputError
-from clarify_spark.spark.journal import Block, Journal, Range
-from clarify_spark.spark.storage import Output
+from clarify_spark.spark.blocks.checkpoints import Block, Journal, Range
+from clarify_spark.spark.files.output import Output
 
 #: Stands for a session of which nothing is asked but what it is.
 ConnectSession = type("SparkSession", (), {"__module__": "pyspark.sql.connect.session"})

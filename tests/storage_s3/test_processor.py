@@ -18,7 +18,7 @@ FEATURES = ["black", "male", "obrat", "loanprc"]
 CELL = """
 import json, sys
 from clarify_spark import sagemaker_configs as clarify
-from clarify_spark.processor import SparkClarifyProcessor
+from clarify_spark.api.sagemaker.processor import SparkClarifyProcessor
 
 at = "s3://loans/notebook"
 models = {"credit": f"{at}/model.skops"}

@@ -24,7 +24,7 @@ FEATURES = ["black", "male", "obrat", "loanprc", "unem", "chist"]
 COMMAND = """
 import os, signal, sys
 from clarify_spark.spark import waves
-from clarify_spark.spark.journal import Journal
+from clarify_spark.spark.blocks.checkpoints import Journal
 waves.FIRST_SECONDS = waves.WAVE_SECONDS = 0.001
 whole = Journal.commit
 

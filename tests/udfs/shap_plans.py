@@ -6,10 +6,10 @@ from math import factorial
 import numpy as np
 import pandas as pd
 
-from clarify_spark.udfs.kernel_shap import Background, ShapPlan, ShapSettings, link, outputs_of
+from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.predictors.features import typed
-from clarify_spark.udfs.predictors.spec import PredictorSpec
-from clarify_spark.udfs.shapley import default_prior, game
+from clarify_spark.udfs.shap.kernel_shap import Background, ShapPlan, ShapSettings, link, outputs_of
+from clarify_spark.udfs.shap.shapley import default_prior, game
 
 
 def spec_of(frame, **changes):

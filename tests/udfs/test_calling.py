@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clarify_spark.udfs.calling import TRIES, Caller, Gate, RequestError, is_page, reason_of_status, words
 from clarify_spark.udfs.errors import ModelError, RecordError
-from clarify_spark.udfs.payloads import Payload
-from clarify_spark.udfs.predictors.answer import Answer
-from clarify_spark.udfs.predictors.spec import Calling
+from clarify_spark.udfs.model_answer import Answer
+from clarify_spark.udfs.model_spec import Calling
+from clarify_spark.udfs.requests.calling import TRIES, Caller, Gate, RequestError, is_page, reason_of_status, words
+from clarify_spark.udfs.requests.payloads import Payload
 from clarify_spark.udfs.row_keys import told
 from clarify_spark.udfs.traffic import Traffic, together
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clarify_spark.udfs import designs
-from clarify_spark.udfs.designs import default_samples, design, population
+from clarify_spark.udfs.shap import designs
+from clarify_spark.udfs.shap.designs import default_samples, design, population
 
 
 def whole(found):

@@ -107,7 +107,7 @@ def _no_settings_of_this_machine(monkeypatch, tmp_path):
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch):
-    monkeypatch.setattr("clarify_spark.udfs.calling.FIRST_PAUSE", 0.02)
+    monkeypatch.setattr("clarify_spark.udfs.requests.calling.FIRST_PAUSE", 0.02)
 
 
 @pytest.fixture(params=["http", "endpoint"])

@@ -8,10 +8,10 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from clarify_spark.udfs.calling import RequestError
 from clarify_spark.udfs.errors import ModelError
 from clarify_spark.udfs.predictors import Calling, PredictorSpec
 from clarify_spark.udfs.predictors.http import _sender
+from clarify_spark.udfs.requests.calling import RequestError
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n0.5"
 

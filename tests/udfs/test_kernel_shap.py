@@ -16,9 +16,9 @@ from sklearn.neural_network import MLPClassifier
 
 from clarify_spark.udfs.errors import ModelError
 from clarify_spark.udfs.explained import from_bytes, probe_from_bytes
-from clarify_spark.udfs.kernel_shap import explain_batches, explain_block, link, outputs_of, probe, probe_batches
-from clarify_spark.udfs.predictors.answer import Answer, NumericPredict, labels_of
+from clarify_spark.udfs.model_answer import Answer, NumericPredict, labels_of
 from clarify_spark.udfs.predictors.estimators import predictor
+from clarify_spark.udfs.shap.kernel_shap import explain_batches, explain_block, link, outputs_of, probe, probe_batches
 
 MODELS = Path(__file__).parent / "models"
 

@@ -27,8 +27,8 @@ from sklearn.svm import LinearSVC
 from sklearn.utils import all_estimators
 
 from clarify_spark.udfs.errors import ModelError
+from clarify_spark.udfs.model_answer import matrix_of
 from clarify_spark.udfs.predictors import PredictorSpec, load_predictor
-from clarify_spark.udfs.predictors.answer import matrix_of
 from clarify_spark.udfs.predictors.estimators import predictor
 from clarify_spark.udfs.predictors.user_code import one_thread
 

@@ -22,8 +22,8 @@ from skl2onnx import to_onnx
 from sklearn.linear_model import LogisticRegression
 
 from clarify_spark.udfs.errors import ModelError
+from clarify_spark.udfs.model_answer import matrix_of
 from clarify_spark.udfs.predictors import PredictorSpec, format_of, load_predictor
-from clarify_spark.udfs.predictors.answer import matrix_of
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

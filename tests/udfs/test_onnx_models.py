@@ -22,8 +22,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import LinearSVC
 
 from clarify_spark.udfs.errors import ModelError
+from clarify_spark.udfs.model_answer import matrix_of
 from clarify_spark.udfs.predictors import PredictorSpec, load_predictor
-from clarify_spark.udfs.predictors.answer import matrix_of
 from clarify_spark.udfs.scoring import settle
 
 DRAW = np.random.default_rng(3)

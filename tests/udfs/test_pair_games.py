@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shap_plans import mixed, numbers, plan_of, settings_of, shapley_values, spec_of
 
-from clarify_spark.udfs.kernel_shap import explain_block
-from clarify_spark.udfs.masking import Buffer
-from clarify_spark.udfs.pair_games import explain_pairs, pair_records
+from clarify_spark.udfs.model_answer import Answer, NumericPredict
 from clarify_spark.udfs.predictors import load_predictor
-from clarify_spark.udfs.predictors.answer import Answer, NumericPredict
+from clarify_spark.udfs.shap.kernel_shap import explain_block
+from clarify_spark.udfs.shap.masking import Buffer
+from clarify_spark.udfs.shap.pair_games import explain_pairs, pair_records
 
 
 def two_outputs(frame):

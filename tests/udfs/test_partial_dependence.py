@@ -9,9 +9,9 @@ from sklearn.inspection import partial_dependence
 
 from clarify_spark.udfs.errors import RecordError
 from clarify_spark.udfs.explained import curves_from_bytes, to_bytes
+from clarify_spark.udfs.model_answer import Answer
 from clarify_spark.udfs.partial_dependence import SOURCE_KEY, CurvePlan, Grid, added, curve_batches, curves_of_block
 from clarify_spark.udfs.predictors import PredictorSpec
-from clarify_spark.udfs.predictors.answer import Answer
 from clarify_spark.udfs.predictors.features import typed
 
 NAMES, KINDS = ("age", "job", "own", "rate"), ("integer", "string", "boolean", "float")

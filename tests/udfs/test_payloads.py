@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clarify_spark.udfs.errors import ModelError
-from clarify_spark.udfs.payloads import Payload, encoder
 from clarify_spark.udfs.predictors import Calling, PredictorSpec
 from clarify_spark.udfs.predictors.features import typed
+from clarify_spark.udfs.requests.payloads import Payload, encoder
 
 TWO = {"A": [0, 3], "B": [1, 4]}
 ONE = {"A": [0], "B": [1]}

@@ -3,8 +3,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from clarify_spark.udfs.priors import MARGIN, symmetric
-from clarify_spark.udfs.shapley import default_prior, design, fit_prior, solver
+from clarify_spark.udfs.shap.priors import MARGIN, symmetric
+from clarify_spark.udfs.shap.shapley import default_prior, design, fit_prior, solver
 
 
 def products(members, orders, seed, active):

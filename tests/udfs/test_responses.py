@@ -3,7 +3,7 @@ import pytest
 
 from clarify_spark.udfs.errors import ModelError
 from clarify_spark.udfs.predictors import PredictorSpec
-from clarify_spark.udfs.responses import decoder
+from clarify_spark.udfs.requests.responses import decoder
 from clarify_spark.udfs.scoring import settle
 
 CSV, LINES, JSON = "text/csv", "application/jsonlines", "application/json"

@@ -8,8 +8,8 @@ import pytest
 import threadpoolctl
 
 from clarify_spark.udfs.errors import ModelError
+from clarify_spark.udfs.model_answer import Answer, labels_of
 from clarify_spark.udfs.predictors import PredictorSpec, load_predictor
-from clarify_spark.udfs.predictors.answer import Answer, labels_of
 from clarify_spark.udfs.predictors.features import typed
 from clarify_spark.udfs.predictors.python import answer_of
 from clarify_spark.udfs.scoring import BLOCK_ROWS, blocks, predicted_labels, score_batches, settle

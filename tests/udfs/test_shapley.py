@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clarify_spark.udfs.designs import MOST_PAIRS
-from clarify_spark.udfs.priors import moments
-from clarify_spark.udfs.shapley import default_prior, design, game, solver
+from clarify_spark.udfs.shap.designs import MOST_PAIRS
+from clarify_spark.udfs.shap.priors import moments
+from clarify_spark.udfs.shap.shapley import default_prior, design, game, solver
 
 PRIOR = default_prior()
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clarify_spark.udfs.errors import ModelError
-from clarify_spark.udfs.predictors.answer import Answer, labels_of, scores_of
-from clarify_spark.udfs.predictors.spec import PredictorSpec
+from clarify_spark.udfs.model_answer import Answer, labels_of, scores_of
+from clarify_spark.udfs.model_spec import PredictorSpec
 
 #: ``scores``: (n,) or (n, k) between 0 and 1; ``values``: a regression; ``classes``: the index of the class.
 Meaning = Literal["scores", "values", "classes"]

@@ -6,14 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from clarify_spark.udfs.calling import Reason, RequestError, Send, is_page, reason_of_status, words
 from clarify_spark.udfs.errors import ModelError
-from clarify_spark.udfs.payloads import content_type
-from clarify_spark.udfs.predictors.answer import Predict
+from clarify_spark.udfs.model_answer import Predict
+from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.predictors.http import CONNECT_SECONDS, predictor
-from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.predictors.user_code import library
-from clarify_spark.udfs.responses import accept_type
+from clarify_spark.udfs.requests.calling import Reason, RequestError, Send, is_page, reason_of_status, words
+from clarify_spark.udfs.requests.payloads import content_type
+from clarify_spark.udfs.requests.responses import accept_type
 
 #: What SageMaker's error codes mean, where the status would say something else or too little.
 _CODES: dict[str, Reason] = {

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from clarify_spark.udfs.errors import ModelError
-from clarify_spark.udfs.predictors.answer import (
+from clarify_spark.udfs.model_answer import (
     Answer,
     Matrix,
     MatrixPredict,
@@ -21,10 +21,10 @@ from clarify_spark.udfs.predictors.answer import (
     labels_of,
     scores_of,
 )
+from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.predictors.features import columns_in_order
 from clarify_spark.udfs.predictors.numeric_estimators import only_sees_numbers, parts_of
 from clarify_spark.udfs.predictors.probabilities import class_names, used
-from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.predictors.user_code import calling_user_code, library, model_threads
 
 

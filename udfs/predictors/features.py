@@ -11,8 +11,8 @@ import pandas as pd
 import pyarrow as pa
 
 from clarify_spark.udfs.errors import ModelError
-from clarify_spark.udfs.predictors.answer import Matrix
-from clarify_spark.udfs.predictors.spec import PredictorSpec
+from clarify_spark.udfs.model_answer import Matrix
+from clarify_spark.udfs.model_spec import PredictorSpec
 
 #: Names that libraries make up for data without names.
 _GENERIC = re.compile(r"(f|Column_)\d+")

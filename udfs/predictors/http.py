@@ -8,13 +8,13 @@ import urllib.request
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from clarify_spark.udfs.calling import Caller, RequestError, Send, is_page, reason_of_status, words
 from clarify_spark.udfs.errors import ModelError
-from clarify_spark.udfs.payloads import content_type, encoder
-from clarify_spark.udfs.predictors.answer import Predict
-from clarify_spark.udfs.predictors.spec import PredictorSpec
+from clarify_spark.udfs.model_answer import Predict
+from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.predictors.user_code import library
-from clarify_spark.udfs.responses import accept_type, decoder
+from clarify_spark.udfs.requests.calling import Caller, RequestError, Send, is_page, reason_of_status, words
+from clarify_spark.udfs.requests.payloads import content_type, encoder
+from clarify_spark.udfs.requests.responses import accept_type, decoder
 
 #: Seconds to reach the server; it may take longer to answer.
 CONNECT_SECONDS = 10.0

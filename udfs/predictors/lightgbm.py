@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from clarify_spark.udfs.errors import ModelError
-from clarify_spark.udfs.predictors.answer import Answer, Matrix, NumericPredict, Predict, expect_records
+from clarify_spark.udfs.model_answer import Answer, Matrix, NumericPredict, Predict, expect_records
+from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.predictors.boosters import Meaning, answer_of, expect_indices, scores_in
 from clarify_spark.udfs.predictors.features import aligned, as_category, columns_in_order, only_numbers
-from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.predictors.user_code import calling_user_code, library, model_threads
 
 #: Objectives whose outputs are scores between 0 and 1; outputs of others are values on the label's own scale.

@@ -18,10 +18,10 @@ from typing import Any
 import pandas as pd
 
 from clarify_spark.udfs.errors import ModelError
+from clarify_spark.udfs.model_answer import Answer, Predict, expect_records
+from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.predictors import load_as
-from clarify_spark.udfs.predictors.answer import Answer, Predict, expect_records
 from clarify_spark.udfs.predictors.python import answer_of
-from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.predictors.user_code import calling_user_code, library, model_threads
 
 MLMODEL = "MLmodel"

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from clarify_spark.udfs.errors import ModelError
-from clarify_spark.udfs.predictors.answer import (
+from clarify_spark.udfs.model_answer import (
     Answer,
     Labels,
     Matrix,
@@ -22,9 +22,9 @@ from clarify_spark.udfs.predictors.answer import (
     labels_of,
     scores_of,
 )
+from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.predictors.features import aligned, columns_in_order, only_numbers
 from clarify_spark.udfs.predictors.probabilities import class_names, used
-from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.predictors.user_code import calling_user_code, library
 
 #: Inputs and outputs of a session by name: arrays, or for a ZipMap one mapping from class to score per record.

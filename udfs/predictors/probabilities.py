@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from clarify_spark.udfs.errors import ModelError
-from clarify_spark.udfs.predictors.answer import Scores
-from clarify_spark.udfs.predictors.spec import PredictorSpec
+from clarify_spark.udfs.model_answer import Scores
+from clarify_spark.udfs.model_spec import PredictorSpec
 
 
 def class_names(own: tuple[Any, ...] | None, columns: int, spec: PredictorSpec) -> tuple[Any, ...]:

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from clarify_spark.udfs.errors import ModelError
-from clarify_spark.udfs.predictors.answer import Answer, Predict, expect_records, labels_of, scores_of
-from clarify_spark.udfs.predictors.spec import PredictorSpec
+from clarify_spark.udfs.model_answer import Answer, Predict, expect_records, labels_of, scores_of
+from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.predictors.user_code import calling_user_code, model_threads
 
 

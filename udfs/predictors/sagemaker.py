@@ -21,12 +21,12 @@ from typing import Any
 import pandas as pd
 
 from clarify_spark.udfs.errors import ModelError
-from clarify_spark.udfs.payloads import content_type, encoder
+from clarify_spark.udfs.model_answer import Answer, Predict, joined
+from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.predictors import FORMATS, container_defaults, format_of, load_as
-from clarify_spark.udfs.predictors.answer import Answer, Predict, joined
-from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.predictors.user_code import calling_user_code, model_threads
-from clarify_spark.udfs.responses import Decode, accept_type, decoder
+from clarify_spark.udfs.requests.payloads import content_type, encoder
+from clarify_spark.udfs.requests.responses import Decode, accept_type, decoder
 
 #: Where the script may be, in order.
 SCRIPTS = ("code/inference.py", "code/predictor.py", "inference.py", "predictor.py")

@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from clarify_spark.udfs.archives import unpack
 from clarify_spark.udfs.errors import ModelError
-from clarify_spark.udfs.predictors.answer import Answer, NumericPredict, Predict
-from clarify_spark.udfs.predictors.spec import PredictorSpec
+from clarify_spark.udfs.model_answer import Answer, NumericPredict, Predict
+from clarify_spark.udfs.model_spec import PredictorSpec
 
 SCHEME = "shipped:"
 Asked = TypeVar("Asked")

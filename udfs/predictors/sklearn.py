@@ -7,10 +7,10 @@ import warnings
 from typing import Any
 
 from clarify_spark.udfs.errors import ModelError
-from clarify_spark.udfs.predictors.answer import Predict
+from clarify_spark.udfs.model_answer import Predict
+from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.predictors.estimators import predictor
 from clarify_spark.udfs.predictors.python import calls
-from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.predictors.user_code import calling_user_code, library
 
 log = logging.getLogger(__name__)

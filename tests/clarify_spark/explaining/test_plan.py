@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from clarify_spark.config import Shap
 from clarify_spark.explaining.plan import BLOCK_RECORDS, MOST_BLOCK_ROWS, block_rows, plan_of, records_per_row
-from clarify_spark.udfs.kernel_shap import Background, Probe, ShapSettings
-from clarify_spark.udfs.predictors.spec import PredictorSpec
-from clarify_spark.udfs.shapley import design, game
+from clarify_spark.udfs.model_spec import PredictorSpec
+from clarify_spark.udfs.shap.kernel_shap import Background, Probe, ShapSettings
+from clarify_spark.udfs.shap.shapley import design, game
 
 PLAYERS, SAMPLES = 30, 2108
 

@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from clarify_spark.explaining.medians import order_statistics
 from clarify_spark.explaining.summary import Totals, summarize
 from clarify_spark.udfs.explained import Explained, from_bytes, to_bytes
-from clarify_spark.udfs.shapley import default_prior, game
+from clarify_spark.udfs.shap.shapley import default_prior, game
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 TABLES = arrays(np.float64, st.tuples(st.integers(1, 40), st.integers(1, 3)), elements=FINITE)

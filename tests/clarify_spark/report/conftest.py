@@ -1,103 +1,124 @@
-"""Small results of bias analyses and of Kernel SHAP, for tests of what is written about them."""
+"""A golden analysis of mortgage applications, and documents with everything that is too long, too much or hostile."""
+
+import json
+import sys
+from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from clarify_spark.bias.counts import FacetCounts
-from clarify_spark.bias.degenerate import cautions
-from clarify_spark.bias.evidence import Asked, statistics
-from clarify_spark.bias.memberships import Membership
-from clarify_spark.bias.metrics import POST_TRAINING, PRE_TRAINING, choose
-from clarify_spark.bias.report import post_training_section, pre_training_section
-from clarify_spark.bias.result import BiasResult
-from clarify_spark.bias.roles import FacetRole, LabelRole, Roles
-from clarify_spark.bias.verdicts import Bound, Bounds
-from clarify_spark.columns import ColumnProfile
-from clarify_spark.explaining.baseline import Baseline
-from clarify_spark.explaining.result import ShapResult
-from clarify_spark.explaining.summary import summarize
-from clarify_spark.udfs.explained import Explained
-from clarify_spark.udfs.predictors.spec import PredictorSpec
-from clarify_spark.udfs.shap_plan import Background, ShapPlan, ShapSettings
-from clarify_spark.udfs.shapley import default_prior, game
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+#: Names that some reader of a report would obey.
+HOSTILE = (
+    "<script>document.title='hacked'</script>",
+    "\u202egnp.exe",
+    "x" * 300,
+    "$\\frac{1}{0}$ & $x_{",
+    "*b* _i_ `c` [l](javascript:alert(1)) | # $x$ \\",
+    '#image("/etc/passwd") ] #panic() [',
+    "a\nb\tc\u2028d\x07",
+    "{{ 7*7 }}{% raw %}",
+    '"><img src=x onerror=alert(1)>',
+    "שלום עולם",
+)
 
 
-@pytest.fixture
-def bias_result():
-    """One facet with one value, two metrics before and one after training."""
-    sex = FacetRole("sex", "categorical", (Membership("sex", ("f",), None, "f"),), listed=False)
-    positive = Membership("approve", (1,), None, "1")
-    label, predicted = (LabelRole(name, "categorical", positive) for name in ("approve", "guess"))
-    roles = Roles((sex,), label, predicted, None, ())
-    counts = [[FacetCounts(np.array([[[6, 6], [18, 18]], [[8, 0], [6, 2]]]), True)]]
-    metrics = {
-        "pre_training": choose(PRE_TRAINING, ("CI", "DPL"), "methods"),
-        "post_training": choose(POST_TRAINING, ("DPPL", "CDDPL"), "methods"),
+def documents(folder=HERE / "loans"):
+    return tuple(
+        json.loads((folder / name).read_text(encoding="utf-8")) for name in ("analysis.json", "analysis_details.json")
+    )
+
+
+@pytest.fixture(scope="session")
+def loans():
+    """analysis.json and analysis_details.json of a run with all that a report can show."""
+    return documents()
+
+
+@pytest.fixture(scope="session")
+def renamed():
+    """The same documents, names of facets, groups, columns, features and outputs taken from a list in turn."""
+
+    def call(names=HOSTILE):
+        analysis, details = documents()
+        known = [
+            *details["dataset"]["features"], "race", "approve", "predicted_label", "white", "black", "hispanic",
+            "label0", "low debt", "high debt", "debt",
+        ]  # fmt: skip
+        of = {name: f"{names[place % len(names)]}{place}" for place, name in enumerate(known)}
+        return _renamed(analysis, of), _renamed(details, of)
+
+    return call
+
+
+def _renamed(value, of):
+    if isinstance(value, dict):
+        return {of.get(key, key): _renamed(inner, of) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_renamed(inner, of) for inner in value]
+    if isinstance(value, str):
+        if value in of:
+            return of[value]
+        for name, other in of.items():
+            value = value.replace(f"'{name}'", f"'{other}'")
+    return value
+
+
+@pytest.fixture(scope="session")
+def large():
+    """Documents of 200 features, a facet of 10,000 groups and one of 20, and three outputs."""
+    analysis, details = documents()
+    section = analysis["post_training_bias_metrics"]
+    for stage in ("pre_training_bias_metrics", "post_training_bias_metrics"):
+        entry = analysis[stage]["facets"]["race"][0]
+        analysis[stage]["facets"] = {
+            "race": [{**entry, "value_or_threshold": f"group {place}"} for place in range(20)],
+            "zip": [{**entry, "value_or_threshold": f"zip {place}"} for place in range(10_000)],
+        }
+    assert section["facets"]["zip"]
+    entry = details["bias"]["facets"]["race"][0]
+    details["bias"]["facets"] = {
+        "race": [{**entry, "value_or_threshold": f"group {place}"} for place in range(20)],
+        "zip": [{**entry, "value_or_threshold": f"zip {place}"} for place in range(10_000)],
     }
-    asked = Asked(metrics, 0.95, 0, Bounds({"DPL": Bound(-0.2, 0.2)}), 10)
-    return BiasResult(
-        roles=roles,
-        profiles={"sex": ColumnProfile("sex", "string", 64, 0, distinct=2)},
-        counts=counts,
-        post_training=post_training_section(roles, counts, ("DPPL", "CDDPL")),
-        pre_training=pre_training_section(roles, counts, ("CI", "DPL")),
-        performance=None,
-        cautions=cautions(roles, counts),
-        notes=(),
-        statistics=statistics(roles, counts, (), (), asked),
-    )
-
-
-def _explained(rows, outputs, features, errors):
-    """A block whose values are 1, 2, 3, … halves, of opposite signs in turn for the second output."""
-    values = np.arange(1.0, 1 + rows * outputs * features).reshape(rows, outputs, features) / 2
-    values[::2, 1:] *= -1
-    return Explained(
-        row_keys=np.arange(rows),
-        join=None,
-        prediction=values.sum(axis=2) + 0.25,
-        base=np.full((rows, outputs), 0.25),
-        values=values,
-        errors=np.full_like(values, errors) if errors is not None else None,
-        residual=np.full((rows, outputs), 2.0**-50),
-        records=80,
-        calls=3,
-        duplicates=20,
-    )
-
-
-@pytest.fixture
-def shap_result():
-    """Makes results of Kernel SHAP."""
-    return _shap_result
-
-
-def _shap_result(labels=("no", "yes"), features=("age", "income", "zip"), samples=100, errors=0.5, method="mean_abs"):
-    """Kernel SHAP of four rows; ``samples`` below 2^K - 2 make it a sampled one."""
-    count = len(features)
-    rows = pd.DataFrame([[1.0] * count, [2.0] * count], columns=list(features))
-    weights = np.array([0.25, 0.75])
-    settings = ShapSettings(
-        spec=PredictorSpec("python", "model:predict", tuple(features), ("float",) * count),
-        players=tuple(range(count)),
-        background=Background(rows, weights),
-        link="identity",
-        samples=samples,
-        seed=7,
-        estimator="blup",
-        standard_errors=errors is not None,
-    )
-    prior = default_prior()
-    plan = ShapPlan(
-        settings=settings,
-        engine="shared",
-        outputs=len(labels),
-        expected=np.full(len(labels), 0.25),
-        game=game(count, samples, "blup", prior, 7, errors is not None),
-        prior=prior,
-        block_rows=4,
-    )
-    block = _explained(4, len(labels), count, errors)
-    summary = summarize([block], method, exact=plan.game.design.exact)
-    return ShapResult(labels, features, plan, Baseline(rows, weights, "config", ("a note",), {"k": 2}), summary)
+    shap = details["kernel_shap"]
+    feature = shap["outputs"][0]["features"][0]
+    features = [{**feature, "name": f"feature {place}", "global_shap_value": 1 / (1 + place)} for place in range(200)]
+    shap["outputs"] = [{**shap["outputs"][0], "label": f"class {d}", "features": features} for d in range(3)]
+    rng = np.random.default_rng(0)
+    names = [f"feature {place}" for place in range(20)]
+    sampled = {
+        "features": names,
+        "values": rng.normal(size=(300, 20)).tolist(),
+        "ranks": rng.random((300, 20)).tolist(),
+    }
+    shap["sampled_rows"]["outputs"] = [{"label": f"class {d}", **sampled} for d in range(3)]
+    local = shap["local"][0]
+    shap["local"] = [
+        {**local, "row": f"record {n}", "output": f"class {d}", "values": rng.normal(size=200).tolist()}
+        for d in range(3)
+        for n in range(4)
+    ]
+    curve, besides = analysis["explanations"]["pdp"][0], details["partial_dependence"]["features"][0]
+    points = len(curve["feature_values"])
+    analysis["explanations"]["pdp"] = [
+        {
+            **curve,
+            "feature_name": f"feature {place}",
+            "model_predictions": rng.random((3, points)).tolist(),
+            "label_headers": [f"class {d}" for d in range(3)],
+        }
+        for place in range(10)
+    ]
+    details["partial_dependence"]["features"] = [
+        {
+            **besides,
+            "feature_name": f"feature {place}",
+            "standard_errors": rng.random((3, points)).tolist(),
+            "individual_predictions": rng.random((3, 50, points)).tolist(),
+        }
+        for place in range(10)
+    ]
+    return analysis, details

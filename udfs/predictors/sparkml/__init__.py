@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 
 from clarify_spark.udfs.errors import ModelError
-from clarify_spark.udfs.predictors.answer import Answer, Matrix, NumericPredict, Predict, expect_records, labels_of
+from clarify_spark.udfs.model_answer import Answer, Matrix, NumericPredict, Predict, expect_records, labels_of
+from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.predictors.boosters import expect_indices
 from clarify_spark.udfs.predictors.probabilities import class_names, used
 from clarify_spark.udfs.predictors.sparkml.features import FEATURES, Stage, labels_in
 from clarify_spark.udfs.predictors.sparkml.models import MODELS, Model, Told
 from clarify_spark.udfs.predictors.sparkml.saved import Columns, Saved, flat, read
-from clarify_spark.udfs.predictors.spec import PredictorSpec
 from clarify_spark.udfs.predictors.user_code import calling_user_code, model_threads
 
 _NUMBERS = ("integer", "float", "boolean")

@@ -1,0 +1,1 @@
+"""What a Python program calls, and what it gets back."""

@@ -1,0 +1,1 @@
+"""The calls and config classes of the SageMaker SDK, on Spark."""

@@ -1,0 +1,186 @@
+"""The bias part of analysis_details.json: counts, and how sure every metric of every comparison is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from clarify_spark.bias.counts import FacetCounts
+from clarify_spark.bias.draws import DRAWS
+from clarify_spark.bias.evidence import Evidence, Finding, LeftOut, Statistics
+from clarify_spark.bias.hypotheses import TESTS
+from clarify_spark.bias.inferences import POWER
+from clarify_spark.bias.intervals import METHODS
+from clarify_spark.bias.roles import Roles
+from clarify_spark.bias.samples import kish
+from clarify_spark.bias.statistics import Statistic, post_training_statistics, pre_training_statistics
+from clarify_spark.documents.analysis_json import finite, number
+
+
+def bias_statistics(statistics: Statistics) -> dict[str, Any]:
+    """What holds for all comparisons, the verdicts together, and the foremost findings in words."""
+    findings = list(statistics.findings())
+    methods = {one.inference.interval.method for one in findings if one.inference.interval is not None}
+    tests = {one.inference.test.name for one in findings if one.inference.test is not None}
+    told: dict[str, Any] = {
+        "statistics": {
+            "confidence_level": statistics.level,
+            "draws": DRAWS,
+            "power_of_smallest_gap": POWER,
+            "hypotheses_tested": statistics.hypotheses,
+            "interval_methods": {name: METHODS[name] for name in sorted(methods)},
+            "tests": {name: TESTS[name] for name in sorted(tests)},
+        }
+    }
+    verdicts = statistics.verdicts()
+    if verdicts:
+        told["verdicts"] = dict(sorted(verdicts.items()))
+    return {**told, "findings": [finding.sentence for finding in statistics.foremost()]}
+
+
+def comparison(evidence: Evidence) -> dict[str, Any]:
+    """One comparison: its counts, basic statistics and metrics."""
+    counts = evidence.counts
+    found: dict[str, Any] = {
+        "counts": _cells(counts),
+        "basic_statistics": [_statistic(statistic) for statistic in _basic(counts)],
+    }
+    if counts.weighted:
+        size_a, size_d = kish(counts)
+        found["effective_rows"] = {"d": size_d, "a": size_a}
+    if counts.strata is not None:
+        found["strata"] = len(counts.strata) if counts.repeats is None else int(counts.repeats.sum())
+    if counts.flips is not None:
+        found["flip_test"] = {key: value for key, value in asdict(counts.flips).items() if value is not None}
+    return {**found, "metrics": [_finding(finding) for finding in evidence.findings]}
+
+
+def intersections(statistics: Statistics) -> dict[str, Any]:
+    """The cells of every intersection and what was left out; nothing when none was asked for."""
+    if not statistics.intersections:
+        return {}
+    return {
+        "facet_intersections": [
+            {
+                "facets": list(one.facets),
+                "min_cell_size": statistics.min_cell_size,
+                "best_cell": None if one.best is None else dict(zip(one.facets, one.best, strict=True)),
+                "cells": [
+                    {
+                        "cell": dict(zip(one.facets, cell.names, strict=True)),
+                        "rows": int(cell.against_rest.counts.rows[1].sum()),
+                        "against_all_others": comparison(cell.against_rest),
+                        **(
+                            {}
+                            if cell.against_best is None
+                            else {"against_best_cell": [_finding(one) for one in cell.against_best.findings]}
+                        ),
+                    }
+                    for cell in one.cells
+                ],
+                "left_out": [
+                    {"cell": dict(zip(one.facets, left.names, strict=True)), "reason": left.reason}
+                    for left in one.left_out
+                ],
+            }
+            for one in statistics.intersections
+        ]
+    }
+
+
+def segments(roles: Roles, statistics: Statistics) -> dict[str, Any]:
+    """The facets of every segment and what was left out; nothing when no segments were asked for."""
+    if not statistics.segmentations:
+        return {}
+    return {
+        "segments": [
+            {
+                "name": one.name,
+                "column": one.column,
+                "min_cell_size": statistics.min_cell_size,
+                "segments": [
+                    {
+                        "segment": segment.name,
+                        "rows": segment.rows,
+                        "facets": _facets_of_segment(roles, segment.facets),
+                    }
+                    for segment in one.segments
+                ],
+                "left_out": [_left_out_of_segment(left) for left in one.left_out],
+            }
+            for one in statistics.segmentations
+        ]
+    }
+
+
+def _facets_of_segment(roles: Roles, facets: Iterable[Iterable[Evidence | None]]) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for role, of_role in zip(roles.facets, facets, strict=True):
+        found.setdefault(role.name, []).extend(
+            {"value_or_threshold": entry.text, **comparison(evidence)}
+            for entry, evidence in zip(role.entries, of_role, strict=True)
+            if evidence is not None
+        )
+    return found
+
+
+def _left_out_of_segment(left: LeftOut) -> dict[str, str]:
+    segment, facet, entry = left.names
+    return {"segment": segment, "facet": facet, "value_or_threshold": entry, "reason": left.reason}
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    inference, verdict = finding.inference, finding.verdict
+    found: dict[str, Any] = {
+        "name": inference.metric,
+        "stage": finding.stage,
+        "value": None if inference.value is None else number(inference.value),
+    }
+    if inference.interval is not None:
+        interval = inference.interval
+        found["interval"] = {
+            "low": number(interval.low),
+            "high": number(interval.high),
+            "method": interval.method,
+        }
+    if inference.reason is not None:
+        found["reason"] = inference.reason
+    if inference.test is not None:
+        found["test"] = asdict(inference.test)
+    if inference.smallest_gap is not None:
+        found["smallest_gap"] = inference.smallest_gap
+    if verdict is not None:
+        bound = {"min": verdict.bound.low, "max": verdict.bound.high}
+        found["verdict"] = verdict.kind
+        found["bounds"] = {key: end for key, end in bound.items() if abs(end) != float("inf")}
+    return {**found, "sentence": finding.sentence}
+
+
+def _cells(counts: FacetCounts) -> list[dict[str, Any]]:
+    """The 2 × 2 × 2 cells (2 × 2 without predictions), each with what it is and how many rows it has."""
+    found: list[dict[str, Any]] = []
+    for facet in (1, 0):
+        for label in (1, 0):
+            for predicted in (1, 0) if counts.has_predictions else (0,):
+                cell: dict[str, Any] = {"facet": "d" if facet else "a", "label_positive": bool(label)}
+                if counts.has_predictions:
+                    cell["prediction_positive"] = bool(predicted)
+                cell["rows"] = int(counts.rows[facet, label, predicted])
+                if counts.weighted:
+                    cell["weight"] = float(counts.cells[facet, label, predicted])
+                found.append(cell)
+    return found
+
+
+def _basic(counts: FacetCounts) -> Iterable[Statistic]:
+    return post_training_statistics(counts) if counts.has_predictions else pre_training_statistics(counts)
+
+
+def _statistic(statistic: Statistic) -> dict[str, Any]:
+    value = statistic.value
+    return {
+        "name": statistic.name,
+        "description": statistic.description,
+        "value": [finite(part) for part in value] if isinstance(value, tuple) else finite(value),
+    }

@@ -1,0 +1,190 @@
+"""The part of analysis_details.json that says how Kernel SHAP came to its values, and how far to trust them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clarify_spark.documents.analysis_json import finite, number
+from clarify_spark.explaining.picked import Pick, Picked
+from clarify_spark.explaining.result import ShapResult
+from clarify_spark.redaction import without_secrets
+from clarify_spark.udfs.row_keys import place
+
+#: Features and outputs of which sampled rows are told.
+MOST_FEATURES, MOST_OUTPUTS = 20, 5
+
+
+def kernel_shap(shap: ShapResult) -> dict[str, Any]:
+    """The facts of the run, then every output with its features."""
+    plan, summary = shap.plan, shap.summary
+    found = {
+        "rows": summary.rows,
+        "engine": plan.engine,
+        "design": _design(shap),
+        "estimator": _estimator(shap),
+        "prior": _prior(shap),
+        "intervals": intervals(shap),
+        "agg_method": summary.method,
+        "link": plan.settings.link,
+        "seed": plan.settings.seed,
+        "block_rows": plan.block_rows,
+        "model_records": summary.records,
+        "model_calls": summary.calls,
+        "deduplicated_share": deduplicated(shap),
+        "largest_residual": number(float(summary.largest_residuals.max())),
+        "baseline": _baseline(shap),
+        "outputs": [_output(shap, output) for output in range(len(shap.labels))],
+        "sampled_rows": None if shap.picked is None else _sampled(shap, shap.picked),
+        "local": None if shap.picked is None else [_local(shap, pick) for pick in shap.picked.picks],
+    }
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def exact(shap: ShapResult) -> bool:
+    """Whether the values are those of all coalitions: all evaluated, or nothing left to sample pair by pair."""
+    if shap.plan.game.design.exact:
+        return True
+    errors = shap.summary.coalition_errors
+    return shap.plan.engine == "pairwise" and errors is not None and not errors.any()
+
+
+def intervals(shap: ShapResult) -> str:
+    """What can be said of the standard errors over coalitions."""
+    if exact(shap):
+        return "exact: the values are those of all coalitions, so there is no error over coalitions"
+    if shap.summary.coalition_errors is None:
+        return "unknown: the coalitions are a sample, and no standard errors were computed"
+    if doubtful(shap):
+        return (
+            "doubtful: the model's values on the pilot rows do not fit the assumptions behind the standard errors; "
+            "a larger num_samples helps"
+        )
+    return (
+        "value ± 1.96 standard errors is meant to hold the value of all coalitions in 95 of 100 cases; "
+        "of a global value more often, because its standard error is an upper bound"
+    )
+
+
+def doubtful(shap: ShapResult) -> bool:
+    """Whether there are standard errors that the pilot rows speak against."""
+    return not (exact(shap) or shap.summary.coalition_errors is None or shap.plan.prior.trusted)
+
+
+def deduplicated(shap: ShapResult) -> float:
+    """The share of the model records that were spared because others are the same."""
+    asked = shap.summary.records + shap.summary.duplicates
+    return shap.summary.duplicates / asked if asked else 0.0
+
+
+def coalitions(shap: ShapResult) -> int:
+    """How many coalitions are evaluated per row or, pair by pair, of the features that differ, at most."""
+    return 2 * len(shap.plan.game.design.members)
+
+
+def _estimator(shap: ShapResult) -> str:
+    return "exact" if exact(shap) else shap.plan.game.solver.kind
+
+
+def _design(shap: ShapResult) -> dict[str, Any]:
+    design = shap.plan.game.design
+    found = {
+        "sampling": "exact" if exact(shap) else "sampled",
+        "features": len(shap.features),
+        "coalitions": coalitions(shap),
+    }
+    if shap.plan.engine == "pairwise":
+        return {**found, "kind": "pair by pair: of the features that differ all coalitions, or as many of them"}
+    return {**found, "kind": design.kind, "strength": design.strength}
+
+
+def _prior(shap: ShapResult) -> dict[str, Any] | None:
+    """The hyper-parameters of the best linear unbiased prediction, where it is what was used."""
+    prior = shap.plan.prior
+    if _estimator(shap) != "blup":
+        return None
+    found = {
+        "source": prior.source,
+        "trusted": prior.trusted,
+        "misfit": number(float(prior.misfit)),
+        "share5": number(float(prior.share5)),
+        "nugget": number(float(prior.nugget)),
+    }
+    if prior.relevance is not None:
+        found["relevance"] = [number(float(one)) for one in prior.relevance]
+    return found
+
+
+def _baseline(shap: ShapResult) -> dict[str, Any]:
+    baseline = shap.baseline
+    return {
+        "rows": len(baseline.rows),
+        "source": baseline.source,
+        "weights": [number(float(weight)) for weight in baseline.weights],
+        "facts": dict(baseline.facts),
+        "notes": [without_secrets(note) for note in baseline.notes],
+    }
+
+
+def _output(shap: ShapResult, output: int) -> dict[str, Any]:
+    summary = shap.summary
+    return {
+        "label": shap.labels[output],
+        "expected_value": number(float(shap.plan.expected[output])),
+        "mean_base_value": number(float(summary.bases[output])),
+        "largest_residual": number(float(summary.largest_residuals[output])),
+        "features": [_feature(shap, output, player) for player in range(len(shap.features))],
+    }
+
+
+def _feature(shap: ShapResult, output: int, player: int) -> dict[str, Any]:
+    """One feature's numbers; null where there is nothing to compute them from."""
+    summary = shap.summary
+
+    def at(numbers: NDArray[np.float64] | None) -> float | str | None:
+        return None if numbers is None else finite(float(numbers[output, player]))
+
+    return {
+        "name": shap.features[player],
+        "global_shap_value": at(summary.values),
+        "standard_error_coalitions": at(summary.coalition_errors),
+        "standard_error_rows": at(summary.row_errors),
+        "mean": at(summary.means),
+        "sign_certain_share": at(summary.certain),
+    }
+
+
+def _sampled(shap: ShapResult, picked: Picked) -> dict[str, Any]:
+    """Six digits of the values of some rows for the weightiest features, for drawing."""
+    outputs = []
+    for output, label in enumerate(shap.labels[:MOST_OUTPUTS]):
+        weightiest = np.argsort(-np.abs(shap.summary.values[output]), kind="stable")[:MOST_FEATURES]
+        outputs.append(
+            {
+                "label": label,
+                "features": [shap.features[player] for player in weightiest],
+                "values": [[_six(row.values[output, player]) for player in weightiest] for row in picked.rows],
+                "ranks": [[_six(rank) for rank in ranks[weightiest]] for ranks in picked.ranks],
+            }
+        )
+    return {"rows": [place(row.key) for row in picked.rows], "outputs": outputs}
+
+
+def _local(shap: ShapResult, pick: Pick) -> dict[str, Any]:
+    """One row with all of its values, in the order of the features."""
+    row, output = pick.row, pick.output
+    return {
+        "row": place(row.key),
+        "why": pick.why,
+        "output": shap.labels[output],
+        "base_value": number(float(row.base[output])),
+        "prediction": number(float(row.prediction[output])),
+        "values": [number(float(value)) for value in row.values[output]],
+        "residual": number(float(row.residual[output])),
+    }
+
+
+def _six(value: float) -> float | str | None:
+    return finite(float(f"{value:.6g}"))

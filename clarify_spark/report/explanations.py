@@ -1,0 +1,226 @@
+"""The part of a report about explanations: which features move predictions, single rows, partial dependence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from clarify_spark.report import charts
+from clarify_spark.report.blocks import Block, Cell, Figure, Paragraph, Section, Table, section
+from clarify_spark.report.charts import Dependence, Estimate, key_of
+from clarify_spark.report.words import as_float, number, plain, rounded
+
+Document = Mapping[str, Any]
+#: Outputs and features of charts; features of a table.
+MOST_OUTPUTS, MOST_FEATURES, MOST_LISTED, MOST_CURVES = 3, 15, 200, 20
+AGGREGATES = {"mean_abs": "mean |SHAP value|", "median": "median SHAP value", "mean_sq": "mean squared SHAP value"}
+#: Mean SHAP values of the rows with one half of a feature's values and with the other.
+HALVES = ("Mean, feature low", "Mean, feature high")
+
+
+def sentences(details: Document) -> Iterator[str]:
+    """What explanations found, in a sentence per output."""
+    shap = details.get("kernel_shap")
+    if not shap:
+        return
+    for output in shap["outputs"][:1]:
+        names = [plain(feature["name"]) for feature in _ordered(output)[:3]]
+        listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+        what = AGGREGATES[shap["agg_method"]]
+        yield f"The model's output {plain(output['label'])} is moved most by {listed} ({what})."
+
+
+def explanation_sections(analysis: Document, details: Document) -> Iterator[Section | None]:
+    """The sections about explanations; none without any."""
+    shap, curves = details.get("kernel_shap"), analysis.get("explanations", {}).get("pdp")
+    if shap:
+        yield section("What moves the predictions", [*_global(shap)])
+        yield section("Single predictions", [*_local(shap)])
+    if curves:
+        yield section("Partial dependence", [*_curves(curves, details.get("partial_dependence", {}))])
+
+
+def _ordered(output: Document) -> list[Document]:
+    return sorted(output["features"], key=lambda one: -abs(_known(one["global_shap_value"])))
+
+
+def _known(value: Any) -> float:
+    found = as_float(value)
+    return 0.0 if math.isnan(found) else found
+
+
+def _global(shap: Document) -> Iterator[Block]:
+    what = AGGREGATES[shap["agg_method"]]
+    for output in shap["outputs"][:MOST_OUTPUTS]:
+        blocks: list[Block] = [_weights(shap, output, what)]
+        sampled = next(
+            (one for one in shap.get("sampled_rows", {}).get("outputs", []) if one["label"] == output["label"]), None
+        )
+        if sampled and sampled["values"]:
+            blocks.append(_beeswarm(sampled))
+        yield Section(f"Output {plain(output['label'])}", tuple(blocks))
+    if len(shap["outputs"]) > MOST_OUTPUTS:
+        yield Paragraph(
+            f"{MOST_OUTPUTS} of {len(shap['outputs']):,} outputs are shown; analysis.json has all.", note=True
+        )
+
+
+def _weights(shap: Document, output: Document, what: str) -> Figure:
+    ordered = _ordered(output)
+    rows = tuple(
+        (
+            plain(one["name"]),
+            number(one["global_shap_value"]),
+            number(one["standard_error_coalitions"], 2),
+            number(one["standard_error_rows"], 2),
+            number(one["mean"]),
+        )
+        for one in ordered[:MOST_LISTED]
+    )
+    title = f"Features that move {plain(output['label'])} most ({what})"
+    more = f"; {MOST_LISTED} of {len(ordered):,} features" if len(ordered) > MOST_LISTED else ""
+    return Figure(
+        title,
+        f"Bars of the {what} of the weightiest features, with 95 % intervals over rows and coalitions.",
+        charts.bars([_estimate(one) for one in ordered[:MOST_FEATURES]], what, key_of("weights", output["label"])),
+        Table(
+            f"Expected value {_text(number(output['expected_value']))}; all features{more}",
+            ("Feature", what, "Standard error (coalitions)", "Standard error (rows)", "Mean (signed)"),
+            rows,
+            folded=True,
+        ),
+    )
+
+
+def _text(cell: Cell) -> str:
+    return cell if isinstance(cell, str) else cell.text
+
+
+def _estimate(one: Document) -> Estimate:
+    value = as_float(one["global_shap_value"])
+    error = math.hypot(_known(one["standard_error_coalitions"]), _known(one["standard_error_rows"]))
+    return Estimate(plain(one["name"]), value, value - 1.96 * error, value + 1.96 * error)
+
+
+def _beeswarm(sampled: Document) -> Figure:
+    names = [plain(name) for name in sampled["features"][:MOST_FEATURES]]
+    values = np.array([[as_float(value) for value in row] for row in sampled["values"]])[:, : len(names)]
+    ranks = np.array([[as_float(rank) for rank in row] for row in sampled["ranks"]])[:, : len(names)]
+    rows = tuple(
+        (
+            name,
+            *(number(float(part), 3) for part in np.quantile(values[:, place], (0, 0.25, 0.5, 0.75, 1))),
+            _mean(values[ranks[:, place] < 0.5, place]),
+            _mean(values[ranks[:, place] > 0.5, place]),
+        )
+        for place, name in enumerate(names)
+    )
+    title = f"SHAP values of {len(values):,} sampled rows"
+    titles = ("Feature", "Lowest", "First quarter", "Median", "Third quarter", "Highest", *HALVES)
+    return Figure(
+        title,
+        "For each feature a dot per row at its SHAP value. Orange dots have high values of the feature, blue ones low "
+        "values; grey ones are categories or facets. The last two columns of the table tell the same in numbers.",
+        charts.beeswarm(names, values, ranks, key_of("swarm", sampled["label"])),
+        Table(title, titles, rows, folded=True),
+    )
+
+
+def _mean(values: np.ndarray) -> Cell:
+    return number(float(values.mean()), 3) if len(values) else "–"
+
+
+def _local(shap: Document) -> Iterator[Block]:
+    names = [plain(one["name"]) for one in shap["outputs"][0]["features"]]
+    local = shap.get("local") or []
+    for output in dict.fromkeys(one["output"] for one in local):
+        yield Section(
+            f"Output {plain(output)}", tuple(_waterfall(one, names) for one in local if one["output"] == output)
+        )
+    if local:
+        yield Paragraph(
+            "Values of features are not shown here; the rows are found in the data by their place. "
+            "explanations_shap has the SHAP values of all rows if they were saved.",
+            note=True,
+        )
+
+
+def _waterfall(one: Document, names: Sequence[str]) -> Figure:
+    values = np.array([_known(value) for value in one["values"]])
+    order = np.argsort(-np.abs(values), kind="stable")
+    first, rest = order[: MOST_FEATURES - 1], order[MOST_FEATURES - 1 :]
+    labels = [names[place] for place in first]
+    shown = [float(values[place]) for place in first]
+    if len(rest):
+        labels.append(f"{len(rest):,} other features")
+        shown.append(float(values[rest].sum()))
+    base, prediction = as_float(one["base_value"]), as_float(one["prediction"])
+    title = (
+        f"{plain(one['why'])[:1].upper()}{plain(one['why'])[1:]} of {plain(one['output'])}: {plain(one['row'])}, "
+        f"output {rounded(prediction)}"
+    )
+    rows = tuple((label, number(value)) for label, value in zip(labels, shown, strict=True))
+    residual = number(one["residual"], 2)
+    return Figure(
+        title,
+        f"Bars that lead from the expected value {rounded(base)} to the output {rounded(prediction)}; orange bars "
+        "raise it, hatched blue ones lower it.",
+        charts.waterfall(labels, shown, base, key_of("local", one["row"], one["why"], one["output"])),
+        Table(f"{title}; residual {_text(residual)}", ("Feature", "SHAP value"), rows, folded=True),
+    )
+
+
+def _curves(curves: Sequence[Document], details: Document) -> Iterator[Block]:
+    if details.get("sampled"):
+        yield Paragraph(f"Computed from a sample of {details['rows']:,} of {details['of_rows']:,} rows.", note=True)
+    besides = {one["feature_name"]: one for one in details.get("features", [])}
+    drawn = [curve for curve in curves[:MOST_CURVES] if "error" not in curve]
+    for output, label in enumerate(drawn[0]["label_headers"][:MOST_OUTPUTS] if drawn else ()):
+        figures = (_curve(curve, besides.get(curve["feature_name"], {}), output) for curve in drawn)
+        yield Section(f"Output {plain(label)}", tuple(figures))
+    for curve in curves[:MOST_CURVES]:
+        if "error" in curve:
+            yield Paragraph(f"{plain(curve['feature_name'])}: no curve, {plain(curve['error'])}.")
+    if len(curves) > MOST_CURVES:
+        yield Paragraph(f"{MOST_CURVES} of {len(curves):,} features are shown; analysis.json has all.", note=True)
+
+
+def _curve(curve: Document, besides: Document, output: int) -> Figure:
+    name, label = plain(curve["feature_name"]), plain(curve["label_headers"][output])
+    means = np.array(curve["model_predictions"][output], float)
+    errors = besides.get("standard_errors")
+    spread = np.array([as_float(error) for error in errors[output]]) if errors else np.full(len(means), np.nan)
+    individual = besides.get("individual_predictions")
+    numbers = curve["data_type"] == "numerical"
+    values = [float(value) if numbers else plain(value) for value in curve["feature_values"]]
+    title = f"Mean output {label} when {name} is set to a value"
+    rows = tuple(
+        (
+            number(value) if numbers else str(value),
+            number(mean),
+            number(float(error), 2) if math.isfinite(error) else "–",
+            f"{share:.1%}",
+        )
+        for value, mean, error, share in zip(
+            values, means.tolist(), spread.tolist(), curve["data_distribution"], strict=True
+        )
+    )
+    one = Dependence(
+        values,
+        means,
+        np.nan_to_num(spread),
+        np.array(individual[output]) if individual else np.empty((0, len(means))),
+        np.array(curve["data_distribution"], float),
+        name,
+    )
+    lines = f" Thin grey lines are {len(one.individual)} single rows." if len(one.individual) else ""
+    return Figure(
+        title,
+        f"The mean output from {rounded(float(means.min()))} to {rounded(float(means.max()))} over the values of "
+        f"{name}, with a band of 95 % over rows; below, how many rows have them.{lines}",
+        charts.dependence(one, key_of("pdp", curve["feature_name"], output)),
+        Table(title, (name, "Mean output", "Standard error", "Share of rows"), rows, folded=True),
+    )

@@ -1,0 +1,137 @@
+"""A report as a notebook: the same sections to read, and cells that load the files beside it for a closer look."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from clarify_spark.report.blocks import (
+    Block,
+    Bullets,
+    Facts,
+    Figure,
+    Findings,
+    Paragraph,
+    Report,
+    Section,
+    Table,
+    text_of,
+)
+from clarify_spark.report.charts import standalone
+
+#: What Markdown or HTML may take for more than a character.
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>&~$:^=])")
+
+LOAD = """import json
+from pathlib import Path
+
+import pandas as pd
+
+folder = Path(".")  # where this notebook is: the output folder of the run
+analysis = json.loads((folder / "analysis.json").read_text(encoding="utf-8"))
+details = json.loads((folder / "analysis_details.json").read_text(encoding="utf-8"))
+list(analysis)"""
+
+METRICS = """rows = [
+    {"stage": stage, "facet": facet, "group": entry["value_or_threshold"], **metric}
+    for stage in ("pre_training_bias_metrics", "post_training_bias_metrics")
+    for facet, entries in analysis.get(stage, {}).get("facets", {}).items()
+    for entry in entries
+    for metric in entry["metrics"]
+]
+metrics = pd.DataFrame(rows)
+metrics"""
+
+LOCAL = """files = sorted((folder / "explanations_shap" / "local.parquet").glob("*.parquet"))
+local = pd.concat([pd.read_parquet(file) for file in files]) if files else pd.DataFrame()
+local.head()"""
+
+GLOBAL = """weights = pd.DataFrame(
+    {label: output["global_shap_values"] for label, output in analysis["explanations"]["kernel_shap"].items()}
+)
+weights.sort_values(weights.columns[0], ascending=False)"""
+
+
+def notebook(report: Report, *, bias: bool, shap: bool) -> str:
+    """The notebook as JSON; ``bias`` and ``shap`` say what there is to load."""
+    from nbformat import v4, validate, writes
+
+    cells = [
+        v4.new_markdown_cell(f"# {_escaped(report.title)}\n\n**{_escaped(report.verdict)}**\n\n{_facts(report.header)}")
+    ]
+    for section in report.sections:
+        cells += _cells(section)
+    cells.append(v4.new_markdown_cell("## Look closer\n\nThe cells below load the files of the run."))
+    for wanted, source in ((True, LOAD), (bias, METRICS), (shap, GLOBAL), (shap, LOCAL)):
+        if wanted:
+            cells.append(v4.new_code_cell(source))
+    for number, cell in enumerate(cells):  # ids that are the same every time
+        cell["id"] = f"cell-{number}"
+    found = v4.new_notebook(cells=cells, metadata={"language_info": {"name": "python"}})
+    found.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    validate(found)
+    return str(writes(found)) + "\n"
+
+
+def _cells(section: Section) -> Iterator[Any]:
+    """One cell for the section, and its charts as what is attached to it."""
+    from nbformat import v4
+
+    attachments: dict[str, dict[str, str]] = {}
+    cell = v4.new_markdown_cell("\n\n".join(_parts(section, 2, attachments)))
+    if attachments:
+        cell["attachments"] = attachments
+    yield cell
+
+
+def _parts(section: Section, level: int, attachments: dict[str, dict[str, str]]) -> Iterator[str]:
+    yield f"{'#' * level} {_escaped(section.title)}"
+    for block in section.blocks:
+        if isinstance(block, Section):
+            yield from _parts(block, level + 1, attachments)
+        elif isinstance(block, Figure):
+            name = f"chart-{len(attachments) + 1}.svg"
+            drawn = base64.b64encode(standalone(block.svg).encode("utf-8")).decode("ascii")
+            attachments[name] = {"image/svg+xml": drawn}
+            caption, alt = _escaped(block.caption), _escaped(block.alt)
+            yield f"**{caption}**\n\n![{alt}](attachment:{name})\n\n{alt}"
+            yield _table(block.table)
+        else:
+            yield _text(block)
+
+
+def _text(block: Block) -> str:
+    if isinstance(block, Paragraph):
+        return _escaped(block.text)
+    if isinstance(block, Findings):
+        lines = [
+            f"{number}. " + (f"**{one.mark.text}** " if one.mark else "") + _escaped(one.text)
+            for number, one in enumerate(block.items, 1)
+        ]
+        return "\n".join(lines)
+    if isinstance(block, Bullets):
+        return "\n".join(f"* {_escaped(item)}" for item in block.items)
+    if isinstance(block, Facts):
+        return _facts(block)
+    if isinstance(block, Table):
+        return _table(block)
+    raise TypeError(type(block).__name__)
+
+
+def _facts(facts: Facts) -> str:
+    return "\n".join(
+        ["| | |", "|---|---|", *(f"| {_escaped(name)} | {_escaped(text_of(cell))} |" for name, cell in facts.pairs)]
+    )
+
+
+def _table(table: Table) -> str:
+    head = [f"| {' | '.join(map(_escaped, table.columns))} |", "|---" * len(table.columns) + "|"]
+    rows = [f"| {' | '.join(_escaped(text_of(cell)) for cell in row)} |" for row in table.rows]
+    return "\n".join([f"**{_escaped(table.caption)}**", "", *head, *rows])
+
+
+def _escaped(text: str) -> str:
+    """The text as Markdown that means just it: HTML by entities, everything else by backslashes."""
+    return _SPECIAL.sub(lambda match: {"<": "&lt;", ">": "&gt;", "&": "&amp;"}.get(match[1], f"\\{match[1]}"), text)

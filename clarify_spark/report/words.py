@@ -1,0 +1,82 @@
+"""Texts and numbers as a report shows them; what comes from data is made harmless to readers' eyes here, once."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from typing import Any
+
+from clarify_spark.report.blocks import Cell, Number
+
+#: Characters of a name in a table and in a chart, and of a sentence, which may have several names.
+LONGEST, LONGEST_IN_CHART, LONGEST_SENTENCE = 300, 36, 2000
+
+
+def sentence(text: Any) -> str:
+    """The same as ``plain`` for what is longer than a name."""
+    return plain(text, LONGEST_SENTENCE)
+
+
+def plain(text: Any, longest: int = LONGEST) -> str:
+    """The text in one line; characters that show nothing or turn others around are told by their numbers."""
+    shown = "".join(
+        character if unicodedata.category(character)[0] != "C" and character not in "\u2028\u2029" else _told(character)
+        for character in str(text)
+    )
+    return shortened(shown, longest)
+
+
+def _told(character: str) -> str:
+    return " " if character in "\n\r\t" else f"\\u{ord(character):04x}"
+
+
+def shortened(text: str, longest: int = LONGEST_IN_CHART) -> str:
+    """The text, cut where it is longer."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def number(value: Any, digits: int = 4) -> Cell:
+    """A number of the documents with so many significant digits; a dash for none."""
+    if value is None:
+        return "–"
+    if isinstance(value, str):
+        return Number({"Infinity": "∞", "-Infinity": "−∞"}.get(value, plain(value)), value)
+    if isinstance(value, int):
+        return Number(f"{value:,}", value)
+    return Number(rounded(value, digits), value)
+
+
+def rounded(value: float, digits: int = 4) -> str:
+    """The number with so many significant digits and a real minus sign; a dash for NaN."""
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if math.isnan(value):
+        return "–"
+    if float(value).is_integer() and abs(value) < 1e15:
+        return f"{value:,.0f}".replace("-", "−")
+    found = f"{value:.{digits}g}"
+    return found.replace("-", "−") if "e" not in found else found.replace("e-0", "e-").replace("-", "−")
+
+
+def share(part: float, whole: float) -> str:
+    """A part of a whole in percent, with both numbers."""
+    return f"{part / whole:.1%} ({count(part)} of {count(whole)})" if whole else "–"
+
+
+def count(value: float) -> str:
+    """Rows, or their weights."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+
+
+def as_float(value: Any) -> float:
+    """The number of a document: infinities come as texts, and what is missing is NaN."""
+    if value is None:
+        return math.nan
+    return float(str(value).replace("Infinity", "inf"))
+
+
+def range_of(interval: Any) -> str:
+    """The ends of an interval."""
+    if interval is None:
+        return "–"
+    return f"{rounded(as_float(interval['low']), 3)} to {rounded(as_float(interval['high']), 3)}"

@@ -1,0 +1,325 @@
+"""Blocks of rows on executors: fixed blocks, computed in waves, kept in a journal, given in row order.
+
+A wave is one Spark job over a range of row keys. Two are in flight, so that no core waits for the last task of a wave.
+Executors hand back one row per block; nothing that is computed depends on waves, tasks or partitions.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+import numpy as np
+from pyspark.sql import functions as sf
+
+from clarify_spark.errors import ClarifyError, DataError, ModelError
+from clarify_spark.spark.blocks.checkpoints import Block, Journal, Range
+from clarify_spark.spark.blocks.slabs import SLAB_WAVES, Slabs
+from clarify_spark.spark.blocks.waves import CELL_KEYS, MOST_TASKS, Keys, Layout, Pace, Remaining, Speed
+from clarify_spark.spark.cancellation import Jobs
+from clarify_spark.spark.collect import columns_of
+from clarify_spark.spark.failures import LostWorkerError, user_error, user_errors
+from clarify_spark.spark.progress import Progress, RowCount
+from clarify_spark.udfs.block_results import SCHEMA
+from clarify_spark.udfs.row_keys import FILE_BITS, SOURCE_KEY, span
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column as Expression
+    from pyspark.sql import DataFrame, SparkSession
+
+IN_FLIGHT = 2
+#: Finished waves that wait in memory for their turn; further ones are read back from the journal.
+WAITING = 2
+#: Tasks of a wave whose workers may die for good before the run ends.
+MOST_LOSSES = 3
+#: How long a wave may go on after another has failed, so that what it finishes is kept.
+FINISH_SECONDS = 60.0
+
+
+class Counted(Protocol):
+    """The result of a block, which tells how many records the model was asked for."""
+
+    @property
+    def records(self) -> int:
+        """Model records."""
+
+
+Note = Callable[[str], None]
+Result = TypeVar("Result", bound=Counted)
+
+
+@dataclass(frozen=True, eq=False)
+class Work(Generic[Result]):
+    """What is to be done to rows (``row_key`` and other columns), block by block.
+
+    ``call`` is for ``mapInArrow``: from batches sorted by row key, with blocks of ``block_rows`` keys whole, to the
+    rows of ``block_results``; ``read`` makes a result of its bytes, of which a row has about ``row_bytes``. A task
+    works on ``at_once`` blocks at once.
+    """
+
+    rows: DataFrame
+    block_rows: int
+    call: Callable[[Iterator[Any]], Iterator[Any]]
+    read: Callable[[bytes], Result]
+    row_bytes: int
+    journal: Journal
+    at_once: int = 1
+
+    def layout(self) -> Layout:
+        """Where the rows are."""
+        keys = max(CELL_KEYS, self.block_rows)
+        cells = self.rows.groupBy(sf.expr(f"row_key div {keys}").alias("cell")).agg(
+            sf.count(sf.lit(1)).alias("rows"), sf.max("row_key").alias("last")
+        )
+        columns = {name: np.array(values, np.int64) for name, values in columns_of(cells).items()}
+        if not len(columns["cell"]):
+            raise DataError("The data set has no rows.")
+        order = np.argsort(columns["cell"])
+        return Layout(self.block_rows, columns["cell"][order] * keys, columns["rows"][order], columns["last"][order])
+
+    def blocks(self, rest: DataFrame, wave: Range, layout: Layout, tasks: int, note: Note) -> list[Block]:
+        """The blocks of a wave, whose rows are ``rest``, in order, computed by one Spark job.
+
+        After an error those that are finished are kept.
+
+        Spark gives up a task whose worker died again and again. Its blocks are then computed one by one, which takes
+        less memory at once and tells which of them it is.
+        """
+        place = _partition(self.rows.sparkSession, layout, wave, tasks)
+        alone: list[Block] = []
+        lost: list[int] = []
+        try:
+            while True:
+                try:
+                    alone += self._computed(rest.repartition(tasks, place))
+                    return sorted(alone, key=lambda block: block.number)
+                except LostWorkerError as error:
+                    if error.task is None or len(lost) == MOST_LOSSES:
+                        raise
+                    lost.append(error.task)
+                note("A Python worker died, and Spark gave up its task: the blocks are computed again, one by one.")
+                of_lost = sf.expr(f"{_task(layout, wave, tasks)} = {lost[-1]}")
+                alone += self._one_by_one(rest.where(of_lost))
+                rest = rest.where(~of_lost)
+        except ClarifyError:
+            self._keep(sorted(alone, key=lambda block: block.number))
+            raise
+
+    def _one_by_one(self, rows: DataFrame) -> list[Block]:
+        """The blocks of some rows, each by a Spark job of its own; an error names the block whose worker dies."""
+        number = sf.expr(f"row_key div {self.block_rows}")
+        key = SOURCE_KEY if SOURCE_KEY in rows.columns else "row_key"
+        spans = columns_of(rows.groupBy(number.alias("block")).agg(sf.min(key).alias("lo"), sf.max(key).alias("hi")))
+        found: list[Block] = []
+        for block, lo, hi in sorted(zip(*(map(int, spans[name]) for name in ("block", "lo", "hi")), strict=True)):
+            try:
+                found += self._computed(rows.where(number == block).coalesce(1))
+            except LostWorkerError as error:
+                self._keep(found)
+                raise ModelError(f"{span(block, lo, hi)}, tried alone: {error}") from error
+        return found
+
+    def _computed(self, spread: DataFrame) -> list[Block]:
+        """The blocks of rows in partitions that hold whole ones, by one Spark job."""
+        with user_errors():
+            collected = spread.sortWithinPartitions("row_key").mapInArrow(self.call, SCHEMA).collect()
+        rows = sorted(collected, key=lambda row: int(row["block"]))
+        found = [Block(row["block"], row["rows"], bytes(row["result"])) for row in rows if row["error"] is None]
+        errors = [user_error(row["error_kind"], row["error"]) for row in rows if row["error"] is not None]
+        if errors:
+            self._keep(found)
+            raise errors[0]
+        return found
+
+    def _keep(self, blocks: list[Block]) -> None:
+        """Commit blocks of a wave that others are missing from, those with consecutive numbers together."""
+        for _, run in groupby(enumerate(blocks), key=lambda place: place[1].number - place[0]):
+            some = [block for _, block in run]
+            lo, hi = some[0].number * self.block_rows, (some[-1].number + 1) * self.block_rows
+            self.journal.commit(Range(lo, hi), some)
+
+
+def results(
+    work: Work[Result], progress: Progress, name: str, pace: Pace | None = None
+) -> Generator[Result, None, None]:
+    """The result of every block in the order of row keys; those that the journal has are not computed again."""
+    layout = work.layout()
+    work.journal.drop_unaligned(work.block_rows)
+    done = work.journal.rows(work.journal.ranges)
+    if done:
+        progress.note(f"Resuming: {done:,} of {layout.total:,} rows are already done ({name}).")
+    with progress.rows(name, layout.total, done) as count:
+        speed = Speed(pace or Pace(), cores(work.rows.sparkSession), layout, work.row_bytes, work.at_once)
+        crew = _Crew(work, layout, speed, count, progress.note)
+        try:
+            crew.start()
+            yield from crew.results()
+        except ClarifyError:
+            crew.finish()
+            raise
+        finally:
+            crew.stop()
+            kept = work.journal.rows(work.journal.ranges)
+            if 0 < kept < layout.total:
+                progress.note(
+                    f"{kept:,} of {layout.total:,} rows are done and kept; the same command goes on from there."
+                )
+    _require_all(work.journal, layout)
+
+
+def _require_all(journal: Journal, layout: Layout) -> None:
+    finished = journal.rows(journal.ranges)
+    if finished != layout.total and not journal.forced:
+        raise DataError(
+            f"{layout.total:,} rows were counted but {finished:,} came back: "
+            "the data changed during the run or since it was interrupted"
+        )
+
+
+def _task(layout: Layout, wave: Range, tasks: int) -> str:
+    """The task of each row, which is that of its block: the wave's blocks take tasks in turn."""
+    first, bases = layout.file_bases(wave)
+    file = f"cast(shiftright(row_key, {FILE_BITS}) - {first} + 1 as int)"
+    base = f"element_at({_array(bases)}, {file})" if len(bases) > 1 else f"{bases[0]}L"
+    return f"cast(pmod({base} + row_key div {layout.block_rows}, {tasks}) as int)"
+
+
+def _partition(spark: SparkSession, layout: Layout, wave: Range, tasks: int) -> Expression:
+    """A number for each row that Spark hashes to the partition of its task's number."""
+    keys = partition_keys(_hashes(spark), tasks)
+    return sf.expr(f"element_at({_array(keys)}, {_task(layout, wave, tasks)} + 1)")
+
+
+def cores(spark: SparkSession) -> int:
+    """How many tasks Spark can run at once, as it cuts a range of its own."""
+    return spark.range(2**20).select(sf.spark_partition_id()).distinct().count()
+
+
+class _Crew(Generic[Result]):
+    """Threads that run waves, and the results in the order of row keys."""
+
+    def __init__(self, work: Work[Result], layout: Layout, speed: Speed, count: RowCount, note: Note) -> None:
+        self._work = work
+        self._layout = layout
+        self._speed = speed
+        self._count = count
+        self._note = note
+        self._changed = threading.Condition()
+        self._ready = list(work.journal.ranges)  # a heap: sorted already
+        self._waiting: dict[Range, list[Result]] = {}
+        self._flying: set[Range] = set()
+        self._slabs = Slabs(work.rows, layout, SLAB_WAVES * speed.most_rows)
+        self._remaining = Remaining(layout, work.journal.ranges, self._slabs.ends)
+        self._jobs = Jobs(work.rows.sparkSession, "clarify-spark")
+        self._pool = ThreadPoolExecutor(IN_FLIGHT, "wave")
+        self._threads: list[Future[None]] = []
+        self._stopped = False
+
+    def start(self) -> None:
+        """Begin with the first waves."""
+        _hashes(self._work.rows.sparkSession)  # asked while Spark is idle
+        for _ in range(IN_FLIGHT):
+            self._threads.append(self._pool.submit(self._run_waves))
+            self._threads[-1].add_done_callback(self._tell)
+
+    def finish(self) -> None:
+        """Begin no further wave, and let the one beside that which failed come to its end, which is not far."""
+        self._stopped = True
+        wait(self._threads, timeout=FINISH_SECONDS)
+
+    def stop(self) -> None:
+        """Cancel what runs, and wait for the threads: what they have finished is in the journal then."""
+        self._stopped = True
+        self._pool.shutdown(wait=False)
+        while not all(thread.done() for thread in self._threads):
+            self._jobs.cancel()  # again and again: a thread may be about to start its job
+            wait(self._threads, timeout=0.3)
+        self._slabs.close()
+
+    def results(self) -> Iterator[Result]:
+        """The blocks of all ranges, each as soon as those before it are there."""
+        while (wave := self._next_ready()) is not None:
+            with self._changed:
+                results = self._waiting.pop(wave, None)
+            if results is None:
+                results = [self._work.read(block.result) for block in self._work.journal.blocks(wave)]
+            yield from results
+
+    def _next_ready(self) -> Range | None:
+        """The first range that was not given out, once it is finished; None when all were."""
+        with self._changed:
+            while True:
+                self._raise_failure()
+                ahead = [*self._flying, *([self._remaining.first] if self._remaining.first else [])]
+                first = self._ready[0] if self._ready else None
+                if first is not None and all(first < other for other in ahead):
+                    return heappop(self._ready)
+                if first is None and not ahead:
+                    return None
+                self._changed.wait()
+
+    def _raise_failure(self) -> None:
+        for thread in self._threads:
+            if thread.done():
+                thread.result()
+
+    def _tell(self, _: object) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def _run_waves(self) -> None:
+        self._jobs.join()
+        while (wave := self._take()) is not None:
+            layout = self._layout
+            rows = layout.rows_before(wave.hi) - layout.rows_before(wave.lo)
+            with self._count.flight(round(rows)):
+                tasks = self._speed.tasks(rows, layout.blocks(wave))
+                blocks = self._work.blocks(self._slabs.wave(wave), wave, layout, tasks, self._note)
+            self._finish(wave, blocks)
+
+    def _take(self) -> Range | None:
+        with self._changed:
+            if self._stopped or self._remaining.first is None:
+                return None
+            wave = self._remaining.take(self._speed.wave_rows())
+            self._flying.add(wave)
+            return wave
+
+    def _finish(self, wave: Range, blocks: list[Block]) -> None:
+        results = [self._work.read(block.result) for block in blocks]
+        self._work.journal.commit(wave, blocks)
+        rows = sum(block.rows for block in blocks)
+        with self._changed:
+            self._speed.finished(rows)
+            self._count.add(rows, sum(result.records for result in results))
+            self._flying.discard(wave)
+            heappush(self._ready, wave)
+            if len(self._waiting) < WAITING:
+                self._waiting[wave] = results
+            self._changed.notify_all()
+
+
+def _array(numbers: Keys) -> str:
+    return f"array({', '.join(f'{number}L' for number in numbers.tolist())})"
+
+
+def partition_keys(hashes: Keys, partitions: int) -> Keys:
+    """For each partition an integer that ``repartition`` sends there; ``hashes`` are Spark's of 0, 1, 2, …"""
+    found = {int(place): number for number, place in reversed(list(enumerate(hashes % partitions)))}
+    return np.array([found.get(place, place) for place in range(partitions)], np.int64)
+
+
+_known_hashes: list[Keys] = []
+
+
+def _hashes(spark: SparkSession) -> Keys:
+    """Spark's hashes of the integers from 0 on, enough to find one for each of MOST_TASKS partitions."""
+    if not _known_hashes:
+        numbers = spark.range(0, 16 * MOST_TASKS, 1, 1).select(sf.hash(sf.col("id").cast("bigint")))
+        _known_hashes.append(np.array([row[0] for row in numbers.collect()], np.int64))
+    return _known_hashes[0]

@@ -1,0 +1,1 @@
+"""Counts of rows by facet, label, prediction, stratum and segment."""

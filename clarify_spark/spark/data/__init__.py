@@ -1,0 +1,1 @@
+"""Data sets: listed, read, typed and given row keys."""

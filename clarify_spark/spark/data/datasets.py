@@ -1,0 +1,204 @@
+"""The data set of a run: read once, typed once, with a row key; here columns become label, features and the rest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from clarify_spark.columns import Kind
+from clarify_spark.config import AnalysisConfig
+from clarify_spark.errors import ConfigError, Problem
+from clarify_spark.spark.data.formats import csv, json_records, parquet
+from clarify_spark.spark.data.formats.joins import Side, join
+from clarify_spark.spark.data.formats.listing import SourceFile
+from clarify_spark.spark.data.formats.naming import resolve_name
+from clarify_spark.spark.data.formats.quoting import near
+from clarify_spark.spark.data.formats.roles import (
+    assign,
+    facet_columns,
+    facet_references,
+    names_in_main_data,
+    prediction_column,
+)
+from clarify_spark.spark.data.formats.table import Column, Table
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+__all__ = ["Column", "Dataset", "Source", "SourceFile", "data_facts", "read", "resolve_name"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a data set came from: files, rows (None: not counted), malformed records left out, notes for the log."""
+
+    files: tuple[SourceFile, ...]
+    rows: int | None
+    malformed: int
+    listing_hash: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Typed rows and the roles of their columns.
+
+    ``frame`` has one Spark column per Column.id; ``keyed`` has ``row_key`` (bigint) besides: file number in the order
+    of URIs << 40, plus the 0-based position of the record in its file.
+    ``features``: the names of what a model gets, in column order.
+    ``facet_names``: the columns that an index in ``facet`` counts, those of the facet data set if there is one.
+    """
+
+    frame: DataFrame
+    keyed: DataFrame
+    columns: tuple[Column, ...]
+    label: str | None
+    predicted_label: str | None
+    features: tuple[str, ...]
+    join: str | None
+    source: Source
+    facet_names: tuple[str, ...]
+    cached: tuple[DataFrame, ...] = ()
+
+    def column(self, name: str) -> Column:
+        """The column of this name."""
+        return next(column for column in self.columns if column.name == name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns' names in order."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        """Each column's kind by name."""
+        return {column.name: column.kind for column in self.columns}
+
+    def release(self) -> None:
+        """Free what was cached."""
+        for frame in self.cached:
+            frame.unpersist()
+
+
+def data_facts(config: AnalysisConfig, source: Source) -> dict[str, str]:
+    """What the values of features follow from, by name and as hashes: the files, and what the config takes for what."""
+    layout = repr([config.dataset_type, config.headers, config.features])
+    return {"data": source.listing_hash, "layout of the data": hashlib.sha256(layout.encode()).hexdigest()}
+
+
+def read(spark: SparkSession, config: AnalysisConfig, data_uri: str) -> Dataset:
+    """The data set at ``data_uri`` with the facet and prediction data sets of the config joined to it."""
+    reader = READERS.get(config.dataset_type)
+    if reader is None:
+        allowed = ", ".join(READERS)
+        raise ConfigError([Problem("dataset_type", f"{config.dataset_type} data cannot be read yet; {allowed} can")])
+    main = reader(spark, config, data_uri)
+    with ExitStack() as on_failure:
+        on_failure.callback(main.release)
+        dataset = _completed(spark, config, main, on_failure)
+        on_failure.pop_all()
+    return dataset
+
+
+def _completed(spark: SparkSession, config: AnalysisConfig, main: Table, on_failure: ExitStack) -> Dataset:
+    """The main data set with its roles, and with the columns of the others."""
+    try:
+        roles = assign(config, main)
+    except ConfigError as error:  # how the data were read may be why a column is not there
+        raise ConfigError([*error.problems, *(Problem("(data)", note) for note in main.notes)]) from error
+    facets = _facet_side(spark, config, main, roles.join, on_failure)
+    predictions = _prediction_side(spark, config, roles.join, on_failure)
+    sides = [side for side in (facets, predictions) if side is not None]
+    table = main
+    for side in sides:
+        table = join(table, side, roles.join)
+        on_failure.callback(table.release)
+    return Dataset(
+        frame=table.frame,
+        keyed=table.keyed,
+        columns=table.columns,
+        label=roles.label,
+        predicted_label=predictions.take[0] if predictions else roles.predicted_label,
+        features=roles.features,
+        join=roles.join,
+        source=_source(table, [main, *(side.table for side in sides)]),
+        facet_names=facets.table.names if facets else main.addressable,
+        cached=(*table.cached, *(frame for side in sides for frame in side.table.cached)),
+    )
+
+
+def _source(table: Table, read_from: list[Table]) -> Source:
+    """The joined table's rows and notes, and the files of all data sets (several listings: their hashes' hash)."""
+    hashes = [part.listing.hash for part in read_from]
+    return Source(
+        files=tuple(file for part in read_from for file in part.listing.files),
+        rows=table.rows,
+        malformed=sum(part.malformed for part in read_from),
+        listing_hash=hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest(),
+        notes=(*table.notes, *(note for part in read_from[1:] for note in part.notes)),
+    )
+
+
+def _facet_side(
+    spark: SparkSession, config: AnalysisConfig, main: Table, by: str | None, on_failure: ExitStack
+) -> Side | None:
+    if config.facet_dataset_uri is None:
+        return None
+    wanted = frozenset(name for name in facet_references(config) if isinstance(name, str))
+    wishes = csv.Wishes(config.facet_headers, wanted | ({by} if by else set()), config.max_malformed_records)
+    table = csv.read_csv(spark, config.facet_dataset_uri, wishes)
+    on_failure.callback(table.release)
+    _require_id(table, by)
+    return Side(table, facet_columns(config, main, table))
+
+
+def _prediction_side(spark: SparkSession, config: AnalysisConfig, by: str | None, on_failure: ExitStack) -> Side | None:
+    if config.predicted_label_dataset_uri is None:
+        return None
+    named = [name for name in (config.predicted_label, by) if isinstance(name, str)]
+    wishes = csv.Wishes(config.predicted_label_headers, frozenset(named), config.max_malformed_records)
+    table = csv.read_csv(spark, config.predicted_label_dataset_uri, wishes)
+    on_failure.callback(table.release)
+    _require_id(table, by)
+    return Side(table, (prediction_column(config, table, by),))
+
+
+def _require_id(table: Table, by: str | None) -> None:
+    if by is not None and by not in table.names:
+        near_names = near(by, table.names)
+        message = f"the id column {by!r} must be in every data set; {table.listing.uri} has none: {near_names}"
+        raise ConfigError([Problem("joinsource_name_or_index", message)])
+
+
+def _read_csv(spark: SparkSession, config: AnalysisConfig, uri: str) -> Table:
+    return csv.read_csv(
+        spark, uri, csv.Wishes(config.headers, names_in_main_data(config), config.max_malformed_records)
+    )
+
+
+def _read_parquet(spark: SparkSession, config: AnalysisConfig, uri: str) -> Table:
+    return parquet.read_parquet(spark, uri, parquet.Wishes(config.headers, config.excluded_columns or ()))
+
+
+def _json_wishes(config: AnalysisConfig) -> json_records.Wishes:
+    predicted = None if config.predicted_label_dataset_uri else config.predicted_label
+    return json_records.Wishes(config.headers, config.features, config.label, predicted, config.max_malformed_records)
+
+
+def _read_json_lines(spark: SparkSession, config: AnalysisConfig, uri: str) -> Table:
+    return json_records.read_json_lines(spark, uri, _json_wishes(config))
+
+
+def _read_json_documents(spark: SparkSession, config: AnalysisConfig, uri: str) -> Table:
+    return json_records.read_json_documents(spark, uri, _json_wishes(config))
+
+
+READERS: Mapping[str, Callable[[SparkSession, AnalysisConfig, str], Table]] = {
+    "text/csv": _read_csv,
+    "application/jsonlines": _read_json_lines,
+    "application/json": _read_json_documents,
+    "application/x-parquet": _read_parquet,
+}

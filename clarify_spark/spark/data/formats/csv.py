@@ -1,0 +1,170 @@
+"""CSV: Spark's reader for the records, pandas' rules for the types."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from clarify_spark.errors import DataError
+from clarify_spark.spark.data.formats.caching import cached
+from clarify_spark.spark.data.formats.csv_header import Header, doubts, find_header, parse
+from clarify_spark.spark.data.formats.keys import Split, placed, split_rows
+from clarify_spark.spark.data.formats.kinds import bits, missing
+from clarify_spark.spark.data.formats.listing import Listing, list_files
+from clarify_spark.spark.data.formats.malformed import first_malformed, require_tolerable
+from clarify_spark.spark.data.formats.quoting import shown
+from clarify_spark.spark.data.formats.table import Table
+from clarify_spark.spark.data.formats.texts import PROBLEM, Counts, Texts, typed
+from clarify_spark.spark.files.raw_text import decoded, raw_value
+from clarify_spark.spark.files.read_failures import reading
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+SUFFIXES = (".csv",)
+_SAMPLE_LINES = 100
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the config says about one CSV data set: ``headers`` or None, the column names it uses, the tolerance."""
+
+    headers: tuple[str, ...] | None
+    wanted: Collection[str]
+    max_malformed: int
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """What one pass over the lines tells: each file's first line, and whether quoted fields may hold line ends."""
+
+    first: dict[int, str]
+    multiline: bool
+
+
+def read_csv(spark: SparkSession, uri: str, wishes: Wishes) -> Table:
+    """The records of CSV files as columns typed like ``pandas.read_csv`` types them."""
+    listing = list_files(spark, uri, SUFFIXES)
+    with reading(uri):
+        lines = _scan_lines(spark, listing)
+        header = _header(spark, listing, lines, wishes)
+        width = len(header.names)
+        with cached(_records(spark, listing, header, lines.multiline)) as records:
+            counts = _counted(records, width)
+            require_tolerable(
+                counts.malformed, wishes.max_malformed, lambda: _complaint(records, counts.splits, listing, width)
+            )
+            if counts.rows == 0:
+                besides = " besides the header row" if header.in_files else ""
+                raise DataError(f"{listing.uri}: there is no record{besides}.")
+            return typed(spark, Texts(listing, header.names, records, counts, (header.note,), missing))
+
+
+def _scan_lines(spark: SparkSession, listing: Listing) -> _Lines:
+    lines = placed(spark, spark.read.text(listing.patterns), listing, ["value"])
+    quotes = "octet_length(value) - octet_length(replace(value, '\"', ''))"
+    odd = F.expr(f"CASE WHEN contains(value, '\"') AND ({quotes}) % 2 = 1 THEN 1 ELSE 0 END")
+    rows = split_rows(lines.filter("length(trim(value)) > 0"), [F.min_by(raw_value(), "_mid"), F.max(odd)])
+    if not rows:
+        raise DataError(f"{listing.uri}: the data set is empty.")
+    first: dict[int, str] = {}
+    for split, (line, _) in sorted(rows, key=lambda row: (row[0].file, row[0].block)):
+        first.setdefault(split.file, decoded(line))
+    for file, line in first.items():
+        _require_text(line, listing.files[file].uri)
+    return _Lines(first, any(odd for _, (_, odd) in rows))
+
+
+def _require_text(line: str, uri: str) -> None:
+    if line.startswith("\x1f"):
+        raise DataError(f"{uri}: looks gzip-compressed; Spark unpacks it only if its name ends in .gz.")
+    if line.startswith("PAR1"):
+        raise DataError(f"{uri}: is a Parquet file; dataset_type must be application/x-parquet for it.")
+    if _is_json_object(line):
+        raise DataError(f"{uri}: is JSON; dataset_type must be application/jsonlines (one record per line) for it.")
+    if "\x00" in line:
+        raise DataError(f"{uri}: is not UTF-8 text (it has NUL bytes; UTF-16 perhaps). Convert it to UTF-8.")
+
+
+def _is_json_object(line: str) -> bool:
+    try:
+        return line.startswith("{") and isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
+def _header(spark: SparkSession, listing: Listing, lines: _Lines, wishes: Wishes) -> Header:
+    number = min(lines.first)
+    file = listing.files[number].uri
+    sample = spark.read.text(listing.patterns[number]).limit(_SAMPLE_LINES).select(raw_value()).collect()
+    records = parse("\n".join(decoded(row[0]) for row in sample)) or parse(lines.first[number])
+    header = find_header(records, wishes.headers, wishes.wanted, file)
+    header = replace(header, note=header.note + doubts(records))
+    for other, line in lines.first.items():
+        if line == lines.first[number]:
+            continue
+        found = tuple(cell.strip() for cell in (parse(line) or [[]])[0])
+        named = found == tuple(name.strip() for name in header.names) or found == tuple(
+            cell.strip() for cell in records[0]
+        )
+        if named != header.in_files:
+            here, there = ("without", "with") if header.in_files else ("with", "without")
+            raise DataError(
+                f"{listing.files[other].uri}: starts {here} the header row, {file} {there} it; "
+                f"the first record is {shown(line)}. All files of a data set must have the same header row, or none."
+            )
+    return header
+
+
+def _records(spark: SparkSession, listing: Listing, header: Header, multiline: bool) -> DataFrame:
+    names = [f"c{index}" for index in range(len(header.names))]
+    scan = spark.read.csv(
+        listing.patterns,
+        schema=", ".join(f"{name} string" for name in [*names, PROBLEM]),
+        header=header.in_files,
+        escape='"',
+        multiLine=multiline,
+        mode="PERMISSIVE",
+        columnNameOfCorruptRecord=PROBLEM,
+        enforceSchema=True,
+        encoding="UTF-8",
+        maxColumns=max(20480, 2 * len(names)),
+    )
+    return placed(spark, scan, listing, [*names, PROBLEM])
+
+
+def _counted(cached: DataFrame, width: int) -> Counts:
+    """Splits, good and malformed records, and each column's kind bits, from two passes over cached data.
+
+    Kinds are found on exploded fields: an expression per column would make methods too long for the JVM to compile.
+    """
+    bad = F.col(PROBLEM)
+    malformed = F.count_if(F.trim(bad) != "")  # multiLine reading makes records of lines of blanks
+    rows = split_rows(cached, [F.count_if(bad.isNull()), malformed])
+    splits = tuple(split for split, _ in rows)
+    fields = F.posexplode(F.array(*[f"c{index}" for index in range(width)])).alias("place", "field")
+    found = cached.filter(bad.isNull()).select(fields).groupBy("place").agg(bits("field")).collect()
+    masks = {place: int(mask) for place, mask in found}
+    kinds = tuple(masks.get(place, 0) for place in range(width))
+    return Counts(splits, sum(values[0] for _, values in rows), sum(values[1] for _, values in rows), kinds)
+
+
+def _complaint(cached: DataFrame, splits: tuple[Split, ...], listing: Listing, width: int) -> str:
+    bad = cached.filter(F.trim(F.col(PROBLEM)) != "")
+    uri, position, text = first_malformed(bad, PROBLEM, splits, listing)
+    record = (parse(text) or [[]])[0]
+    return (
+        f"{uri}, record {position + 1} (blank lines and the header not counted): "
+        f"{len(record)} columns, {width} expected{_hint(text, listing)}: {shown(text)}"
+    )
+
+
+def _hint(record: str, listing: Listing) -> str:
+    if record.count('"') % 2:
+        return " (a quote is not closed)"
+    first = listing.files[0].uri.rsplit("/", 1)[-1]
+    return f" as in the first record of {first}" if len(listing.files) > 1 else ""

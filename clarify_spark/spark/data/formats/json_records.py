@@ -1,0 +1,201 @@
+"""JSON Lines and JSON documents: JMESPaths run in Python on executors (``clarify_spark.udfs.records``)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial, reduce
+from operator import or_
+from typing import TYPE_CHECKING, Protocol
+
+from pyspark.sql import functions as F
+
+from clarify_spark.errors import ConfigError, DataError, Problem
+from clarify_spark.spark.data.formats.caching import cached
+from clarify_spark.spark.data.formats.csv_header import MISMATCH
+from clarify_spark.spark.data.formats.keys import PLACE, Split, placed, split_rows, with_file_number
+from clarify_spark.spark.data.formats.kinds import is_null
+from clarify_spark.spark.data.formats.listing import Listing, list_files
+from clarify_spark.spark.data.formats.malformed import first_malformed, require_tolerable
+from clarify_spark.spark.data.formats.naming import require_unique
+from clarify_spark.spark.data.formats.table import Table
+from clarify_spark.spark.data.formats.texts import PROBLEM, Counts, Texts, typed
+from clarify_spark.spark.files.read_failures import reading
+from clarify_spark.udfs.jmespaths import JMESPathError, compile_path
+from clarify_spark.udfs.kinds import MISSING
+from clarify_spark.udfs.records import RecordSpec, document_widths, line_widths, parse_documents, parse_lines
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame, SparkSession
+
+LINES_SUFFIXES = (".jsonl", ".json", ".jsonlines", ".ndjson")
+DOCUMENT_SUFFIXES = (".json",)
+_SAMPLE_LINES = 100
+_ANY_WIDTH = -1
+
+
+class Parse(Protocol):
+    """From batches of bytes with their places to batches of text columns."""
+
+    def __call__(self, batches: Iterable[pa.RecordBatch], spec: RecordSpec) -> Iterator[pa.RecordBatch]:
+        """The batches of text columns."""
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the config says about a JSON data set: names of all columns (None: none given), JMESPaths, the tolerance."""
+
+    headers: tuple[str, ...] | None
+    features: str | None
+    label: str | int | None
+    predicted_label: str | int | None
+    max_malformed: int
+
+
+def read_json_lines(spark: SparkSession, uri: str, wishes: Wishes) -> Table:
+    """One row per line of JSON Lines files; a line is a record, its number counts blank lines too."""
+    spec = _spec(wishes)
+    listing = list_files(spark, uri, LINES_SUFFIXES)
+    with reading(uri):
+        spec = replace(spec, width=_width(_line_widths(spark, listing, spec), wishes, spec, uri))
+        lines = placed(spark, spark.read.text(listing.patterns), listing, ["value"])
+        return _table(spark, listing, lines, parse_lines, spec, wishes)
+
+
+def read_json_documents(spark: SparkSession, uri: str, wishes: Wishes) -> Table:
+    """One row per record of JSON documents; a document is read whole by one task."""
+    spec = _spec(wishes)
+    listing = list_files(spark, uri, DOCUMENT_SUFFIXES)
+    with reading(uri):
+        spec = replace(spec, width=_width(_document_widths(spark, listing, spec), wishes, spec, uri))
+        documents = spark.read.text(listing.patterns, wholetext=True)
+        known = documents.select("value", F.col("_metadata.file_path").alias("_path"))
+        return _table(spark, listing, with_file_number(spark, known, listing), parse_documents, spec, wishes)
+
+
+def _spec(wishes: Wishes) -> RecordSpec:
+    """The record's JMESPaths, each compiled once to tell a wrong one before any data is read."""
+    problems = []
+    paths = {"features": wishes.features, "label": wishes.label, "predicted_label": wishes.predicted_label}
+    for key, path in paths.items():
+        try:
+            if isinstance(path, int):
+                problems.append(Problem(key, f"{path} is an index; in JSON data it must be a JMESPath"))
+            elif path is not None:
+                compile_path(path)
+        except JMESPathError as error:
+            problems.append(Problem(key, f"{path!r} is not a JMESPath: {' '.join(str(error).split())}"))
+    if wishes.features is None:
+        problems.append(Problem("features", "is missing; JSON data need the JMESPath of the list of features"))
+    if problems:
+        raise ConfigError(problems)
+    text = {key: None if path is None else str(path) for key, path in paths.items()}
+    return RecordSpec(str(wishes.features), text["label"], text["predicted_label"], _ANY_WIDTH)
+
+
+def _line_widths(spark: SparkSession, listing: Listing, spec: RecordSpec) -> list[int]:
+    """The number of features of the first lines that can be read."""
+    lines = spark.read.text(_first_pattern(listing)).select(F.col("value").cast("binary")).limit(_SAMPLE_LINES)
+    return line_widths([bytes(row[0]) for row in lines.collect()], spec)
+
+
+def _document_widths(spark: SparkSession, listing: Listing, spec: RecordSpec) -> list[int]:
+    content = spark.read.text(_first_pattern(listing), wholetext=True).select(F.col("value").cast("binary"))
+    return [row[0] for row in content.mapInArrow(partial(document_widths, spec=spec), "width int").collect()]
+
+
+def _first_pattern(listing: Listing) -> str:
+    """The first file that is not empty."""
+    for file, pattern in zip(listing.files, listing.patterns, strict=True):
+        if file.size:
+            return pattern
+    raise DataError(f"{listing.uri}: the data set is empty.")
+
+
+def _width(found: list[int], wishes: Wishes, spec: RecordSpec, uri: str) -> int:
+    """The number of features: what the headers leave after the labels, else that of most of the first records."""
+    usual = Counter(found).most_common(1)[0][0] if found else None
+    if wishes.headers is None:
+        return usual if usual is not None else 0
+    require_unique(wishes.headers, "headers")
+    width = len(wishes.headers) - spec.labels
+    if usual is not None and usual != width:
+        columns = [
+            "features",
+            *(["label"] if spec.label else []),
+            *(["predicted label"] if spec.predicted_label else []),
+        ]
+        raise DataError(
+            f"{MISMATCH} headers names {len(wishes.headers)} columns, the records of {uri} have {usual + spec.labels} "
+            f"({usual} features). Headers must name {', then '.join(columns)}."
+        )
+    return width
+
+
+def _table(
+    spark: SparkSession, listing: Listing, records: DataFrame, parse: Parse, spec: RecordSpec, wishes: Wishes
+) -> Table:
+    names = _names(wishes.headers, spec)
+    schema = ", ".join([*(f"c{index} string" for index in range(spec.columns)), f"{PROBLEM} string", "_bits string"])
+    binary = records.select(F.col("value").cast("binary"), *[name for name in PLACE if name in records.columns])
+    parsed = binary.mapInArrow(partial(parse, spec=spec), f"{schema}, _file int, _block bigint, _mid bigint")
+    with cached(parsed) as kept:
+        counts = _counted(kept, spec.columns)
+        if any(split.first < 0 for split in counts.splits):
+            raise DataError(_broken_document(kept, listing))
+        require_tolerable(counts.malformed, wishes.max_malformed, lambda: _complaint(kept, counts.splits, listing))
+        if counts.rows == 0:
+            raise DataError(f"{listing.uri}: there is no record.")
+        _require_found(names, counts.bits, spec, listing.uri)
+        table = typed(spark, Texts(listing, names, kept, counts, (), is_null))
+    label = names[spec.width] if spec.label is not None else None
+    predicted = names[-1] if spec.predicted_label is not None else None
+    return replace(table, label=label, predicted_label=predicted)
+
+
+def _counted(cached: DataFrame, columns: int) -> Counts:
+    """Splits, good and malformed records, and each column's kind bits, from one pass."""
+    problem = F.col(PROBLEM)
+    found = split_rows(cached, [F.count(problem), F.count_if(problem == ""), F.collect_set("_bits")])
+    splits = tuple(split for split, _ in found)
+    not_good = sum(values[0] for _, values in found)
+    blank = sum(values[1] for _, values in found)
+    masks = [[int(mask) for mask in text.split(",")] for _, values in found for text in values[2]]
+    bits = tuple(reduce(or_, (mask[place] for mask in masks), 0) for place in range(columns))
+    return Counts(splits, sum(split.records for split in splits) - not_good, not_good - blank, bits)
+
+
+def _names(headers: tuple[str, ...] | None, spec: RecordSpec) -> tuple[str, ...]:
+    if headers is not None:
+        return headers
+    labels = (["label"] if spec.label is not None else []) + (
+        ["predicted_label"] if spec.predicted_label is not None else []
+    )
+    return (*(f"column_{index}" for index in range(spec.width)), *labels)
+
+
+def _broken_document(cached: DataFrame, listing: Listing) -> str:
+    row = cached.filter("_mid < 0").select(PROBLEM, "_file").orderBy("_file").first()
+    assert row is not None
+    hint = (
+        " If it has one record per line, dataset_type must be application/jsonlines." if "Extra data" in row[0] else ""
+    )
+    return f"{listing.files[row[1]].uri}: {row[0]}.{hint}"
+
+
+def _complaint(cached: DataFrame, splits: tuple[Split, ...], listing: Listing) -> str:
+    uri, position, problem = first_malformed(cached.filter(f"{PROBLEM} <> ''"), PROBLEM, splits, listing)
+    whole = position == 0 and "not JSON" in problem
+    hint = " (if the file is one JSON document, dataset_type must be application/json)" if whole else ""
+    return f"{uri}, record {position + 1}: {problem}{hint}"
+
+
+def _require_found(names: tuple[str, ...], bits: tuple[int, ...], spec: RecordSpec, uri: str) -> None:
+    """Raise DataError when the JMESPath of a label finds nothing in any record: it is misspelt."""
+    paths = [("label", spec.label), ("predicted_label", spec.predicted_label)]
+    given = [(key, path) for key, path in paths if path is not None]
+    for (key, path), found in zip(given, bits[spec.width :], strict=True):
+        if found == MISSING:
+            raise DataError(f"{uri}: the JMESPath {key} {path!r} finds nothing in any record.")

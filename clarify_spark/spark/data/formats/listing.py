@@ -1,0 +1,162 @@
+"""The files of a data set, listed once through Spark's own file systems and frozen for the run."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import takewhile
+from typing import TYPE_CHECKING
+
+from clarify_spark.errors import DataError
+from clarify_spark.spark.files.read_failures import reading
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
+_PARTITION = re.compile(r"/[^/=]+=[^/]+/")
+_GLOB = re.compile(r"([\\\[\]{}*?])")
+#: What a run writes, or is told by; a second run with the same folder for data and output must not read it.
+RESULTS = ("/analysis.json", "/analysis_details.json", "/analysis_config.json")
+_PACKED = r"(\.(gz|gzip|bz2|deflate|snappy|lz4|zst))?$"
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One input file: its URI, its size in bytes and its time of modification."""
+
+    uri: str
+    size: int
+    modified: datetime
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The files of one data set in the order of their URIs; ``keys`` is what ``_metadata.file_path`` calls them.
+
+    ``partitioned`` is the folder at which names like ``column=value`` start, None when not all files lie in such ones
+    of the same columns, or ``uri`` is not a folder above them.
+    """
+
+    uri: str
+    files: tuple[SourceFile, ...]
+    keys: tuple[str, ...]
+    notes: tuple[str, ...]
+    partitioned: str | None
+
+    @property
+    def patterns(self) -> list[str]:
+        """The files' paths in a form that Spark's globbing takes literally."""
+        return [_GLOB.sub(r"\\\1", file.uri) for file in self.files]
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over each file's name below the data set's folder and its size, so that a copy has the same."""
+        digest = hashlib.sha256()
+        for name, file in zip(_relative([file.uri for file in self.files]), self.files, strict=True):
+            digest.update(f"{name}\0{file.size}\n".encode())
+        return digest.hexdigest()
+
+
+def list_files(spark: SparkSession, uri: str, suffixes: Sequence[str]) -> Listing:
+    """The files at a file, folder or glob; in a mixed folder only those whose names end in one of ``suffixes``."""
+    location = _absolute(uri)
+    with reading(uri):
+        found = (
+            spark.read.format("binaryFile")
+            .option("recursiveFileLookup", "true")
+            .load(location)
+            .selectExpr("path", "length", "modificationTime", "_metadata.file_path AS key")
+            .collect()
+        )
+    entries = sorted((str(row[0]), int(row[1]), row[2], str(row[3])) for row in found)
+    if not entries:
+        raise DataError(
+            f"{uri}: the data set is empty: there is no file that holds anything "
+            "(names that start with '_' or '.' do not count)."
+        )
+    entries, own = _without_results(entries)
+    chosen, notes = _of_the_format(entries, suffixes)
+    notes += own
+    files = tuple(SourceFile(path, size, modified) for path, size, modified, _ in chosen)
+    partitioned = _partitioned(uri, [file.uri for file in files])
+    return Listing(uri, files, tuple(key for *_, key in chosen), tuple(notes), partitioned)
+
+
+def unread_folders(listing: Listing) -> tuple[str, ...]:
+    """A note that names of folders are not read as columns, empty when no folder has such a name."""
+    if not any(_PARTITION.search(file.uri) for file in listing.files):
+        return ()
+    return (
+        "Folder names like 'column=value' are not read as columns; they are for Parquet data, when the data's location "
+        "is a folder above them and all files lie in folders of the same columns.",
+    )
+
+
+def _partitioned(uri: str, files: Sequence[str]) -> str | None:
+    """The folder at or below ``uri`` at which the partition folders start."""
+    folder = _path(os.path.abspath(uri) if not _SCHEME.match(uri) and os.path.exists(uri) else uri).rstrip("/") + "/"
+    if not all(_path(file).startswith(folder) for file in files):
+        return None
+    starts = {file[: len(file) - len(_path(file)) + len(folder)] for file in files}
+    layouts = {_layout(_path(file)[len(folder) :].split("/")[:-1]) for file in files}
+    if len(starts) != 1 or len(layouts) != 1:
+        return None
+    above, names = layouts.pop()
+    return "/".join((starts.pop().rstrip("/"), *above)) if names and all(names) else None
+
+
+def _layout(folders: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The folders above the first ``column=value``, and the columns from there on (empty: a folder that names none)."""
+    above = tuple(takewhile(lambda folder: not _PARTITION.fullmatch(f"/{folder}/"), folders))
+    below = folders[len(above) :]
+    return above, tuple(name.partition("=")[0] if _PARTITION.fullmatch(f"/{name}/") else "" for name in below)
+
+
+def _path(uri: str) -> str:
+    """What follows scheme and host, slashes never doubled."""
+    return re.sub("/+", "/", re.sub(r"^[A-Za-z][A-Za-z0-9+.-]*:(//[^/]*)?", "", uri))
+
+
+Entry = tuple[str, int, datetime, str]
+
+
+def _without_results(entries: list[Entry]) -> tuple[list[Entry], list[str]]:
+    """The entries without the results of a run that was told to write where it reads."""
+    others = [entry for entry in entries if not entry[0].endswith(RESULTS)]
+    if not others or len(others) == len(entries):
+        return entries, []
+    return others, [
+        "analysis.json, analysis_details.json and analysis_config.json belong to a run; left out of the data."
+    ]
+
+
+def _of_the_format(entries: list[Entry], suffixes: Sequence[str]) -> tuple[list[Entry], list[str]]:
+    ends = re.compile(f"({'|'.join(re.escape(suffix) for suffix in suffixes)}){_PACKED}", re.IGNORECASE)
+    chosen = [entry for entry in entries if ends.search(entry[0])]
+    others = [entry[0].rsplit("/", 1)[-1] for entry in entries if not ends.search(entry[0])]
+    if not chosen or not others:
+        return entries, []
+    named = ", ".join(others[:5]) + (", …" if len(others) > 5 else "")
+    return chosen, [
+        f"{len(others)} of {len(entries)} files left out, their names do not end in {' or '.join(suffixes)}: {named}"
+    ]
+
+
+def _absolute(uri: str) -> str:
+    """An existing local path made absolute (the JVM's working directory may differ) and literal; others as given."""
+    if _SCHEME.match(uri) or not os.path.exists(uri):
+        return uri
+    path = _GLOB.sub(r"\\\1", os.path.abspath(uri))
+    return path if uri.startswith("/") else f"file://{path}"
+
+
+def _relative(uris: Sequence[str]) -> list[str]:
+    folder = uris[0].rsplit("/", 1)[0] + "/"
+    while not all(uri.startswith(folder) for uri in uris):
+        folder = folder[: folder.rstrip("/").rfind("/") + 1]
+    return [uri[len(folder) :] for uri in uris]

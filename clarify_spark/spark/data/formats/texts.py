@@ -1,0 +1,66 @@
+"""From cached columns of text with their places to a typed table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from clarify_spark.spark.data.formats.keys import PLACE, Split, with_row_key
+from clarify_spark.spark.data.formats.kinds import Missing, cast, remark, settle
+from clarify_spark.spark.data.formats.listing import Listing, unread_folders
+from clarify_spark.spark.data.formats.malformed import tolerated_note
+from clarify_spark.spark.data.formats.table import Column, Table
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+#: Null in good records, else what is wrong with the record.
+PROBLEM = "_problem"
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What one pass over the records tells: splits, good and malformed records, and each column's kind bits."""
+
+    splits: tuple[Split, ...]
+    rows: int
+    malformed: int
+    bits: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Records as text: ``cached`` has columns c0, c1, …, PROBLEM and the places.
+
+    ``missing`` tells which texts are missing values.
+    """
+
+    listing: Listing
+    names: tuple[str, ...]
+    cached: DataFrame
+    counts: Counts
+    notes: tuple[str, ...]
+    missing: Missing
+
+
+def typed(spark: SparkSession, texts: Texts) -> Table:
+    """The good records with each column cast to its kind."""
+    ids = [f"c{index}" for index in range(len(texts.names))]
+    counts = texts.counts
+    good = texts.cached.filter(F.col(PROBLEM).isNull())
+    casts = [cast(name, found, texts.missing) for name, found in zip(ids, counts.bits, strict=True)]
+    kinds = [settle(found) for found in counts.bits]
+    notes = (*texts.listing.notes, *unread_folders(texts.listing), *texts.notes)
+    remarks = [remark(name, found) for name, found in zip(texts.names, counts.bits, strict=True)]
+    return Table(
+        frame=good.select(*casts),
+        keyed=with_row_key(spark, good.select(*casts, *PLACE), counts.splits),
+        columns=tuple(Column(*column) for column in zip(texts.names, ids, kinds, strict=True)),
+        listing=texts.listing,
+        rows=counts.rows,
+        malformed=counts.malformed,
+        notes=(*notes, *filter(None, remarks), *tolerated_note(counts.malformed)),
+        cached=(texts.cached,),
+    )

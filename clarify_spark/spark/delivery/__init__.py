@@ -1,0 +1,1 @@
+"""Code and models on their way to executors."""

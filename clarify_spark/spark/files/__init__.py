@@ -1,0 +1,1 @@
+"""Whole files and folders at any URI."""

@@ -1,0 +1,272 @@
+"""Requests to an endpoint: several at once, sent again when the reason may pass, cut in two when the records are it.
+
+How records are cut into requests depends on the records, the limits, and what the endpoint refuses; never on time or
+luck, so that the same rows go to the model in the same company however often a request had to be sent again.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from html import unescape
+from typing import Literal
+
+from clarify_spark.udfs.errors import ModelError, RecordError
+from clarify_spark.udfs.model_answer import Answer, joined
+from clarify_spark.udfs.model_spec import Calling
+from clarify_spark.udfs.requests.payloads import Payload
+from clarify_spark.udfs.requests.responses import Decode
+from clarify_spark.udfs.traffic import Traffic, together
+
+Reason = Literal[
+    "throttled", "unavailable", "unreachable", "timed_out", "disconnected", "garbled",
+    "model_errors", "refused", "too_large", "fatal",
+]  # fmt: skip
+#: Reasons that may lie in the records, and how many tries it takes to think so; fewer records may do then.
+TRIES = {"model_errors": 3, "timed_out": 3, "disconnected": 5, "refused": 1, "too_large": 1}
+#: Reasons that may also mean that nobody is there.
+_UNHEARD = ("timed_out", "disconnected")
+#: A pause is drawn from 0 up to a bound that doubles with every failure: first and largest bound, in seconds.
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 20.0
+#: A pause that the endpoint asks for is kept up to so many seconds.
+LONGEST_RETRY_AFTER = 60.0
+_LONGEST_WORDS = 500
+
+
+class RequestError(Exception):
+    """One request brought no answer; the text has the endpoint's own words, ``after`` the pause it asks for."""
+
+    def __init__(self, reason: Reason, text: str, after: float | None = None) -> None:
+        super().__init__(text)
+        self.reason: Reason = reason
+        self.after = after
+
+
+#: From the body of a request to the body of its answer; raises RequestError, and ModelError for what cannot pass.
+Send = Callable[[bytes], bytes]
+
+
+def is_page(body: bytes, kind: str) -> bool:
+    """Whether an answer is a page of something before the model, by its media type or because it begins like one."""
+    return "html" in kind.lower() or body[:100].lstrip().startswith(b"<")
+
+
+class _StoppedError(Exception):
+    """Another request of the same records has failed for good."""
+
+
+def reason_of_status(status: int) -> Reason:
+    """What an HTTP status says about a request that failed."""
+    known: dict[int, Reason] = {
+        408: "unavailable", 413: "too_large", 425: "unavailable", 429: "throttled",
+        502: "unavailable", 503: "unavailable", 504: "unavailable",
+    }  # fmt: skip
+    if status in known:
+        return known[status]
+    if status < 400 or status in (401, 402, 403, 404, 405, 406, 407, 410, 411, 415, 501, 505, 511):
+        return "fatal"
+    return "refused" if status < 500 else "model_errors"
+
+
+def words(body: bytes | str) -> str:
+    """An endpoint's own words on one line, without the tags of a page."""
+    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
+    if text.lstrip().startswith("<"):
+        text = unescape(re.sub(r"<(style|script).*?</\1>|<[^>]*>", " ", text[:20_000], flags=re.DOTALL | re.IGNORECASE))
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST_WORDS else f"{text[:_LONGEST_WORDS]}…"
+
+
+class Gate:
+    """Lets so many requests through at once; fewer after the endpoint was overwhelmed, and more again as it answers."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._window = float(most)
+        self._active = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Wait for a place, and hold it while the block runs."""
+        with self._changed:
+            while self._active >= int(self._window):
+                self._changed.wait()
+            self._active += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._active -= 1
+                self._changed.notify_all()
+
+    def answered(self) -> None:
+        """One more answer: after a window's worth of them the window is wider by one."""
+        with self._changed:
+            self._window = min(float(self._most), self._window + 1 / self._window)
+            self._changed.notify_all()
+
+    def overwhelmed(self) -> None:
+        """Half the window, of at least one request."""
+        with self._changed:
+            self._window = max(1.0, self._window / 2)
+
+
+@dataclass(eq=False)
+class _Job:
+    """One call of a model: its records, what became of its requests, and whether it has failed."""
+
+    payload: Payload
+    counts: Counter[str] = field(default_factory=Counter)
+    sizes: list[int] = field(default_factory=list)
+    waited: float = 0.0
+    began: float = field(default_factory=time.monotonic)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def count(self, **found: int) -> None:
+        with self.lock:
+            self.counts.update(found)
+
+    def traffic(self) -> Traffic:
+        return Traffic(
+            **self.counts,
+            answered=len(self.sizes),
+            records=sum(self.sizes),
+            fewest=min(self.sizes, default=0),
+            most=max(self.sizes, default=0),
+            waited=round(self.waited, 3),
+        )
+
+
+class Caller:
+    """The requests of one Python worker to one endpoint; threads may ask at once and share what is in flight."""
+
+    def __init__(self, send: Send, decode: Decode, calling: Calling, where: str) -> None:
+        self._send = send
+        self._decode = decode
+        self._calling = calling
+        self._where = where
+        self._gate = Gate(calling.in_flight)
+        self._pool = ThreadPoolExecutor(calling.in_flight, "requests")
+        #: Bytes and records of bodies that were refused for their size; no other one is as small in both.
+        self._refused: tuple[tuple[int, int], ...] = ()
+        self._heard = -math.inf
+
+    def ask(self, payload: Payload) -> Answer:
+        """The answer for all records, in their order."""
+        job = _Job(payload)
+        requests = payload.requests(self._calling)
+        answers = [self._answer(requests[0], job)] if len(requests) == 1 else self._answers(requests, job)
+        return replace(joined(answers), traffic=together([job.traffic()]))
+
+    def _answers(self, requests: list[slice], job: _Job) -> list[Answer]:
+        futures = [self._pool.submit(self._answer, some, job) for some in requests]
+        try:
+            wait(futures, return_when=FIRST_EXCEPTION)
+            for error in [future.exception() for future in futures if future.done()]:
+                if error is not None and not isinstance(error, RecordError):
+                    raise error
+            return [future.result() for future in futures]  # of several bad records the first is named
+        finally:  # after a failure nobody wants the other answers
+            job.stopped.set()
+            for future in futures:
+                future.cancel()
+
+    def _answer(self, some: slice, job: _Job) -> Answer:
+        """The answer for some of the records, in one request or, if that is refused, in two."""
+        count = some.stop - some.start
+        body = job.payload.body(some)
+        if count > 1 and any(length <= len(body) and records <= count for length, records in self._refused):
+            return self._halves(some, job)
+        try:
+            answered = self._sent(body, count, job)
+        except RequestError as failure:
+            if failure.reason == "too_large":
+                self._note_refused(len(body), count)
+            if failure.reason not in TRIES:
+                raise ModelError(f"{self._where} {failure}") from failure
+            if failure.reason in _UNHEARD and self._silence(job) > self._calling.retry_seconds:
+                said = f"nothing was answered for {self._calling.retry_seconds:g} s (--retry-seconds)"
+                raise ModelError(f"{self._where} {failure}; {said}") from failure
+            if count == 1:
+                raise RecordError(f"{self._where} {failure}", some.start) from failure
+            return self._halves(some, job)
+        return self._decode(answered, count)
+
+    def _silence(self, job: _Job) -> float:
+        """Seconds since the endpoint answered anything, or since it was asked for the first time now."""
+        return time.monotonic() - max(self._heard, job.began)
+
+    def _note_refused(self, length: int, count: int) -> None:
+        """Take in the size of a body that was refused; the limit may be one of bytes, of records, or of both."""
+        larger = [size for size in self._refused if length <= size[0] and count <= size[1]]
+        self._refused = (*(size for size in self._refused if size not in larger), (length, count))
+
+    def _halves(self, some: slice, job: _Job) -> Answer:
+        job.count(splits=1)
+        middle = (some.start + some.stop + 1) // 2
+        return joined([self._answer(part, job) for part in (slice(some.start, middle), slice(middle, some.stop))])
+
+    def _sent(self, body: bytes, count: int, job: _Job) -> bytes:
+        """The body of the answer; raises the last RequestError when it is of no use to send the request again."""
+        failures: Counter[str] = Counter()
+        first: float | None = None
+        while True:
+            if job.stopped.is_set():
+                raise _StoppedError
+            try:
+                return self._once(body, count, job)
+            except RequestError as failure:
+                failures[failure.reason] += 1
+                first = time.monotonic() if first is None else first
+                pause = self._pause(failure, failures, time.monotonic() - first)
+                if pause is None:
+                    raise _final(failure, failures) from failure
+            with job.lock:
+                job.waited += pause
+            job.stopped.wait(pause)
+
+    def _once(self, body: bytes, count: int, job: _Job) -> bytes:
+        with self._gate.turn():
+            job.count(requests=1, bytes_sent=len(body))
+            try:
+                answered = self._send(body)
+            except RequestError as failure:
+                if failure.reason != "fatal":
+                    job.count(**{failure.reason: 1})
+                if failure.reason in ("throttled", "unavailable", "timed_out"):
+                    self._gate.overwhelmed()
+                raise
+            with job.lock:
+                job.sizes.append(count)
+            self._heard = time.monotonic()
+            self._gate.answered()
+            return answered
+
+    def _pause(self, failure: RequestError, failures: Counter[str], seconds: float) -> float | None:
+        """How long to wait before the same request is sent again; None: not again."""
+        tries = failures[failure.reason]
+        if failure.reason == "fatal" or tries >= TRIES.get(failure.reason, tries + 1):
+            return None
+        if failure.reason not in TRIES and seconds >= self._calling.retry_seconds:
+            return None
+        bound = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(failures.total() - 1, 30))
+        asked = min(failure.after or 0.0, LONGEST_RETRY_AFTER)
+        return asked + random.uniform(0.0, bound)
+
+
+def _final(failure: RequestError, failures: Counter[str]) -> RequestError:
+    """The failure, with how often the request was sent."""
+    tries = failures.total()
+    if tries == 1:
+        return failure
+    return RequestError(failure.reason, f"{failure} (the last of {tries} tries)")

@@ -1,0 +1,1 @@
+"""Kernel SHAP on executors: coalition designs, estimators, engines."""

@@ -1,0 +1,167 @@
+"""Kernel SHAP on an executor: one shared design of coalitions, one matrix product per block of rows.
+
+For a row x and a coalition S, v(S) is the link of the weighted mean over the background of the model with the features
+in S taken from x and the others from the background row. Shapley values follow from v(S) - v(N∖S) of pairs of
+complementary coalitions and from v(N) - v(∅) (``shapley.Solver``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cache, partial
+from queue import SimpleQueue
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from clarify_spark.udfs.block_results import block_results
+from clarify_spark.udfs.errors import ClarifyError, ModelError, RecordError
+from clarify_spark.udfs.explained import Explained, Probe, to_bytes
+from clarify_spark.udfs.model_answer import Predict
+from clarify_spark.udfs.model_spec import PredictorSpec
+from clarify_spark.udfs.outputs import Link, ModelCalls, Outputs, link, outputs_of
+from clarify_spark.udfs.predictors import load_predictor
+from clarify_spark.udfs.predictors.features import typed_table
+from clarify_spark.udfs.predictors.user_code import one_thread
+from clarify_spark.udfs.row_keys import span, told
+from clarify_spark.udfs.scoring import blocks
+from clarify_spark.udfs.shap.coalition_values import CoalitionValues
+from clarify_spark.udfs.shap.masking import Buffer, encoded
+from clarify_spark.udfs.shap.pair_games import explain_pairs
+from clarify_spark.udfs.shap.shap_plan import Background, Engine, ShapPlan, ShapSettings
+from clarify_spark.udfs.shap.shapley import design
+
+__all__ = [
+    "Background", "Engine", "Explained", "Link", "Probe", "ShapPlan", "ShapSettings",
+    "explain_batches", "explain_block", "link", "outputs_of", "probe", "probe_batches",
+]  # fmt: skip
+
+
+def explained_at_once(spec: PredictorSpec) -> int:
+    """How many blocks a task explains at once: two of an endpoint's, so that requests go on while others are solved."""
+    return 2 if spec.remote else 1
+
+
+def explain_block(frame: pd.DataFrame, predict: Predict, plan: ShapPlan, buffer: Buffer | None = None) -> Explained:
+    """The Shapley values of the rows of a typed frame, which are one block; ``buffer`` is memory to use again."""
+    if plan.engine == "pairwise":
+        return explain_pairs(frame, predict, plan, buffer)
+    ask = ModelCalls(predict, plan.settings.spec, plan.outputs, plan.settings.link)
+    with one_thread():
+        return _explained(_values(frame, ask, plan.settings, buffer or Buffer()), plan)
+
+
+def _values(frame: pd.DataFrame, ask: ModelCalls, settings: ShapSettings, buffer: Buffer) -> CoalitionValues:
+    return CoalitionValues(encoded(frame, settings.background.rows, ask.takes_matrix), settings, ask, buffer)
+
+
+def _explained(values: CoalitionValues, plan: ShapPlan) -> Explained:
+    prediction = values.everything()
+    base = values.nothing(plan.expected)
+    totals = prediction - base
+    shares, errors = _solved(plan, values.differences(plan.game.design.members), totals)
+    return Explained(
+        row_keys=np.arange(len(prediction)),
+        join=None,
+        prediction=prediction,
+        base=base,
+        values=shares,
+        errors=errors if plan.settings.standard_errors else None,
+        residual=totals - shares.sum(axis=2),
+        records=values.ask.records,
+        calls=values.ask.calls,
+        duplicates=values.ask.duplicates,
+        traffic=values.ask.traffic,
+    )
+
+
+def _solved(plan: ShapPlan, differences: Outputs, totals: Outputs) -> tuple[Outputs, Outputs]:
+    """Values and errors (n, D, K) from differences (P, n, D) and totals (n, D), by one matrix product."""
+    rows, outputs = totals.shape
+    solved = plan.game.solver.solve(differences.reshape(len(differences), rows * outputs), totals.ravel())
+    values, errors = (np.ascontiguousarray(part.T).reshape(rows, outputs, len(part)) for part in solved)
+    return values, errors
+
+
+def explain_batches(
+    batches: Iterator[pa.RecordBatch], plan: ShapPlan, features: Sequence[str], join: str | None
+) -> Iterator[pa.RecordBatch]:
+    """One row per block (``block_results``), the result its Explained as bytes (``explained.from_bytes``).
+
+    Batches come with ``row_key`` (int64), sorted by it, the columns ``features`` in the order of
+    ``spec.feature_names`` and maybe the column ``join``; a block is never split over tasks.
+    """
+    at_once = explained_at_once(plan.settings.spec)
+    buffers: SimpleQueue[Buffer] = SimpleQueue()
+    for _ in range(at_once):
+        buffers.put(Buffer())
+    predictor = cache(partial(load_predictor, plan.settings.spec))
+
+    def explained(table: pa.Table) -> bytes:
+        buffer = buffers.get()
+        try:
+            return _explained_bytes(table, predictor(), plan, features, join, buffer)
+        finally:
+            buffers.put(buffer)
+
+    # Threads that limit BLAS each would undo each other's limits; within this one theirs change nothing.
+    with one_thread():
+        yield from block_results(explained, blocks(batches, plan.block_rows), plan.block_rows, at_once)
+
+
+def _explained_bytes(
+    table: pa.Table, predict: Predict, plan: ShapPlan, features: Sequence[str], join: str | None, buffer: Buffer
+) -> bytes:
+    keys = table.column("row_key").to_numpy()
+    place = span(int(keys[0]) // plan.block_rows, int(keys[0]), int(keys[-1]))
+    try:
+        explained = explain_block(typed_table(table, features, plan.settings.spec), predict, plan, buffer)
+    except RecordError as error:
+        raise ModelError(f"{place}: a record made of {told(int(keys[error.position]))}: {error}") from error
+    except ClarifyError as error:
+        raise type(error)(f"{place}: {error}") from error
+    joined = None if join is None else tuple(table.column(join).cast(pa.string()).to_pylist())
+    return to_bytes(replace(explained, row_keys=keys, join=joined))
+
+
+def probe_batches(
+    batches: Iterator[pa.RecordBatch], settings: ShapSettings, features: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    """One row with the Probe of all pilot rows as bytes (``explained.probe_from_bytes``); none without pilot rows."""
+    received = [batch for batch in batches if batch.num_rows]
+    if received:
+        table = pa.Table.from_batches(received)
+        keys = table.column("row_key").to_numpy()
+        try:
+            found = probe(typed_table(table, features, settings.spec), load_predictor(settings.spec), settings)
+        except RecordError as error:
+            raise ModelError(f"a record made of {told(int(keys[error.position]))}: {error}") from error
+        yield pa.RecordBatch.from_pydict({"result": pa.array([to_bytes(found)], pa.binary())})
+
+
+def probe(frame: pd.DataFrame, predict: Predict, settings: ShapSettings) -> Probe:
+    """What the model says about the background and, under the design of the job, about pilot rows, which are typed.
+
+    When all coalitions are enumerated nothing is left to learn from the pilot: one row is asked for, to time the calls.
+    """
+    ask = ModelCalls(predict, settings.spec, link=settings.link)
+    coalitions = design(len(settings.players), settings.samples, settings.seed)
+    with one_thread():
+        values = _values(frame, ask, settings, Buffer())
+        background = values.background()
+        totals = values.everything() - values.nothing(link(settings.background.weights @ background, settings.link))
+        values = values if not coalitions.exact else _values(frame.iloc[:1], ask, settings, Buffer())
+        differences = values.differences(coalitions.members).transpose(1, 0, 2)
+    return Probe(
+        outputs=background.shape[1],
+        background=background,
+        differences=differences[: 0 if coalitions.exact else len(frame)],
+        totals=totals[: 0 if coalitions.exact else len(frame)],
+        pair_sizes=encoded(frame, settings.background.rows, ask.takes_matrix).differing(settings.players).sum(axis=0),
+        seconds=ask.seconds,
+        records=ask.records,
+        calls=ask.calls,
+        traffic=ask.traffic,
+    )
