@@ -2,7 +2,7 @@
 
 from clarify_spark.config.environment import headers_of
 from clarify_spark.config.loading import Loaded, load
-from clarify_spark.config.methods import Methods, Pdp, Shap
+from clarify_spark.config.methods import Methods, Pdp, PostTrainingBias, PreTrainingBias, Report, Shap
 from clarify_spark.config.models import AnalysisConfig, Facet, Segmentation, TimeSeriesData
 from clarify_spark.config.predictor import Predictor, model_format
 from clarify_spark.config.releases import later, unsupported
@@ -15,7 +15,10 @@ __all__ = [
     "Loaded",
     "Methods",
     "Pdp",
+    "PostTrainingBias",
+    "PreTrainingBias",
     "Predictor",
+    "Report",
     "Segmentation",
     "Shap",
     "TimeSeriesData",

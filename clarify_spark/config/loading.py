@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from clarify_spark.config.leniency import read_leniently
-from clarify_spark.config.models import AnalysisConfig
+from clarify_spark.config.models import AnalysisConfig, config_model
 from clarify_spark.config.parsing import parse
 from clarify_spark.config.problems import problems_of
 from clarify_spark.errors import ConfigError, Problem
@@ -26,7 +26,7 @@ def load(text: str, *, strict: bool = False) -> Loaded:
     document, json_problems = parse(text)
     changed, warnings = (document, ()) if strict else read_leniently(document)
     try:
-        config = AnalysisConfig.model_validate(changed)
+        config = config_model().model_validate(changed)
     except ValidationError as error:
         found = problems_of(changed, error.errors(include_url=False, include_context=False))
         raise ConfigError(_one_per_path([*json_problems, *found])) from None

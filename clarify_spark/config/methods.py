@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, Tag, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from clarify_spark.config.analyses import ANALYSES
 from clarify_spark.config.languages import LANGUAGES
 from clarify_spark.config.values import (
     BY_JSON_KIND,
@@ -22,7 +23,9 @@ from clarify_spark.config.values import (
     TextBranch,
     Value,
     ValueOrNull,
+    remade,
 )
+from clarify_spark.udfs.dotted_names import resolved
 
 PRE_TRAINING_NAMES = ("CI", "DPL", "KL", "JS", "LP", "TVD", "KS", "CDDL")
 POST_TRAINING_NAMES = ("DPPL", "DI", "DCA", "DCR", "SD", "RD", "DAR", "DRR", "AD", "TE", "CDDPL", "FT", "GE")
@@ -172,12 +175,31 @@ class AsymmetricShapleyValue(Section):
     baseline: SeriesBaselineOrUri | None = Field(None, description="Baseline values, or a URI of them")
 
 
+Asked = TypeVar("Asked", bound=Section)
+
+
 class Methods(Section):
     """The analyses to run."""
 
-    pre_training_bias: PreTrainingBias | None = Field(None, description="Bias metrics of the data")
-    post_training_bias: PostTrainingBias | None = Field(None, description="Bias metrics of the predictions")
-    shap: Shap | None = Field(None, description="Kernel SHAP")
-    pdp: Pdp | None = Field(None, description="Partial dependence")
-    report: Report | None = Field(None, description="Report files")
-    asymmetric_shapley_value: AsymmetricShapleyValue | None = Field(None, description="Explanations of time series")
+    def of(self, section: type[Asked]) -> Asked | None:
+        """The section of this class, None when it was not asked for."""
+        members = (getattr(self, name) for name in type(self).model_fields)
+        return next((member for member in members if isinstance(member, section)), None)
+
+    @property
+    def seed(self) -> int | None:
+        """The first seed that a section gives."""
+        members = (getattr(self, name) for name in type(self).model_fields)
+        return next((seed for member in members if (seed := getattr(member, "seed", None)) is not None), None)
+
+
+def methods_model() -> type[Methods]:
+    """``methods`` with a key for every method in ANALYSES, and ``report``: before the methods of later releases."""
+    fields: dict[str, Any] = {}
+    for row in sorted(ANALYSES.values(), key=lambda row: row.steps is None):
+        if row.steps is None:
+            fields.setdefault("report", (Report | None, Field(None, description="Report files")))
+        for method in row.methods:
+            fields[method.key] = (resolved(method.section) | None, Field(None, description=method.description))
+    fields.setdefault("report", (Report | None, Field(None, description="Report files")))
+    return remade(Methods, fields)

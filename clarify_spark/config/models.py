@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from clarify_spark.config.methods import Methods
+from clarify_spark.config.analyses import ANALYSES, Analysis
+from clarify_spark.config.methods import Methods, methods_model
 from clarify_spark.config.predictor import Predictor
 from clarify_spark.config.values import (
     EXTENSION,
@@ -19,6 +21,7 @@ from clarify_spark.config.values import (
     Text,
     Value,
     exactly,
+    remade,
 )
 
 DatasetType = Literal[
@@ -152,3 +155,13 @@ class AnalysisConfig(Section):
     min_cell_size: Count = Field(
         10, description="Combinations and segments with fewer rows are not shown", json_schema_extra=EXTENSION
     )
+
+
+def config_model() -> type[AnalysisConfig]:
+    """AnalysisConfig with a key of ``methods`` for every method in ANALYSES as that table is now."""
+    return _config_model(tuple(ANALYSES.values()))
+
+
+@lru_cache(maxsize=4)
+def _config_model(_: tuple[Analysis, ...]) -> type[AnalysisConfig]:
+    return remade(AnalysisConfig, {"methods": (methods_model(), Field(description="The analyses to run"))})

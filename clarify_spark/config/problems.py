@@ -11,17 +11,9 @@ from clarify_spark.config.places import Place, at, path_of, shown
 from clarify_spark.config.schema import Node, allowed, branches, choices, node_at
 from clarify_spark.errors import Problem
 
-METRICS = '"all" or a list of metric names'
 VALUE_TYPES = {"string", "integer", "number"}
-#: Places whose schema is hard to read aloud.
-PLAIN_WORDS = {
-    "methods.pre_training_bias.methods": METRICS,
-    "methods.post_training_bias.methods": METRICS,
-    "methods.shap.baseline": 'a URI, a list of rows such as [[35, "F"]] or an object',
-    "methods.shap.baseline[]": 'a row: a list of numbers, strings and nulls such as [35, "F"], or an object',
-    "methods.asymmetric_shapley_value.baseline": "a URI or an object with target_time_series and others",
-    "predictor.content_template": "a string, or an object of strings",
-}
+#: Places whose schema is hard to read aloud; those of analyses are in their rules.
+PLAIN_WORDS = {"predictor.content_template": "a string, or an object of strings"}
 
 
 def problems_of(document: Any, errors: Iterable[Mapping[str, Any]]) -> Iterator[Problem]:
@@ -51,13 +43,19 @@ def _message(document: Any, place: Place, kind: str) -> str:
     if kind == "extra_forbidden":
         return _unknown_key(str(place[-1]), node_at(place[:-1]))
     node = node_at(place)
-    words = PLAIN_WORDS.get(re.sub(r"\[\d+\]", "[]", path_of(place))) or allowed(node)
+    words = _plain_words(re.sub(r"\[\d+\]", "[]", path_of(place))) or allowed(node)
     if kind == "missing":
         return f"found no such key, which is required; allowed: {words}"
     found = at(document, place)
     if kind == "null":
         return f"found null; allowed: {words} (or leave the key out)"
     return f"found {shown(found)}; allowed: {words}{_hint(found, node)}"
+
+
+def _plain_words(path: str) -> str | None:
+    from clarify_spark.config.rules.analysis import all_rules
+
+    return next((found for rules in all_rules() if (found := rules.plain_words.get(path))), PLAIN_WORDS.get(path))
 
 
 def _unknown_key(key: str, node: Node) -> str:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from clarify_spark.config.analyses import all_methods, supported
 from clarify_spark.config.models import AnalysisConfig
-from clarify_spark.config.rules.bias import bias_methods, metrics_asked
+from clarify_spark.config.rules.analysis import all_rules
 from clarify_spark.config.rules.findings import finding
+from clarify_spark.config.rules.findings import later as refused_for_now
 from clarify_spark.config.rules.prediction import is_sent, needs_model
 from clarify_spark.errors import Problem
 
 LATER_TYPES = ("application/x-image", "application/sagemakercapturejson")
-LATER_METHODS = ("asymmetric_shapley_value",)
-LATER_SHAP_KEYS = ("text_config", "image_config")
-LATER_KEYS = ("time_series_data_config",)
-#: Keys that only the bias methods use.
-BIAS_KEYS = ("segment_config", "facet_intersections", "bounds")
 ENDPOINT_KEYS = (
     "endpoint_name_prefix",
     "target_model",
@@ -35,19 +32,12 @@ def _unsupported(config: AnalysisConfig) -> Iterator[Problem]:
     if config.dataset_type in LATER_TYPES:
         allowed = "text/csv, application/jsonlines, application/json, application/x-parquet"
         yield finding("dataset_type", f"{config.dataset_type}, which is not supported yet in this version", allowed)
-    for key in LATER_METHODS:
-        if getattr(config.methods, key) is not None:
-            yield _later(f"methods.{key}", "a method", "pre_training_bias, post_training_bias, shap and pdp")
-    for key in LATER_SHAP_KEYS:
-        if config.methods.shap is not None and getattr(config.methods.shap, key) is not None:
-            yield _later(f"methods.shap.{key}", "a key", "features that are numbers and categories")
-    for key in LATER_KEYS:
-        if getattr(config, key) is not None:
-            yield _later(key, "a key", "leave it out")
-
-
-def _later(path: str, what: str, instead: str) -> Problem:
-    return finding(path, f"{what} that is not supported yet in this version", instead)
+    known = [method.key for row in supported() for method in row.methods]
+    for row, method in all_methods():
+        if row.steps is None and getattr(config.methods, method.key, None) is not None:
+            yield refused_for_now(f"methods.{method.key}", "a method", f"{', '.join(known[:-1])} and {known[-1]}")
+    for rules in all_rules():
+        yield from rules.unsupported(config)
 
 
 def later(config: AnalysisConfig) -> tuple[str, ...]:
@@ -58,15 +48,8 @@ def later(config: AnalysisConfig) -> tuple[str, ...]:
 def _without_effect(config: AnalysisConfig) -> Iterator[str]:
     if config.features is not None and config.dataset_type in ("text/csv", "application/x-parquet"):
         yield f"features: not used with the dataset_type {config.dataset_type}; the columns are the features"
-    if not bias_methods(config):
-        yield from (f"{key}: not used without a bias method" for key in BIAS_KEYS if getattr(config, key) is not None)
-        if config.weight is not None:
-            yield "weight: not used without a bias method, but for leaving the column out of the features"
-    else:
-        asked = metrics_asked(config)
-        unused = [metric for metric in config.bounds or {} if metric not in asked]
-        if unused:
-            yield f"bounds: not used for {', '.join(unused)}, which no requested method computes"
+    for rules in all_rules():
+        yield from rules.without_effect(config)
     predictor = config.predictor
     if predictor is None:
         return

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
-from clarify_spark.config.models import AnalysisConfig
+from clarify_spark.config.models import AnalysisConfig, config_model
 from clarify_spark.config.places import Place
 
 Node = dict[str, Any]
@@ -27,9 +27,13 @@ def json_schema() -> dict[str, Any]:
     return copy.deepcopy(_schema())
 
 
-@cache
 def _schema() -> Node:
-    schema = _tidied(AnalysisConfig.model_json_schema())
+    return _schema_of(config_model())
+
+
+@lru_cache(maxsize=4)
+def _schema_of(model: type[AnalysisConfig]) -> Node:
+    schema = _tidied(model.model_json_schema())
     return {**HEAD, **schema, "title": "analysis_config.json", "$comment": NOTE}
 
 

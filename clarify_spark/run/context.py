@@ -48,5 +48,4 @@ class Run:
     @property
     def seed(self) -> int:
         """The seed of every random choice."""
-        shap = self.config.methods.shap
-        return self.options.seed if self.options.seed is not None else (shap.seed if shap is not None else None) or 0
+        return self.options.seed if self.options.seed is not None else self.config.methods.seed or 0

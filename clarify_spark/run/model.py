@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from clarify_spark.aws.control_plane import default_region
 from clarify_spark.aws.shadow_endpoint import shadow_endpoint
-from clarify_spark.config import Pdp, Predictor
+from clarify_spark.config import Pdp, PostTrainingBias, Predictor, Shap
 from clarify_spark.errors import ConfigError, Problem
 from clarify_spark.run import kernel_shap, partial_dependence
 from clarify_spark.run.context import Run
@@ -48,8 +48,8 @@ class Predicted:
 def asked(run: Run) -> Asked | None:
     """What the run asks its model for, None when it needs no model; nothing is sent yet."""
     config, dataset = run.config, run.dataset
-    predictions = config.methods.post_training_bias is not None and dataset.predicted_label is None
-    shap, pdp = config.methods.shap, config.methods.pdp
+    predictions = config.methods.of(PostTrainingBias) is not None and dataset.predicted_label is None
+    shap, pdp = config.methods.of(Shap), config.methods.of(Pdp)
     if not predictions and shap is None and pdp is None:
         return None
     if config.predictor is None:
@@ -102,7 +102,7 @@ def ready(run: Run, asked: Asked) -> Iterator[Asked]:
 def with_predictions(run: Run, asked: Asked | None) -> Predicted:
     """The data set with a predicted label where post-training metrics need one; scores among them thresholded."""
     dataset, threshold = run.dataset, run.config.probability_threshold
-    if run.config.methods.post_training_bias is None:
+    if run.config.methods.of(PostTrainingBias) is None:
         return Predicted(dataset)
     if asked is None or not asked.predictions:
         return Predicted(dataset if threshold is None else thresholded(dataset, threshold))

@@ -30,6 +30,9 @@ from clarify_spark.columns import ColumnProfile
 from clarify_spark.config import (
     AnalysisConfig,
     Loaded,
+    PostTrainingBias,
+    PreTrainingBias,
+    Report,
     check_runnable,
     headers_of,
     later,
@@ -150,7 +153,7 @@ def run(session: Session, text: str, places: Places, options: Options, progress:
         result = _write(this, loaded, text, found)
         for journal in found.journals:
             journal.remove()
-        if this.config.methods.post_training_bias is not None:
+        if this.config.methods.of(PostTrainingBias) is not None:
             output.delete(PREDICTIONS)  # of an interrupted run that called an endpoint where this one did not
     return result
 
@@ -197,7 +200,7 @@ def _found(this: Run, asked: Asked | None, cached: ExitStack) -> Found:
 
 def asks_for_bias(config: AnalysisConfig) -> bool:
     """Whether a bias analysis is among the methods."""
-    return config.methods.pre_training_bias is not None or config.methods.post_training_bias is not None
+    return config.methods.of(PreTrainingBias) is not None or config.methods.of(PostTrainingBias) is not None
 
 
 def _data_uri(config: AnalysisConfig, places: Places) -> str:
@@ -211,7 +214,7 @@ def _data_uri(config: AnalysisConfig, places: Places) -> str:
 
 
 def _bias(this: Run) -> BiasResult:
-    post, pre = this.config.methods.post_training_bias, this.config.methods.pre_training_bias
+    post, pre = this.config.methods.of(PostTrainingBias), this.config.methods.of(PreTrainingBias)
     profiles, roles = _roles(this, with_predictions=post is not None)
     segmentations = _segmentations(this)
     with this.progress.phase("Counting"):
@@ -249,12 +252,11 @@ def _bias(this: Run) -> BiasResult:
 def _asked_evidence(this: Run) -> AskedEvidence:
     """What the statistics of a run are to say."""
     config, tables = this.config, dict[Stage, tuple[Metric, ...]]()
-    if config.methods.pre_training_bias is not None:
-        names = config.methods.pre_training_bias.methods
-        tables["pre_training"] = choose(PRE_TRAINING, names, "methods.pre_training_bias.methods")
-    if config.methods.post_training_bias is not None:
-        names = config.methods.post_training_bias.methods
-        tables["post_training"] = choose(POST_TRAINING, names, "methods.post_training_bias.methods")
+    pre, post = config.methods.of(PreTrainingBias), config.methods.of(PostTrainingBias)
+    if pre is not None:
+        tables["pre_training"] = choose(PRE_TRAINING, pre.methods, "methods.pre_training_bias.methods")
+    if post is not None:
+        tables["post_training"] = choose(POST_TRAINING, post.methods, "methods.post_training_bias.methods")
     return AskedEvidence(
         tables, config.confidence_level, this.seed, bounds_of(config, this.options), config.min_cell_size
     )
@@ -362,7 +364,7 @@ def _write(this: Run, loaded: Loaded, text: str, found: Found) -> Result:
 
 
 def _report_asked(config: AnalysisConfig) -> dict[str, str] | None:
-    asked = config.methods.report
+    asked = config.methods.of(Report)
     return None if asked is None else {"name": asked.name, "title": asked.title}
 
 

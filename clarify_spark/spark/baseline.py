@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as sf
 
-from clarify_spark.config import AnalysisConfig
+from clarify_spark.config import AnalysisConfig, Shap
 from clarify_spark.errors import ConfigError, DataError
 from clarify_spark.explaining.baseline import PATH, Baseline, cautions, computed, equally_weighted, from_config
 from clarify_spark.explaining.baseline_files import (
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 def baseline_of(spark: SparkSession, config: AnalysisConfig, dataset: Dataset, seed: int) -> Baseline:
     """The baseline that the config gives or, when it gives none, one computed from the data."""
-    shap = config.methods.shap
+    shap = config.methods.of(Shap)
     assert shap is not None
     if shap.baseline is None:
         found = computed_baseline(config, dataset, shap.num_clusters, seed)

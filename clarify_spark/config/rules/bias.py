@@ -4,37 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from clarify_spark.config.methods import POST_TRAINING_NAMES, PRE_TRAINING_NAMES
+from clarify_spark.config.methods import POST_TRAINING_NAMES, PRE_TRAINING_NAMES, PostTrainingBias, PreTrainingBias
 from clarify_spark.config.models import AnalysisConfig
 from clarify_spark.config.places import Place, shown
 from clarify_spark.config.problems import nearest
-from clarify_spark.config.rules.findings import Problems, finding, incomplete, missing
+from clarify_spark.config.rules import statistics
+from clarify_spark.config.rules.analysis import AnalysisRules
+from clarify_spark.config.rules.findings import Problems, finding, missing
 from clarify_spark.errors import Problem
 
+#: Keys that only the bias methods use.
+BIAS_KEYS = ("segment_config", "facet_intersections", "bounds")
 Values = tuple[int | float | str, ...]
 
 
 def bias_methods(config: AnalysisConfig) -> tuple[str, ...]:
     """The keys of the bias methods that are asked for."""
-    return tuple(key for key in ("pre_training_bias", "post_training_bias") if getattr(config.methods, key) is not None)
+    keys = (("pre_training_bias", PreTrainingBias), ("post_training_bias", PostTrainingBias))
+    return tuple(key for key, section in keys if config.methods.of(section) is not None)
 
 
 def metrics_asked(config: AnalysisConfig) -> frozenset[str]:
     """The short names of the metrics that the bias methods ask for."""
-    pre, post = config.methods.pre_training_bias, config.methods.post_training_bias
+    pre, post = config.methods.of(PreTrainingBias), config.methods.of(PostTrainingBias)
     asked = ((pre, PRE_TRAINING_NAMES), (post, POST_TRAINING_NAMES))
     return frozenset(
         name for one, known in asked if one is not None for name in known if one.methods == "all" or name in one.methods
     )
-
-
-def something_to_do(config: AnalysisConfig) -> Problems:
-    """Problems of a config that asks for no analysis."""
-    asked = config.methods.model_fields_set - {"report"}
-    if not asked:
-        found = "only report" if config.methods.report else "no method"
-        allowed = "at least one of pre_training_bias, post_training_bias, shap, pdp"
-        yield incomplete(finding("methods", found, allowed))
 
 
 def needs(config: AnalysisConfig) -> Problems:
@@ -57,7 +53,7 @@ def needs(config: AnalysisConfig) -> Problems:
 
 def metric_names(config: AnalysisConfig) -> Problems:
     """Problems of metrics that do not exist."""
-    pre, post = config.methods.pre_training_bias, config.methods.post_training_bias
+    pre, post = config.methods.of(PreTrainingBias), config.methods.of(PostTrainingBias)
     if pre is not None:
         place = ("methods", "pre_training_bias", "methods")
         yield from _metric_names(place, pre.methods, PRE_TRAINING_NAMES)
@@ -103,4 +99,23 @@ def _is_number(value: int | float | str) -> bool:
     return True
 
 
-RULES = (something_to_do, needs, metric_names, declared_types)
+def without_effect(config: AnalysisConfig) -> Iterator[str]:
+    """Keys that only the bias methods use where there is none, and bounds of metrics that nobody computes."""
+    if not bias_methods(config):
+        yield from (f"{key}: not used without a bias method" for key in BIAS_KEYS if getattr(config, key) is not None)
+        if config.weight is not None:
+            yield "weight: not used without a bias method, but for leaving the column out of the features"
+        return
+    asked = metrics_asked(config)
+    unused = [metric for metric in config.bounds or {} if metric not in asked]
+    if unused:
+        yield f"bounds: not used for {', '.join(unused)}, which no requested method computes"
+
+
+ANALYSIS = AnalysisRules(
+    problems=(needs, metric_names, declared_types, *statistics.RULES),
+    without_effect=without_effect,
+    plain_words=dict.fromkeys(
+        ("methods.pre_training_bias.methods", "methods.post_training_bias.methods"), '"all" or a list of metric names'
+    ),
+)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from clarify_spark.config.models import AnalysisConfig
 from clarify_spark.config.places import Place, path_of, shown
 from clarify_spark.config.problems import nearest
+from clarify_spark.config.rules.analysis import FeatureList, all_rules
 from clarify_spark.config.rules.data import JSON_TYPES
 from clarify_spark.config.rules.findings import Problems, finding
 from clarify_spark.errors import Problem
@@ -44,15 +45,15 @@ def _roles(config: AnalysisConfig) -> Iterator[Reference]:
 
 def _model_columns(config: AnalysisConfig) -> Iterator[Reference]:
     main = _main_headers(config)
-    shap, pdp = config.methods.shap, config.methods.pdp
-    lists: tuple[tuple[Place, tuple[str | int, ...] | None], ...] = (
-        (("excluded_columns",), config.excluded_columns),
-        (("methods", "shap", "features_to_explain"), shap.features_to_explain if shap else None),
-        (("methods", "pdp", "features"), pdp.features if pdp else None),
-    )
+    lists = ((("excluded_columns",), config.excluded_columns), *((one.place, one.columns) for one in _features(config)))
     for place, columns in lists:
         for index, column in enumerate(columns or ()):
             yield (*place, index), column, main
+
+
+def _features(config: AnalysisConfig) -> Iterator[FeatureList]:
+    """The lists of features in the sections of analyses."""
+    return (one for rules in all_rules() for one in rules.features(config))
 
 
 def _second_data_sets(config: AnalysisConfig) -> Iterator[Reference]:
@@ -116,11 +117,11 @@ def different_columns(config: AnalysisConfig) -> Problems:
         yield finding("predicted_label", f"{shown(label)}, which is the label too", "another column")
     if label is not None and label == config.joinsource_name_or_index and config.dataset_type not in JSON_TYPES:
         yield finding("joinsource_name_or_index", f"{shown(label)}, which is the label too", "another column")
-    shap = config.methods.shap
-    for index, feature in enumerate((shap.features_to_explain if shap else None) or ()):
-        if feature in (label, config.predicted_label) and config.dataset_type not in JSON_TYPES:
-            path = path_of(("methods", "shap", "features_to_explain", index))
-            yield finding(path, f"{shown(feature)}, which is a label", "features of the model")
+    for one in (one for one in _features(config) if one.no_labels):
+        for index, feature in enumerate(one.columns or ()):
+            if feature in (label, config.predicted_label) and config.dataset_type not in JSON_TYPES:
+                path = path_of((*one.place, index))
+                yield finding(path, f"{shown(feature)}, which is a label", "features of the model")
 
 
 RULES = (columns_exist, different_columns)

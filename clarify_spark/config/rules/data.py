@@ -5,6 +5,7 @@ from __future__ import annotations
 import jmespath
 import jmespath.exceptions
 
+from clarify_spark.config.analyses import ANALYSES
 from clarify_spark.config.models import AnalysisConfig
 from clarify_spark.config.places import shown
 from clarify_spark.config.rules.findings import Problems, finding, incomplete, missing
@@ -35,7 +36,8 @@ def paths_into_json(config: AnalysisConfig) -> Problems:
         return
     if config.features is None:
         absent = missing("features", f"the dataset_type {config.dataset_type}", 'a JMESPath such as "features"')
-        yield absent if config.methods.pre_training_bias or config.methods.post_training_bias else incomplete(absent)
+        measured = any(row.asked(config.methods) for row in ANALYSES.values() if not row.explains)
+        yield absent if measured else incomplete(absent)
     for key in ("features", "label", "predicted_label"):
         value = getattr(config, key)
         if isinstance(value, int):

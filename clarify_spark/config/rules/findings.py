@@ -25,3 +25,8 @@ def incomplete(problem: Problem) -> Problem:
 def missing(place: Place | str, reason: str, allowed: str) -> Problem:
     """A problem about a key that is not there."""
     return finding(place, f"no such key, which {reason} needs", allowed)
+
+
+def later(path: str, what: str, instead: str) -> Problem:
+    """A problem about what comes in a later release."""
+    return finding(path, f"{what} that is not supported yet in this version", instead)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from clarify_spark.config.analyses import Method, all_methods
 from clarify_spark.config.models import AnalysisConfig
 from clarify_spark.config.places import shown
 from clarify_spark.config.predictor import Predictor, model_format
@@ -28,22 +29,24 @@ CALLABLE = r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*"
 
 def needs_model(config: AnalysisConfig) -> tuple[str, ...]:
     """The methods asked for that call the model, since the data have no predictions for them."""
+    return tuple(method.key for method in _calling(config))
+
+
+def _calling(config: AnalysisConfig) -> Iterator[Method]:
     in_data = config.predicted_label is not None or config.predicted_label_dataset_uri is not None
-    calling = (
-        ("shap", "pdp", "asymmetric_shapley_value")
-        if in_data
-        else ("post_training_bias", "shap", "pdp", "asymmetric_shapley_value")
-    )
-    return tuple(key for key in calling if getattr(config.methods, key) is not None)
+    for _, method in all_methods():
+        spared = method.calls_model == "never" or (method.calls_model == "without predictions" and in_data)
+        if not spared and getattr(config.methods, method.key, None) is not None:
+            yield method
 
 
 def model_given(config: AnalysisConfig) -> Problems:
     """Problems of methods that need a model where none is given."""
-    methods = needs_model(config)
-    if not methods:
+    first = next(_calling(config), None)
+    if first is None:
         return
-    reason, others = f"methods.{methods[0]}", ""
-    if methods[0] == "post_training_bias":
+    reason, others = f"methods.{first.key}", ""
+    if first.calls_model == "without predictions":
         others = ", or predicted_label, or predicted_label_dataset_uri"
     if config.predictor is None:
         yield incomplete(missing("predictor", reason, f"a model (predictor.model_uri){others}"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from clarify_spark.config.methods import Report
 from clarify_spark.config.models import AnalysisConfig
 from clarify_spark.config.rules.findings import Problems, finding
 from clarify_spark.udfs.quoting import shown
@@ -14,7 +15,7 @@ def is_plain(name: str) -> bool:
 
 def report(config: AnalysisConfig) -> Problems:
     """Problems of methods.report."""
-    asked = config.methods.report
+    asked = config.methods.of(Report)
     if asked is not None and not is_plain(asked.name):
         yield finding("methods.report.name", shown(asked.name), "a plain file name without folder and suffix")
 

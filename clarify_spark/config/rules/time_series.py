@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from clarify_spark.config.analyses import all_methods
 from clarify_spark.config.methods import AsymmetricShapleyValue, SeriesBaseline
 from clarify_spark.config.models import AnalysisConfig, TimeSeriesData
 from clarify_spark.config.places import path_of
-from clarify_spark.config.rules.findings import Problems, finding, missing
+from clarify_spark.config.rules.analysis import AnalysisRules
+from clarify_spark.config.rules.findings import Problems, finding, later, missing
 from clarify_spark.errors import Problem
 
 DATA, METHOD = "time_series_data_config", "methods.asymmetric_shapley_value"
-OTHER_METHODS = ("pre_training_bias", "post_training_bias", "shap", "pdp")
+_OWN = f"{__name__}:ANALYSIS"
 
 
 def both_sides(config: AnalysisConfig) -> Problems:
     """Problems of time series data without their method, and of what does not go with them."""
-    series, method = config.time_series_data_config, config.methods.asymmetric_shapley_value
+    series, method = config.time_series_data_config, config.methods.of(AsymmetricShapleyValue)
     if method is not None and series is None:
         yield missing(DATA, METHOD, "where the parts of the series are")
     if series is None:
@@ -29,9 +31,9 @@ def both_sides(config: AnalysisConfig) -> Problems:
 
 
 def _not_with_series(config: AnalysisConfig) -> Iterator[Problem]:
-    for key in OTHER_METHODS:
-        if getattr(config.methods, key) is not None:
-            yield finding(f"methods.{key}", f"this method with {DATA}", "asymmetric_shapley_value")
+    for row, other in all_methods():
+        if row.rules != _OWN and getattr(config.methods, other.key, None) is not None:
+            yield finding(f"methods.{other.key}", f"this method with {DATA}", "asymmetric_shapley_value")
     for key in ("label", "predicted_label", "excluded_columns"):
         if getattr(config, key) is not None:
             yield finding(key, f"this key with {DATA}", "no such key")
@@ -59,7 +61,7 @@ def _columns(series: TimeSeriesData) -> tuple[str | int, ...]:
 
 def method(config: AnalysisConfig) -> Problems:
     """Problems of methods.asymmetric_shapley_value."""
-    settings = config.methods.asymmetric_shapley_value
+    settings = config.methods.of(AsymmetricShapleyValue)
     if settings is None:
         return
     place = f"{METHOD}.num_samples"
@@ -107,4 +109,14 @@ def predictor(config: AnalysisConfig) -> Problems:
         yield finding("predictor.accept_type", found, "application/json or application/jsonlines")
 
 
-RULES = (both_sides, columns, method, predictor)
+def unsupported(config: AnalysisConfig) -> Iterator[Problem]:
+    """The data of time series, which come in a later release."""
+    if config.time_series_data_config is not None:
+        yield later(DATA, "a key", "leave it out")
+
+
+ANALYSIS = AnalysisRules(
+    problems=(both_sides, columns, method, predictor),
+    unsupported=unsupported,
+    plain_words={f"{METHOD}.baseline": "a URI or an object with target_time_series and others"},
+)

@@ -1,4 +1,4 @@
-"""Rules about SHAP and partial dependence."""
+"""Rules about Kernel SHAP."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ from collections.abc import Iterator
 from clarify_spark.config.methods import ImageConfig, Shap
 from clarify_spark.config.models import AnalysisConfig
 from clarify_spark.config.places import shown
-from clarify_spark.config.rules.findings import Problems, finding, missing
+from clarify_spark.config.rules.analysis import AnalysisRules, FeatureList
+from clarify_spark.config.rules.findings import Problems, finding, later, missing
 from clarify_spark.errors import Problem
 
 #: More baseline rows than this are a mistake: each of them multiplies the model records.
 MOST_CLUSTERS = 1_000
+#: Keys of the section whose analyses come in a later release.
+LATER_KEYS = ("text_config", "image_config")
 MODEL_TYPES = ("IMAGE_CLASSIFICATION", "OBJECT_DETECTION")
 
 
 def shap(config: AnalysisConfig) -> Problems:
     """Problems of methods.shap."""
-    settings = config.methods.shap
+    settings = config.methods.of(Shap)
     if settings is None:
         return
     if settings.baseline is not None and settings.num_clusters is not None:
@@ -67,12 +70,13 @@ def _baseline_rows(settings: Shap) -> Iterator[Problem]:
 
 def images(config: AnalysisConfig) -> Problems:
     """Problems of image_config and of image data."""
-    settings = config.methods.shap.image_config if config.methods.shap is not None else None
+    asked = config.methods.of(Shap)
+    settings = None if asked is None else asked.image_config
     is_images = config.dataset_type == "application/x-image"
     if settings is not None and not is_images:
         found = f"this key with the dataset_type {config.dataset_type}"
         yield finding("methods.shap.image_config", found, "this key with application/x-image")
-    if is_images and config.methods.shap is not None and settings is None:
+    if is_images and asked is not None and settings is None:
         yield missing("methods.shap.image_config", "the dataset_type application/x-image", "an object with model_type")
     if settings is not None:
         yield from _model_type(settings)
@@ -86,17 +90,24 @@ def _model_type(settings: ImageConfig) -> Iterator[Problem]:
         yield finding(place, shown(settings.model_type), " or ".join(MODEL_TYPES))
 
 
-def pdp(config: AnalysisConfig) -> Problems:
-    """Problems of methods.pdp."""
-    settings = config.methods.pdp
-    if settings is None:
-        return
-    if not settings.features and config.methods.shap is None:
-        yield missing("methods.pdp.features", "methods.pdp without methods.shap", "a list of features")
-    for key in ("grid_resolution", "top_k_features"):
-        value = getattr(settings, key)
-        if value < 1:
-            yield finding(f"methods.pdp.{key}", str(value), "1 or more")
+def _features(config: AnalysisConfig) -> Iterator[FeatureList]:
+    settings = config.methods.of(Shap)
+    if settings is not None:
+        yield FeatureList(("methods", "shap", "features_to_explain"), settings.features_to_explain, no_labels=True)
 
 
-RULES = (shap, images, pdp)
+def _unsupported(config: AnalysisConfig) -> Iterator[Problem]:
+    for key in LATER_KEYS:
+        if getattr(config.methods.of(Shap), key, None) is not None:
+            yield later(f"methods.shap.{key}", "a key", "features that are numbers and categories")
+
+
+ANALYSIS = AnalysisRules(
+    problems=(shap, images),
+    features=_features,
+    unsupported=_unsupported,
+    plain_words={
+        "methods.shap.baseline": 'a URI, a list of rows such as [[35, "F"]] or an object',
+        "methods.shap.baseline[]": 'a row: a list of numbers, strings and nulls such as [35, "F"], or an object',
+    },
+)

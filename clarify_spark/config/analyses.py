@@ -1,0 +1,129 @@
+"""The analyses that a config can ask for, a row each: plain facts, and dotted names of what upper rooms have of them.
+
+``run`` loops over this table for plan, cost, dry run and work, ``documents`` for what is written, ``report`` for what
+is drawn, ``api`` for what is handed back. A new analysis is a row and modules of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from clarify_spark.config.methods import Methods
+
+#: Named parts: what something is called, and the dotted name of what makes it.
+Parts = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A key of ``methods`` that asks for an analysis, and the dotted name of the class of its section.
+
+    ``calls_model``: whether a model has to be called for it, be it only where the data have no predictions.
+    """
+
+    key: str
+    section: str
+    description: str
+    calls_model: Literal["always", "without predictions", "never"] = "always"
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """One analysis.
+
+    ``rules``: an AnalysisRules of ``config.rules.analysis``; ``steps``: a Steps of ``run.analysis``, None for what
+    comes in a later release; ``report``: a Part of ``report.part``, None for what a report has no section about.
+    ``explains``: its results stand under ``explanations`` in analysis.json. ``sections``: by key there, the classes of
+    typed results; ``tables`` and ``frames``: by attribute of Results, what makes a pandas or a Spark data frame.
+    """
+
+    key: str
+    methods: tuple[Method, ...]
+    rules: str
+    steps: str | None = None
+    report: str | None = None
+    explains: bool = True
+    sections: Parts = ()
+    tables: Parts = ()
+    frames: Parts = ()
+
+    def asked(self, methods: Methods) -> bool:
+        """Whether one of the methods asks for it."""
+        return any(getattr(methods, method.key, None) is not None for method in self.methods)
+
+
+ANALYSES: dict[str, Analysis] = {
+    "bias": Analysis(
+        key="bias",
+        methods=(
+            Method(
+                "pre_training_bias",
+                "clarify_spark.config.methods:PreTrainingBias",
+                "Bias metrics of the data",
+                calls_model="never",
+            ),
+            Method(
+                "post_training_bias",
+                "clarify_spark.config.methods:PostTrainingBias",
+                "Bias metrics of the predictions",
+                calls_model="without predictions",
+            ),
+        ),
+        rules="clarify_spark.config.rules.bias:ANALYSIS",
+        steps="clarify_spark.run.bias:STEPS",
+        report="clarify_spark.report.bias:PART",
+        explains=False,
+        sections=(
+            ("post_training_bias_metrics", "clarify_spark.documents.typed:BiasMetrics"),
+            ("pre_training_bias_metrics", "clarify_spark.documents.typed:BiasMetrics"),
+        ),
+        tables=(("metrics", "clarify_spark.documents.bias:metrics_table"),),
+    ),
+    "kernel_shap": Analysis(
+        key="kernel_shap",
+        methods=(Method("shap", "clarify_spark.config.methods:Shap", "Kernel SHAP"),),
+        rules="clarify_spark.config.rules.kernel_shap:ANALYSIS",
+        steps="clarify_spark.run.kernel_shap:STEPS",
+        report="clarify_spark.report.kernel_shap:PART",
+        sections=(("kernel_shap", "clarify_spark.documents.typed:KernelShapByLabel"),),
+        tables=(("shap_values", "clarify_spark.documents.kernel_shap:shap_values_table"),),
+        frames=(("local_explanations", "clarify_spark.spark.results:local_explanations"),),
+    ),
+    "partial_dependence": Analysis(
+        key="partial_dependence",
+        methods=(Method("pdp", "clarify_spark.config.methods:Pdp", "Partial dependence"),),
+        rules="clarify_spark.config.rules.partial_dependence:ANALYSIS",
+        steps="clarify_spark.run.partial_dependence:STEPS",
+        report="clarify_spark.report.partial_dependence:PART",
+        sections=(("pdp", "clarify_spark.documents.typed:PartialDependenceCurves"),),
+    ),
+    "asymmetric_shapley_values": Analysis(
+        key="asymmetric_shapley_values",
+        methods=(
+            Method(
+                "asymmetric_shapley_value",
+                "clarify_spark.config.methods:AsymmetricShapleyValue",
+                "Explanations of time series",
+            ),
+        ),
+        rules="clarify_spark.config.rules.time_series:ANALYSIS",
+    ),
+}
+
+
+def supported() -> Iterator[Analysis]:
+    """The analyses that this version runs, in the order in which they run and are told of."""
+    return (row for row in ANALYSES.values() if row.steps is not None)
+
+
+def asked_for(methods: Methods) -> Mapping[str, Analysis]:
+    """The analyses that the methods ask for and this version runs, by key."""
+    return {row.key: row for row in supported() if row.asked(methods)}
+
+
+def all_methods() -> Iterator[tuple[Analysis, Method]]:
+    """Every key of ``methods`` but ``report``, with its analysis."""
+    return ((row, method) for row in ANALYSES.values() for method in row.methods)

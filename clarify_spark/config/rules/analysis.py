@@ -1,0 +1,50 @@
+"""What one analysis adds to the rules of a config."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from clarify_spark.config.analyses import ANALYSES, Analysis
+from clarify_spark.config.models import AnalysisConfig
+from clarify_spark.config.places import Place
+from clarify_spark.config.rules.findings import Problems
+from clarify_spark.errors import Problem
+from clarify_spark.udfs.dotted_names import resolved
+
+
+@dataclass(frozen=True)
+class FeatureList:
+    """Where a section lists features, and which; ``no_labels``: labels among them are refused."""
+
+    place: Place
+    columns: tuple[str | int, ...] | None
+    no_labels: bool = False
+
+
+def _nothing(_: AnalysisConfig) -> tuple[()]:
+    return ()
+
+
+@dataclass(frozen=True)
+class AnalysisRules:
+    """``problems`` of its section; the ``features`` that it lists; what of it is ``unsupported`` in this version and
+    what is ``without_effect`` in a config, a sentence each; by path, ``plain_words`` for what is hard to read aloud.
+    """
+
+    problems: tuple[Callable[[AnalysisConfig], Problems], ...] = ()
+    features: Callable[[AnalysisConfig], Iterable[FeatureList]] = _nothing
+    unsupported: Callable[[AnalysisConfig], Iterable[Problem]] = _nothing
+    without_effect: Callable[[AnalysisConfig], Iterable[str]] = _nothing
+    plain_words: Mapping[str, str] = field(default_factory=dict)
+
+
+def rules_of(row: Analysis) -> AnalysisRules:
+    """The rules of an analysis."""
+    found: AnalysisRules = resolved(row.rules)
+    return found
+
+
+def all_rules() -> Iterator[AnalysisRules]:
+    """The rules of every analysis, in the order of the table."""
+    return map(rules_of, ANALYSES.values())
