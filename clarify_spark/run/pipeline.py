@@ -52,9 +52,10 @@ from clarify_spark.run.context import Options, Run
 from clarify_spark.run.cost import refuse_too_many
 from clarify_spark.run.model import Asked, Predicted
 from clarify_spark.spark.blocks.checkpoints import PREDICTIONS, Journal
-from clarify_spark.spark.counting.counts import Counts, count, restricted
+from clarify_spark.spark.counting.counts import Counts, count
 from clarify_spark.spark.counting.flip_test import flip_test
 from clarify_spark.spark.counting.profiles import profile
+from clarify_spark.spark.counting.segments import restricted
 from clarify_spark.spark.data.datasets import Dataset, read, resolve_name
 from clarify_spark.spark.delivery.code import ship_own_code
 from clarify_spark.spark.failures import user_errors

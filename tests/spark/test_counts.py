@@ -13,9 +13,12 @@ from clarify_spark.bias.memberships import Membership
 from clarify_spark.bias.roles import FacetRole, LabelRole, Roles
 from clarify_spark.bias.segments import Segment, Segmentation, Span
 from clarify_spark.errors import DataError
-from clarify_spark.spark.counting import counts as module
-from clarify_spark.spark.counting.counts import Counts, bundles, count, distinct_patterns, plan, restricted
+from clarify_spark.spark.counting import classes, scans
+from clarify_spark.spark.counting.counts import Counts, count
 from clarify_spark.spark.counting.profiles import profile
+from clarify_spark.spark.counting.scans import bundles, plan
+from clarify_spark.spark.counting.segments import restricted
+from clarify_spark.spark.counting.strata import distinct_patterns
 from clarify_spark.spark.data.datasets import Column
 
 TYPES = {
@@ -190,7 +193,7 @@ def test_a_group_of_many_values_travels_as_patterns_and_counts_the_same(spark, m
     rows, roles = people(), roles_of(FACETS, group="zip")
     data = dataset_of(spark, rows, KINDS)
     narrow = count(data, roles, {})
-    monkeypatch.setattr(module, "MANY_STRATA", 5)
+    monkeypatch.setattr(scans, "MANY_STRATA", 5)
     wide = count(data, roles, {})
     assert same(wide, rows, roles)
     assert as_bytes(narrow) == as_bytes(wide)
@@ -225,13 +228,13 @@ def test_classes_kept_apart_from_the_strata_are_the_same(spark, monkeypatch):
     rows, roles = people(300), roles_of(FACETS[:3])
     data = dataset_of(spark, rows, KINDS)
     together = count(data, roles, {})
-    monkeypatch.setattr(module, "MAX_CONTEXT", 1)
+    monkeypatch.setattr(scans, "MAX_CONTEXT", 1)
     apart = count(data, roles, {})
     assert as_bytes(together) == as_bytes(apart)
 
 
 def test_too_many_classes_leave_the_class_table_out_and_say_so(spark, monkeypatch):
-    monkeypatch.setattr(module, "MAX_CLASSES", 2)
+    monkeypatch.setattr(classes, "MAX_CLASSES", 2)
     rows, roles = people(100), roles_of(FACETS[:1])
     found = count(dataset_of(spark, rows, KINDS), roles, {})
     assert found.classes is None
@@ -241,8 +244,8 @@ def test_too_many_classes_leave_the_class_table_out_and_say_so(spark, monkeypatc
 
 @pytest.mark.parametrize("limits", [(1, 50_000), (3, 16), (10, 1)])
 def test_the_passes_chosen_do_not_change_the_counts(spark, monkeypatch, limits):
-    monkeypatch.setattr(module, "MAX_CONDITIONS", limits[0])
-    monkeypatch.setattr(module, "MAX_CELLS", limits[1])
+    monkeypatch.setattr(scans, "MAX_CONDITIONS", limits[0])
+    monkeypatch.setattr(scans, "MAX_CELLS", limits[1])
     rows, roles = people(150), roles_of(FACETS)
     assert same(count(dataset_of(spark, rows, KINDS), roles, {}), rows, roles)
 
@@ -364,7 +367,7 @@ def test_intersections_with_a_group_of_many_values_have_no_strata_and_say_so(spa
     rows, roles = people(), roles_of(FACETS, group="zip")
     data = dataset_of(spark, rows, KINDS)
     narrow = count(data, roles, {}, [(0, 7)])
-    monkeypatch.setattr(module, "MANY_STRATA", 5)
+    monkeypatch.setattr(scans, "MANY_STRATA", 5)
     wide = count(data, roles, {}, [(0, 7), (1, 4)])
     assert same(wide, rows, roles)
     assert not wide.crossed[0].grouped
@@ -406,7 +409,7 @@ def in_segment(segment, value):
 
 @pytest.mark.parametrize("many_strata", [5, 500])
 def test_segments_count_as_their_rows_alone_do(spark, monkeypatch, many_strata):
-    monkeypatch.setattr(module, "MANY_STRATA", many_strata)
+    monkeypatch.setattr(scans, "MANY_STRATA", many_strata)
     rows, roles = people(), roles_of(FACETS, group="zip")
     data = dataset_of(spark, rows, KINDS)
     found = count(data, roles, {}, [(0, 7)], [BY_AGE, BY_RACE])

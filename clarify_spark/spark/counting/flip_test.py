@@ -16,8 +16,9 @@ from pyspark.sql import functions as sf
 from clarify_spark.bias.counts import FacetCounts, Flips
 from clarify_spark.bias.degenerate import flip_note
 from clarify_spark.bias.report import CountTable
-from clarify_spark.spark.counting.counts import FEW_ENTRIES, holds
+from clarify_spark.spark.counting.membership import holds
 from clarify_spark.spark.counting.profiles import TEXT, present
+from clarify_spark.spark.counting.scans import FEW_ENTRIES
 from clarify_spark.udfs.flip_test import (
     BLOCK_BITS,
     RESULT_DDL,
