@@ -23,6 +23,7 @@ from bench_shap import seconds
 
 from clarify_spark.explaining.plan import block_rows
 from clarify_spark.udfs.predictors import PredictorSpec, load_predictor
+from clarify_spark.udfs.shap.engines import ENGINES
 from clarify_spark.udfs.shap.kernel_shap import Background, ShapPlan, ShapSettings, explain_block, outputs_of
 from clarify_spark.udfs.shap.masking import Buffer, encoded
 from clarify_spark.udfs.shap.pair_games import pair_records
@@ -127,7 +128,7 @@ def plan_of(case: Case) -> ShapPlan:
     )
     outputs = outputs_of(load_predictor(case.spec)(background), case.spec)
     shared = game(features, settings.samples, "blup", default_prior(), 0, True)
-    return ShapPlan(settings, "pairwise", 1, outputs.mean(axis=0), shared, default_prior(), 1)
+    return ShapPlan(settings, ENGINES["pairwise"], 1, outputs.mean(axis=0), shared, default_prior(), 1)
 
 
 def measured(case: Case, options: argparse.Namespace) -> str:

@@ -26,6 +26,7 @@ from clarify_spark.config.values import (
     remade,
 )
 from clarify_spark.udfs.dotted_names import resolved
+from clarify_spark.udfs.shap.engines import AUTO, ENGINES
 
 PRE_TRAINING_NAMES = ("CI", "DPL", "KL", "JS", "LP", "TVD", "KS", "CDDL")
 POST_TRAINING_NAMES = ("DPPL", "DI", "DCA", "DCR", "SD", "RD", "DAR", "DRR", "AD", "TE", "CDDPL", "FT", "GE")
@@ -55,6 +56,19 @@ def _known_language(language: str) -> str:
 
 LANGUAGE_SCHEMA: dict[str, Any] = {"type": "string", "enum": list(LANGUAGES)}
 Language = Annotated[Text, LOWERED, AfterValidator(_known_language), WithJsonSchema(LANGUAGE_SCHEMA)]
+
+
+def _known_engine(name: str) -> str:
+    if name != AUTO and name not in ENGINES:
+        raise PydanticCustomError("engine", "unknown engine")
+    return name
+
+
+def _engine_words(node: dict[str, Any]) -> None:
+    """Puts the words of ENGINES, as it is now, into the schema of the key."""
+    meanings = (f"{key}: {engine.meaning}; " for key, engine in ENGINES.items())
+    description = f"{''.join(meanings)}{AUTO}: whichever needs fewer model records"
+    node.update(EXTENSION, enum=[AUTO, *ENGINES], description=description)
 
 
 class PreTrainingBias(Section):
@@ -114,12 +128,7 @@ class Shap(Section):
     features_to_explain: tuple[NameOrIndex, ...] | None = Field(None, description="Only these features")
     text_config: TextConfig | None = Field(None, description="Explain text columns by their units")
     image_config: ImageConfig | None = Field(None, description="Explain images by their segments")
-    engine: Annotated[Literal["auto", "shared", "pairwise"], LOWERED] = Field(
-        "auto",
-        description="shared: one sample of coalitions for all rows; pairwise: only the features in which a row and a "
-        "baseline row differ; auto: whichever needs fewer model records",
-        json_schema_extra=EXTENSION,
-    )
+    engine: Annotated[Text, LOWERED, AfterValidator(_known_engine)] = Field(AUTO, json_schema_extra=_engine_words)
     estimator: Annotated[Literal["blup", "wls"], LOWERED] = Field(
         "blup",
         description="blup: best linear unbiased prediction; wls: the classical weighted least squares",

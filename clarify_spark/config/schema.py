@@ -9,6 +9,7 @@ from typing import Any
 
 from clarify_spark.config.models import AnalysisConfig, config_model
 from clarify_spark.config.places import Place
+from clarify_spark.udfs.shap.engines import ENGINES, Engine
 
 Node = dict[str, Any]
 
@@ -28,11 +29,11 @@ def json_schema() -> dict[str, Any]:
 
 
 def _schema() -> Node:
-    return _schema_of(config_model())
+    return _schema_of(config_model(), tuple(ENGINES.values()))
 
 
 @lru_cache(maxsize=4)
-def _schema_of(model: type[AnalysisConfig]) -> Node:
+def _schema_of(model: type[AnalysisConfig], _: tuple[Engine, ...]) -> Node:
     schema = _tidied(model.model_json_schema())
     return {**HEAD, **schema, "title": "analysis_config.json", "$comment": NOTE}
 

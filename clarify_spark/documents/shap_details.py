@@ -22,7 +22,7 @@ def kernel_shap(shap: ShapResult) -> dict[str, Any]:
     plan, summary = shap.plan, shap.summary
     found = {
         "rows": summary.rows,
-        "engine": plan.engine,
+        "engine": plan.engine.key,
         "design": _design(shap),
         "estimator": _estimator(shap),
         "prior": _prior(shap),
@@ -44,11 +44,8 @@ def kernel_shap(shap: ShapResult) -> dict[str, Any]:
 
 
 def exact(shap: ShapResult) -> bool:
-    """Whether the values are those of all coalitions: all evaluated, or nothing left to sample pair by pair."""
-    if shap.plan.game.design.exact:
-        return True
-    errors = shap.summary.coalition_errors
-    return shap.plan.engine == "pairwise" and errors is not None and not errors.any()
+    """Whether the values are those of all coalitions, as the engine tells."""
+    return shap.plan.engine.code.exact(shap.plan, shap.summary.coalition_errors)
 
 
 def intervals(shap: ShapResult) -> str:
@@ -79,25 +76,17 @@ def deduplicated(shap: ShapResult) -> float:
     return shap.summary.duplicates / asked if asked else 0.0
 
 
-def coalitions(shap: ShapResult) -> int:
-    """How many coalitions are evaluated per row or, pair by pair, of the features that differ, at most."""
-    return 2 * len(shap.plan.game.design.members)
-
-
 def _estimator(shap: ShapResult) -> str:
     return "exact" if exact(shap) else shap.plan.game.solver.kind
 
 
 def _design(shap: ShapResult) -> dict[str, Any]:
-    design = shap.plan.game.design
-    found = {
+    return {
         "sampling": "exact" if exact(shap) else "sampled",
         "features": len(shap.features),
-        "coalitions": coalitions(shap),
+        "coalitions": shap.plan.coalitions,
+        **shap.plan.engine.code.design(shap.plan),
     }
-    if shap.plan.engine == "pairwise":
-        return {**found, "kind": "pair by pair: of the features that differ all coalitions, or as many of them"}
-    return {**found, "kind": design.kind, "strength": design.strength}
 
 
 def _prior(shap: ShapResult) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from clarify_spark.bias.evidence import Evidence, Statistics
 from clarify_spark.bias.metrics import disparate_impact, divide
 from clarify_spark.bias.result import BiasResult
 from clarify_spark.bias.roles import Roles
-from clarify_spark.documents.shap_details import coalitions, doubtful, exact, intervals
+from clarify_spark.documents.shap_details import doubtful, exact, intervals
 from clarify_spark.explaining.dependence import DependenceResult, Distribution
 from clarify_spark.explaining.result import ShapResult
 from clarify_spark.udfs.quoting import LONGEST, shown
@@ -64,11 +64,10 @@ def _verdicts(statistics: Statistics) -> Iterator[str]:
 def _explained(shap: ShapResult) -> Iterator[str]:
     """Per output the features with the largest global values, with the errors over coalitions and over rows."""
     summary, plan = shap.summary, shap.plan
-    per = " at most for each baseline row" if plan.engine == "pairwise" else ""
-    how = "exact" if exact(shap) else f"coalitions: {coalitions(shap):,}{per}"
+    how = "exact" if exact(shap) else plan.engine.code.effort(plan)
     yield (
         f"Kernel SHAP: rows: {summary.rows:,}, features: {len(shap.features)}, "
-        f"baseline rows: {len(shap.baseline.rows):,}, engine: {plan.engine}, {how}, "
+        f"baseline rows: {len(shap.baseline.rows):,}, engine: {plan.engine.key}, {how}, "
         f"model records: {summary.records:,}, calls: {summary.calls:,}"
     )
     if doubtful(shap):

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from clarify_spark.config import Shap
-from clarify_spark.errors import ModelError
+from clarify_spark.errors import ConfigError, ModelError, Problem
 from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.predictors.user_code import one_thread
-from clarify_spark.udfs.shap.kernel_shap import Background, Engine, Probe, ShapPlan, ShapSettings, link
-from clarify_spark.udfs.shap.pair_games import pair_records
+from clarify_spark.udfs.shap.engines import AUTO, ENGINES, Engine
+from clarify_spark.udfs.shap.kernel_shap import Background, Probe, ShapPlan, ShapSettings, link
 from clarify_spark.udfs.shap.shapley import default_prior, default_samples, design, fit_prior, game
 
 #: A block of rows is the unit of model calls, sums and commits: about so many model records, in 1 to 4,096 rows.
 BLOCK_RECORDS = 2**18
 MOST_BLOCK_ROWS = 2**12
-#: Pair games cost more per model record than the shared design, so they must save at least a fifth of the records.
-PAIRS_SAVE = 0.8
 
 
 def settings_of(
@@ -54,17 +54,8 @@ def plan_of(shap: Shap, settings: ShapSettings, probe: Probe) -> ShapPlan:
         expected=_expected(settings, probe),
         game=shared,
         prior=prior,
-        block_rows=block_rows(records_per_row(settings, engine, probe.pair_sizes)),
+        block_rows=block_rows(engine.code.records_per_row(settings, probe.pair_sizes)),
     )
-
-
-def records_per_row(settings: ShapSettings, engine: Engine, pair_sizes: NDArray[np.int64]) -> float:
-    """Model records per explained row: the mean over the pilot rows, whose pair sizes (r, B) are given."""
-    if engine == "pairwise":
-        return float(pair_records(pair_sizes, settings.samples)) / max(1, len(pair_sizes)) + 1.0
-    own_base = len(settings.players) < len(settings.spec.feature_names)
-    coalitions = 2 * max(1, settings.samples // 2) if settings.samples else 0  # they come in pairs
-    return float(coalitions + own_base) * len(settings.background.weights) + 1.0
 
 
 def block_rows(records: float) -> int:
@@ -74,13 +65,25 @@ def block_rows(records: float) -> int:
 
 
 def engine_of(shap: Shap, settings: ShapSettings, pair_sizes: NDArray[np.int64]) -> Engine:
-    """The engine asked for; by default pair games where they need clearly fewer model records."""
-    if shap.engine == "auto":
-        if settings.link != "identity" or not len(pair_sizes):
-            return "shared"
-        pairs = records_per_row(settings, "pairwise", pair_sizes)
-        return "pairwise" if pairs <= PAIRS_SAVE * records_per_row(settings, "shared", pair_sizes) else "shared"
-    return shap.engine
+    """The engine asked for; by default the one that needs clearly fewer model records for the pilot rows."""
+    fitting = {key: row for key, row in ENGINES.items() if row.code.obstacle(settings, pair_sizes) is None}
+    if shap.engine == AUTO:
+        return _cheapest(fitting.values(), settings, pair_sizes)
+    if shap.engine not in fitting:
+        reason = ENGINES[shap.engine].code.obstacle(settings, pair_sizes)
+        allowed = f"{', '.join((AUTO, *fitting))}: {reason}"
+        raise ConfigError([Problem("methods.shap.engine", f"found {shap.engine}; allowed: {allowed}")])
+    return fitting[shap.engine]
+
+
+def _cheapest(fitting: Iterable[Engine], settings: ShapSettings, pair_sizes: NDArray[np.int64]) -> Engine:
+    """The first one, unless pilot rows tell that another saves as much as it must."""
+    best, *others = fitting
+    for other in others if len(pair_sizes) else ():
+        least = best.code.records_per_row(settings, pair_sizes)
+        if other.code.records_per_row(settings, pair_sizes) <= other.share * least:
+            best = other
+    return best
 
 
 def _expected(settings: ShapSettings, probe: Probe) -> np.ndarray:

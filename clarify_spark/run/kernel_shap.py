@@ -18,7 +18,7 @@ from clarify_spark.documents.local_values import LocalNames
 from clarify_spark.errors import ConfigError, DataError, Problem
 from clarify_spark.explaining.baseline import Baseline
 from clarify_spark.explaining.picked import Picking
-from clarify_spark.explaining.plan import block_rows, engine_of, plan_of, records_per_row, settings_of
+from clarify_spark.explaining.plan import block_rows, engine_of, plan_of, settings_of
 from clarify_spark.explaining.result import ShapResult
 from clarify_spark.explaining.summary import Totals
 from clarify_spark.spark import explanations
@@ -32,7 +32,7 @@ from clarify_spark.spark.files.output import Output
 from clarify_spark.spark.progress import Progress
 from clarify_spark.udfs.explained import Explained, Probe, probe_from_bytes, to_bytes
 from clarify_spark.udfs.model_spec import PredictorSpec
-from clarify_spark.udfs.shap.kernel_shap import Background, ShapPlan, ShapSettings, link
+from clarify_spark.udfs.shap.kernel_shap import Background, ShapPlan, ShapSettings, link, probe_records
 from clarify_spark.udfs.shap.masking import encoded
 from clarify_spark.udfs.traffic import together
 from clarify_spark.version import __version__
@@ -88,7 +88,7 @@ class Prepared:
     @property
     def records(self) -> int:
         """Model records that the run takes, by the pilot rows where it depends on the rows."""
-        return round(self.rows * records_per_row(self.settings, self.plan.engine, self.probe.pair_sizes))
+        return round(self.rows * self.plan.engine.code.records_per_row(self.settings, self.probe.pair_sizes))
 
     @property
     def seconds_of_one_core(self) -> float:
@@ -153,24 +153,10 @@ def forecast(job: Job, rows: int) -> Forecast:
     pilot = typed_sample(job.dataset, job.spec, job.seed, PILOT_ROWS)
     sizes = encoded(pilot, job.baseline.rows, matrix=False).differing(settings.players).sum(axis=0)
     engine = engine_of(job.shap, settings, sizes)
-    each = records_per_row(settings, engine, sizes)
-    backs = _counted(len(job.baseline.rows), "baseline row")
-    how = f"{rows:,} rows × {settings.samples:,} coalitions × {backs}, and each row once"
-    if engine == "pairwise":
-        how = f"{rows:,} rows × {each:,.1f} (features that differ from {backs})"
-    records = round(rows * each) + _probe_records(settings, min(rows, PILOT_ROWS))
+    each = engine.code.records_per_row(settings, sizes)
+    how = engine.code.workload(settings, sizes, rows)
+    records = round(rows * each) + probe_records(settings, min(rows, PILOT_ROWS))
     return Forecast(records, round(min(rows, block_rows(each)) * each), f"{how}, and a probe")
-
-
-def _probe_records(settings: ShapSettings, rows: int) -> int:
-    """Model records of the probe: the baseline, and coalitions of the pilot rows, of one where all are enumerated."""
-    exact = settings.samples >= 2 ** len(settings.players) - 2
-    each = records_per_row(settings, "shared", np.empty((0, 0), np.int64))
-    return round((1 if exact else rows) * (each - 1)) + rows + len(settings.background.weights)
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 # --- before rows are explained --------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from clarify_spark.udfs.explained import from_bytes, to_bytes
 from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.predictors import load_predictor
 from clarify_spark.udfs.row_keys import FILE_BITS
+from clarify_spark.udfs.shap.engines import ENGINES
 from clarify_spark.udfs.shap.kernel_shap import Background, ShapPlan, ShapSettings, explain_batches
 from clarify_spark.udfs.shap.shapley import default_prior, game
 
@@ -70,7 +71,7 @@ def plan_of(spec):
     )
     expected = weights @ load_predictor(spec)(rows).scores
     played = game(len(FEATURES), settings.samples, settings.estimator, default_prior(), 0, True)
-    return ShapPlan(settings, "shared", 1, expected, played, default_prior(), BLOCK_ROWS)
+    return ShapPlan(settings, ENGINES["shared"], 1, expected, played, default_prior(), BLOCK_ROWS)
 
 
 @pytest.fixture

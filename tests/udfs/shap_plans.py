@@ -8,6 +8,7 @@ import pandas as pd
 
 from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.predictors.features import typed
+from clarify_spark.udfs.shap.engines import ENGINES
 from clarify_spark.udfs.shap.kernel_shap import Background, ShapPlan, ShapSettings, link, outputs_of
 from clarify_spark.udfs.shap.shapley import default_prior, game
 
@@ -43,7 +44,7 @@ def plan_of(predict, settings, block_rows=256):
     prior = default_prior()
     return ShapPlan(
         settings=settings,
-        engine="shared",
+        engine=ENGINES["shared"],
         outputs=outputs.shape[1],
         expected=link(settings.background.weights @ outputs, settings.link),
         game=game(len(settings.players), settings.samples, "blup", prior, settings.seed, settings.standard_errors),

@@ -14,9 +14,10 @@ from shap_plans import mixed, numbers, plan_of, settings_of, shapley_values, spe
 
 from clarify_spark.udfs.model_answer import Answer, NumericPredict
 from clarify_spark.udfs.predictors import load_predictor
+from clarify_spark.udfs.shap.engines import ENGINES
 from clarify_spark.udfs.shap.kernel_shap import explain_block
 from clarify_spark.udfs.shap.masking import Buffer
-from clarify_spark.udfs.shap.pair_games import explain_pairs, pair_records
+from clarify_spark.udfs.shap.pair_games import pair_records
 
 
 def two_outputs(frame):
@@ -34,7 +35,7 @@ def products(frame):
 
 
 def pair_plan(predict, background, weights=None, **changes):
-    return replace(plan_of(predict, settings_of(background, weights, **changes)), engine="pairwise")
+    return replace(plan_of(predict, settings_of(background, weights, **changes)), engine=ENGINES["pairwise"])
 
 
 def alike(rows, background, share, seed):
@@ -62,7 +63,7 @@ def test_values_are_those_of_the_definition_whatever_the_types_the_weights_and_w
     np.testing.assert_allclose(explained.residual, 0, atol=1e-12)
     np.testing.assert_array_equal(explained.errors, 0)
     np.testing.assert_array_equal(explained.prediction, two_outputs(rows).scores)
-    shared = explain_block(rows, two_outputs, replace(plan, engine="shared"))
+    shared = explain_block(rows, two_outputs, replace(plan, engine=ENGINES["shared"]))
     np.testing.assert_allclose(explained.base, shared.base, atol=1e-14)
 
 
@@ -95,7 +96,7 @@ def test_values_of_a_boosted_model_of_loans_are_those_of_all_coalitions(loans):
     data, spec = loans
     predict = load_predictor(spec)
     rows, background = data.iloc[[3, 77, 500]], data.iloc[[10, 400, 1200, 1900]]
-    explained = explain_pairs(rows, predict, pair_plan(predict, background, spec=spec, samples=2076))
+    explained = explain_block(rows, predict, pair_plan(predict, background, spec=spec, samples=2076))
     expected = [
         enumerated(lambda cells: predict.matrix(cells).scores[:, 0], row, background.to_numpy())
         for row in rows.to_numpy()
@@ -110,7 +111,7 @@ def test_values_of_a_boosted_model_of_loans_are_those_of_all_coalitions(loans):
 def test_the_model_is_asked_for_as_many_records_as_pair_records_says(seed, samples, backs, share):
     background = numbers(seed, backs, 6)
     rows = alike(numbers(seed + 1, 4, 6), background, share, seed)
-    explained = explain_pairs(rows, products, pair_plan(products, background, samples=samples))
+    explained = explain_block(rows, products, pair_plan(products, background, samples=samples))
     sizes = (rows.to_numpy()[:, np.newaxis] != background.to_numpy()).sum(axis=2)
     due = pair_records(sizes, samples)
     assert explained.records + explained.duplicates == due + len(rows) + backs
@@ -132,16 +133,16 @@ def test_a_feature_that_never_differs_gets_exactly_nothing_and_a_tiny_difference
             None, (np.where(np.isnan(cells), 3.0, cells).prod(axis=1) + 1e9 * (cells[:, 1] - 2))[:, np.newaxis]
         )
 
-    values = explain_pairs(rows, predict, pair_plan(predict, background)).values
+    values = explain_block(rows, predict, pair_plan(predict, background)).values
     np.testing.assert_array_equal(values[:, :, 1:3], 0)
     assert (values[:, :, [0, 3]] != 0).all()
-    close = explain_pairs(rows.assign(x1=np.nextafter(2.0, 3.0)), predict, pair_plan(predict, background)).values
+    close = explain_block(rows.assign(x1=np.nextafter(2.0, 3.0)), predict, pair_plan(predict, background)).values
     assert (close[:, :, 1] > 1e-8).all()
 
 
 def test_rows_of_the_background_have_no_values_against_themselves_and_cost_nothing():
     background = mixed(5, 1)
-    explained = explain_pairs(background, two_outputs, pair_plan(two_outputs, background))
+    explained = explain_block(background, two_outputs, pair_plan(two_outputs, background))
     np.testing.assert_array_equal(explained.values, 0)
     assert explained.records == 2
 
@@ -149,17 +150,17 @@ def test_rows_of_the_background_have_no_values_against_themselves_and_cost_nothi
 def test_values_are_the_weighted_average_of_those_against_each_background_row():
     background, rows = numbers(3, 4, 7), numbers(4, 5, 7)
     weights = np.array([0.4, 0.3, 0.2, 0.1])
-    together = explain_pairs(rows, products, pair_plan(products, background, weights, samples=30))
-    alone = [explain_pairs(rows, products, pair_plan(products, background.iloc[[b]], samples=30)) for b in range(4)]
+    together = explain_block(rows, products, pair_plan(products, background, weights, samples=30))
+    alone = [explain_block(rows, products, pair_plan(products, background.iloc[[b]], samples=30)) for b in range(4)]
     average = sum(weight * one.values for weight, one in zip(weights, alone, strict=True))
     np.testing.assert_allclose(together.values, average, atol=1e-12)
-    assert not np.allclose(together.values, explain_pairs(rows, products, pair_plan(products, background)).values)
+    assert not np.allclose(together.values, explain_block(rows, products, pair_plan(products, background)).values)
 
 
 @pytest.mark.parametrize("samples", [1, 2, 15, 60, 200])
 def test_sampled_games_still_sum_to_the_prediction(samples):
     background, rows = numbers(5, 3, 9), numbers(6, 4, 9)
-    explained = explain_pairs(rows, products, pair_plan(products, background, samples=samples))
+    explained = explain_block(rows, products, pair_plan(products, background, samples=samples))
     np.testing.assert_allclose(
         explained.base + explained.values.sum(axis=2), products(rows).scores, rtol=1e-12, atol=1e-12
     )
@@ -181,8 +182,8 @@ def test_no_call_exceeds_the_buffer_and_its_size_changes_nothing_but_last_bits(s
     rows = alike(numbers(seed + 1, 4, 7), background, 0.3, seed)
     seen = []
     plan = pair_plan(products, background, samples=samples, buffer_bytes=records * 7 * 8)
-    some = explain_pairs(rows, watched(seen), plan)
-    whole = explain_pairs(rows, watched([]), pair_plan(products, background, samples=samples))
+    some = explain_block(rows, watched(seen), plan)
+    whole = explain_block(rows, watched([]), pair_plan(products, background, samples=samples))
     np.testing.assert_allclose(some.values, whole.values, rtol=1e-9, atol=1e-12)
     assert max(map(len, seen)) <= max(records, len(rows), len(background), 2)
     assert some.calls == len(seen)
@@ -193,7 +194,7 @@ def test_calls_are_filled_up_across_rows_and_numbers_of_differing_features():
     rows = alike(numbers(1, 50, 8), background, 0.5, 0)
     seen = []
     plan = pair_plan(products, background, buffer_bytes=8 * 8 * 1000)
-    explain_pairs(rows, watched(seen), plan)
+    explain_block(rows, watched(seen), plan)
     games = [len(cells) for cells in seen][2:-1]
     assert len(games) > 10
     assert min(games) > 500
@@ -203,9 +204,9 @@ def test_the_same_block_gives_the_same_bits_in_fresh_and_in_used_memory():
     background, rows = mixed(1, 6), mixed(2, 40)
     plan = pair_plan(two_outputs, background)
     buffer = Buffer()
-    first = explain_pairs(rows, two_outputs, plan, buffer)
-    explain_pairs(rows.iloc[::-1].reset_index(drop=True), two_outputs, plan, buffer)
-    again = explain_pairs(rows, two_outputs, plan, buffer)
+    first = explain_block(rows, two_outputs, plan, buffer)
+    explain_block(rows.iloc[::-1].reset_index(drop=True), two_outputs, plan, buffer)
+    again = explain_block(rows, two_outputs, plan, buffer)
     np.testing.assert_array_equal(first.values, again.values)
     np.testing.assert_array_equal(first.values, explain_block(rows, two_outputs, plan).values)
 
@@ -215,13 +216,13 @@ def test_relevance_of_features_says_nothing_about_players():
     plan = pair_plan(products, background, samples=60)
     relevant = replace(plan, prior=replace(plan.prior, relevance=tuple(np.linspace(0, 2, 9))))
     np.testing.assert_array_equal(
-        explain_pairs(rows, products, plan).values, explain_pairs(rows, products, relevant).values
+        explain_block(rows, products, plan).values, explain_block(rows, products, relevant).values
     )
 
 
 def test_the_mean_inside_of_a_link_is_refused():
     with pytest.raises(ValueError, match="does not split into pair games"):
-        explain_pairs(
+        explain_block(
             mixed(1, 2),
             two_outputs,
             replace(pair_plan(two_outputs, mixed(0, 2)), settings=settings_of(mixed(0, 2), link="logit")),
@@ -232,7 +233,9 @@ def test_the_mean_inside_of_a_link_is_refused():
 def test_where_every_feature_differs_values_and_errors_are_those_of_the_shared_design(samples):
     background, rows = numbers(7, 4, 9), numbers(8, 5, 9)
     plan = pair_plan(products, background, np.array([0.4, 0.3, 0.2, 0.1]), samples=samples)
-    pairs, shared = (explain_block(rows, products, replace(plan, engine=engine)) for engine in ("pairwise", "shared"))
+    pairs, shared = (
+        explain_block(rows, products, replace(plan, engine=ENGINES[engine])) for engine in ("pairwise", "shared")
+    )
     np.testing.assert_allclose(pairs.values, shared.values, atol=1e-12)
     np.testing.assert_allclose(pairs.errors, shared.errors, atol=1e-12)
     assert (pairs.errors > 0).all()
@@ -242,16 +245,16 @@ def test_errors_of_one_design_are_added_and_variances_of_different_ones():
     background, rows = numbers(7, 2, 10), numbers(8, 1, 10)
     rows = rows.assign(x9=background["x9"][0])
     weights = np.array([0.3, 0.7])
-    together = explain_pairs(rows, products, pair_plan(products, background, weights, samples=60)).errors
+    together = explain_block(rows, products, pair_plan(products, background, weights, samples=60)).errors
     alone = [
-        explain_pairs(rows, products, pair_plan(products, background.iloc[[b]], samples=60)).errors for b in (0, 1)
+        explain_block(rows, products, pair_plan(products, background.iloc[[b]], samples=60)).errors for b in (0, 1)
     ]
     assert (alone[0][..., 9] == 0).all()
     np.testing.assert_allclose(together, np.hypot(0.3 * alone[0], 0.7 * alone[1]))
     rows = rows.assign(x8=background["x8"][1], x9=background["x9"][0])
-    together = explain_pairs(rows, products, pair_plan(products, background, weights, samples=60)).errors
+    together = explain_block(rows, products, pair_plan(products, background, weights, samples=60)).errors
     alone = [
-        explain_pairs(rows, products, pair_plan(products, background.iloc[[b]], samples=60)).errors for b in (0, 1)
+        explain_block(rows, products, pair_plan(products, background.iloc[[b]], samples=60)).errors for b in (0, 1)
     ]
     np.testing.assert_allclose(together, 0.3 * alone[0] + 0.7 * alone[1])
 
@@ -261,7 +264,7 @@ def test_features_that_agree_can_be_many(matrix):
     background = numbers(0, 1, 70)
     rows = background.assign(x3=1.5, x40=-2.0, x41=0.5, x69=3.0)
     plan = pair_plan(products, background)
-    explained = explain_pairs(rows, watched([]) if matrix else products, plan)
+    explained = explain_block(rows, watched([]) if matrix else products, plan)
     expected = shapley_values(products, rows, replace(plan.settings, players=(3, 40, 41, 69)))
     np.testing.assert_allclose(explained.values[0][:, [3, 40, 41, 69]], expected, atol=1e-12)
     np.testing.assert_array_equal(np.delete(explained.values[0], [3, 40, 41, 69], axis=1), 0)
@@ -273,6 +276,8 @@ def test_repeated_records_are_asked_for_once_and_change_nothing():
     names = [f"x{place}" for place in range(8)]
     background, rows = (pd.DataFrame(random.integers(0, 2, (count, 8)), columns=names) for count in (40, 3))
     plan = pair_plan(products, background)
-    explained = explain_pairs(rows, products, plan)
+    explained = explain_block(rows, products, plan)
     assert explained.duplicates > explained.records
-    np.testing.assert_allclose(explained.values, explain_block(rows, products, replace(plan, engine="shared")).values)
+    np.testing.assert_allclose(
+        explained.values, explain_block(rows, products, replace(plan, engine=ENGINES["shared"])).values
+    )

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from clarify_spark.udfs.errors import ModelError, RecordError
 from clarify_spark.udfs.outputs import ModelCalls, Outputs, link
-from clarify_spark.udfs.shap.masking import Buffer, Encoded, Words, mask_pairs, masks, playing
+from clarify_spark.udfs.shap.masking import Buffer, Encoded, Words, encoded, mask_pairs, masks, playing
 from clarify_spark.udfs.shap.repeats import Distinct, Fingerprints, fingerprints
 from clarify_spark.udfs.shap.shap_plan import ShapSettings
 
@@ -196,6 +197,11 @@ class CoalitionValues:
         """The sum (m, d) over the background rows, with their weights, of outputs (m, B, d)."""
         means: Outputs = np.matmul(self.settings.background.weights[backs], outputs)
         return means
+
+
+def coalition_values(frame: pd.DataFrame, settings: ShapSettings, ask: ModelCalls, buffer: Buffer) -> CoalitionValues:
+    """The values of coalitions for the rows of a typed frame."""
+    return CoalitionValues(encoded(frame, settings.background.rows, ask.takes_matrix), settings, ask, buffer)
 
 
 def _divided(start: int, each: int, position: int) -> int:

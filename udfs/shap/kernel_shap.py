@@ -1,9 +1,4 @@
-"""Kernel SHAP on an executor: one shared design of coalitions, one matrix product per block of rows.
-
-For a row x and a coalition S, v(S) is the link of the weighted mean over the background of the model with the features
-in S taken from x and the others from the background row. Shapley values follow from v(S) - v(N∖S) of pairs of
-complementary coalitions and from v(N) - v(∅) (``shapley.Solver``).
-"""
+"""Kernel SHAP on an executor: blocks of rows by the engine of the plan, and the probe that plans are made from."""
 
 from __future__ import annotations
 
@@ -12,7 +7,6 @@ from dataclasses import replace
 from functools import cache, partial
 from queue import SimpleQueue
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -21,21 +15,20 @@ from clarify_spark.udfs.errors import ClarifyError, ModelError, RecordError
 from clarify_spark.udfs.explained import Explained, Probe, to_bytes
 from clarify_spark.udfs.model_answer import Predict
 from clarify_spark.udfs.model_spec import PredictorSpec
-from clarify_spark.udfs.outputs import Link, ModelCalls, Outputs, link, outputs_of
+from clarify_spark.udfs.outputs import Link, ModelCalls, link, outputs_of
 from clarify_spark.udfs.predictors import load_predictor
 from clarify_spark.udfs.predictors.features import typed_table
 from clarify_spark.udfs.predictors.user_code import one_thread
 from clarify_spark.udfs.row_keys import span, told
 from clarify_spark.udfs.scoring import blocks
-from clarify_spark.udfs.shap.coalition_values import CoalitionValues
+from clarify_spark.udfs.shap.coalition_values import coalition_values
 from clarify_spark.udfs.shap.masking import Buffer, encoded
-from clarify_spark.udfs.shap.pair_games import explain_pairs
-from clarify_spark.udfs.shap.shap_plan import Background, Engine, ShapPlan, ShapSettings
+from clarify_spark.udfs.shap.shap_plan import Background, ShapPlan, ShapSettings
 from clarify_spark.udfs.shap.shapley import design
 
 __all__ = [
-    "Background", "Engine", "Explained", "Link", "Probe", "ShapPlan", "ShapSettings",
-    "explain_batches", "explain_block", "link", "outputs_of", "probe", "probe_batches",
+    "Background", "Explained", "Link", "Probe", "ShapPlan", "ShapSettings",
+    "explain_batches", "explain_block", "link", "outputs_of", "probe", "probe_batches", "probe_records",
 ]  # fmt: skip
 
 
@@ -46,43 +39,8 @@ def explained_at_once(spec: PredictorSpec) -> int:
 
 def explain_block(frame: pd.DataFrame, predict: Predict, plan: ShapPlan, buffer: Buffer | None = None) -> Explained:
     """The Shapley values of the rows of a typed frame, which are one block; ``buffer`` is memory to use again."""
-    if plan.engine == "pairwise":
-        return explain_pairs(frame, predict, plan, buffer)
-    ask = ModelCalls(predict, plan.settings.spec, plan.outputs, plan.settings.link)
     with one_thread():
-        return _explained(_values(frame, ask, plan.settings, buffer or Buffer()), plan)
-
-
-def _values(frame: pd.DataFrame, ask: ModelCalls, settings: ShapSettings, buffer: Buffer) -> CoalitionValues:
-    return CoalitionValues(encoded(frame, settings.background.rows, ask.takes_matrix), settings, ask, buffer)
-
-
-def _explained(values: CoalitionValues, plan: ShapPlan) -> Explained:
-    prediction = values.everything()
-    base = values.nothing(plan.expected)
-    totals = prediction - base
-    shares, errors = _solved(plan, values.differences(plan.game.design.members), totals)
-    return Explained(
-        row_keys=np.arange(len(prediction)),
-        join=None,
-        prediction=prediction,
-        base=base,
-        values=shares,
-        errors=errors if plan.settings.standard_errors else None,
-        residual=totals - shares.sum(axis=2),
-        records=values.ask.records,
-        calls=values.ask.calls,
-        duplicates=values.ask.duplicates,
-        traffic=values.ask.traffic,
-    )
-
-
-def _solved(plan: ShapPlan, differences: Outputs, totals: Outputs) -> tuple[Outputs, Outputs]:
-    """Values and errors (n, D, K) from differences (P, n, D) and totals (n, D), by one matrix product."""
-    rows, outputs = totals.shape
-    solved = plan.game.solver.solve(differences.reshape(len(differences), rows * outputs), totals.ravel())
-    values, errors = (np.ascontiguousarray(part.T).reshape(rows, outputs, len(part)) for part in solved)
-    return values, errors
+        return plan.engine.code.explain_block(frame, predict, plan, buffer or Buffer())
 
 
 def explain_batches(
@@ -149,10 +107,10 @@ def probe(frame: pd.DataFrame, predict: Predict, settings: ShapSettings) -> Prob
     ask = ModelCalls(predict, settings.spec, link=settings.link)
     coalitions = design(len(settings.players), settings.samples, settings.seed)
     with one_thread():
-        values = _values(frame, ask, settings, Buffer())
+        values = coalition_values(frame, settings, ask, Buffer())
         background = values.background()
         totals = values.everything() - values.nothing(link(settings.background.weights @ background, settings.link))
-        values = values if not coalitions.exact else _values(frame.iloc[:1], ask, settings, Buffer())
+        values = values if not coalitions.exact else coalition_values(frame.iloc[:1], settings, ask, Buffer())
         differences = values.differences(coalitions.members).transpose(1, 0, 2)
     return Probe(
         outputs=background.shape[1],
@@ -165,3 +123,9 @@ def probe(frame: pd.DataFrame, predict: Predict, settings: ShapSettings) -> Prob
         calls=ask.calls,
         traffic=ask.traffic,
     )
+
+
+def probe_records(settings: ShapSettings, rows: int) -> int:
+    """How many records ``probe`` asks the model for, with so many pilot rows."""
+    enumerated = settings.samples >= 2 ** len(settings.players) - 2
+    return (1 if enumerated else rows) * settings.masked_records + rows + len(settings.background.weights)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,14 +20,15 @@ from numpy.typing import NDArray
 from clarify_spark.udfs.explained import Explained
 from clarify_spark.udfs.model_answer import Predict
 from clarify_spark.udfs.outputs import ModelCalls, Outputs
-from clarify_spark.udfs.predictors.user_code import one_thread
-from clarify_spark.udfs.shap.coalition_values import CoalitionValues, blaming
-from clarify_spark.udfs.shap.masking import Buffer, Encoded, Words, encoded, masks
+from clarify_spark.udfs.shap.coalition_values import CoalitionValues, blaming, coalition_values
+from clarify_spark.udfs.shap.engines import Asked
+from clarify_spark.udfs.shap.masking import Buffer, Encoded, Words, masks
 from clarify_spark.udfs.shap.repeats import distinct
-from clarify_spark.udfs.shap.shap_plan import ShapPlan
+from clarify_spark.udfs.shap.shap_plan import ShapPlan, ShapSettings
 from clarify_spark.udfs.shap.shapley import Game, game
 
 Integers = NDArray[np.int64]
+NO_LINK = "log-odds of a mean are not the mean of one game per baseline row"
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +71,22 @@ def pair_records(sizes: Integers, samples: int) -> int:
     return int(np.clip(coalitions, 0, 2 * max(1, samples // 2)).sum())
 
 
-def explain_pairs(frame: pd.DataFrame, predict: Predict, plan: ShapPlan, buffer: Buffer | None = None) -> Explained:
+def refused(asked: Asked) -> tuple[str, str] | None:
+    """Log-odds: their mean over the background is not the log-odds of the mean."""
+    return ("pairwise with use_logit", f"shared or auto: {NO_LINK}") if asked.use_logit else None
+
+
+def obstacle(settings: ShapSettings, pair_sizes: Integers) -> str | None:
+    """A link other than the identity."""
+    return None if settings.link == "identity" else NO_LINK
+
+
+def records_per_row(settings: ShapSettings, pair_sizes: Integers) -> float:
+    """Model records per explained row: the mean over the pilot rows, whose pair sizes (r, B) are given."""
+    return float(pair_records(pair_sizes, settings.samples)) / max(1, len(pair_sizes)) + 1.0
+
+
+def explain_block(frame: pd.DataFrame, predict: Predict, plan: ShapPlan, buffer: Buffer) -> Explained:
     """The Shapley values of the rows of a typed frame, which are one block; the link has to be the identity.
 
     The model is asked about the background rows once per block besides.
@@ -78,13 +95,11 @@ def explain_pairs(frame: pd.DataFrame, predict: Predict, plan: ShapPlan, buffer:
     if settings.link != "identity":
         raise ValueError("a mean inside of a link does not split into pair games")
     ask = ModelCalls(predict, settings.spec, plan.outputs)
-    with one_thread():
-        block = encoded(frame, settings.background.rows, ask.takes_matrix)
-        values = CoalitionValues(block, settings, ask, buffer or Buffer())
-        prediction = values.everything()
-        nothing = _nothing(values)
-        base = values.nothing(plan.expected) if settings.everyone_plays else settings.background.weights @ nothing
-        shares, errors = _averaged(values, plan, prediction[:, np.newaxis] - nothing)
+    values = coalition_values(frame, settings, ask, buffer)
+    prediction = values.everything()
+    nothing = _nothing(values)
+    base = values.nothing(plan.expected) if settings.everyone_plays else settings.background.weights @ nothing
+    shares, errors = _averaged(values, plan, prediction[:, np.newaxis] - nothing)
     return Explained(
         row_keys=np.arange(len(frame)),
         join=None,
@@ -256,3 +271,27 @@ def _mask(records: Words, values: CoalitionValues, part: Part) -> None:
             np.bitwise_xor(cells[0], change[:, np.newaxis], out=cells[1])
         else:
             cells[:] = alike[:, np.newaxis]
+
+
+# --- what the engine says of itself ---------------------------------------------------------------------------------
+
+
+def exact(plan: ShapPlan, errors: Outputs | None) -> bool:
+    """Whether all coalitions are evaluated, of all features or, as errors of 0 tell, of those that differ."""
+    return plan.game.design.exact or (errors is not None and not errors.any())
+
+
+def design(plan: ShapPlan) -> dict[str, Any]:
+    """How the coalitions come about."""
+    return {"kind": "pair by pair: of the features that differ all coalitions, or as many of them"}
+
+
+def workload(settings: ShapSettings, pair_sizes: Integers, rows: int) -> str:
+    """Records by the features in which the pilot rows differ from the baseline."""
+    each = records_per_row(settings, pair_sizes)
+    return f"{rows:,} rows × {each:,.1f} (features that differ from {settings.background.counted})"
+
+
+def effort(plan: ShapPlan) -> str:
+    """The coalitions of a row and a baseline row, at most."""
+    return f"coalitions: {plan.coalitions:,} at most for each baseline row"

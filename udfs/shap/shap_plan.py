@@ -13,9 +13,8 @@ from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.outputs import Link
 
 if TYPE_CHECKING:
+    from clarify_spark.udfs.shap.engines import Engine
     from clarify_spark.udfs.shap.shapley import Game, Prior
-
-Engine = Literal["shared", "pairwise"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +23,11 @@ class Background:
 
     rows: pd.DataFrame
     weights: NDArray[np.float64]
+
+    @property
+    def counted(self) -> str:
+        """How many rows there are, in words."""
+        return f"{len(self.weights):,} baseline row{'' if len(self.weights) == 1 else 's'}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,13 +54,19 @@ class ShapSettings:
         """Whether every feature is explained, so that v(∅) is the same for every row."""
         return len(self.players) == len(self.spec.feature_names)
 
+    @property
+    def masked_records(self) -> int:
+        """Model records of a row in one design for all players: of its coalitions, and of its base unless all play."""
+        coalitions = 2 * max(1, self.samples // 2) if self.samples else 0  # they come in pairs
+        return (coalitions + (not self.everyone_plays)) * len(self.background.weights)
+
 
 @dataclass(frozen=True, eq=False)
 class ShapPlan:
     """All that a block needs to be explained.
 
-    ``expected`` (D,) is v(∅) in units of the link when every feature is explained; ``game`` is about the K players
-    (engine ``shared``); ``prior`` serves games of fewer players (engine ``pairwise``); rows whose keys share
+    ``engine`` is its row of the driver's table; ``expected`` (D,) is v(∅) in units of the link when every feature is
+    explained; ``game`` is about the K players; ``prior`` serves games of fewer players; rows whose keys share
     ``row_key // block_rows`` are one block, the unit of model calls, sums and results.
     """
 
@@ -67,3 +77,8 @@ class ShapPlan:
     game: Game
     prior: Prior
     block_rows: int
+
+    @property
+    def coalitions(self) -> int:
+        """How many coalitions of the K players are evaluated."""
+        return 2 * len(self.game.design.members)

@@ -10,6 +10,7 @@ from clarify_spark.config.places import shown
 from clarify_spark.config.rules.analysis import AnalysisRules, FeatureList
 from clarify_spark.config.rules.findings import Problems, finding, later, missing
 from clarify_spark.errors import Problem
+from clarify_spark.udfs.shap.engines import AUTO, ENGINES
 
 #: More baseline rows than this are a mistake: each of them multiplies the model records.
 MOST_CLUSTERS = 1_000
@@ -37,10 +38,14 @@ def shap(config: AnalysisConfig) -> Problems:
     if clusters is not None and not 1 <= clusters <= MOST_CLUSTERS:
         yield finding("methods.shap.num_clusters", f"{clusters:,}", f"1 to {MOST_CLUSTERS:,}")
     yield from _explained(settings)
-    if settings.engine == "pairwise" and settings.use_logit:
-        allowed = "shared or auto: log-odds of a mean are not the mean of one game per baseline row"
-        yield finding("methods.shap.engine", "pairwise with use_logit", allowed)
+    yield from _engine(settings)
     yield from _baseline_rows(settings)
+
+
+def _engine(settings: Shap) -> Iterator[Problem]:
+    refused = None if settings.engine == AUTO else ENGINES[settings.engine].code.refused(settings)
+    if refused is not None:
+        yield finding("methods.shap.engine", *refused)
 
 
 def _explained(settings: Shap) -> Iterator[Problem]:

@@ -19,6 +19,7 @@ from clarify_spark.explaining.result import ShapResult
 from clarify_spark.explaining.summary import summarize
 from clarify_spark.udfs.explained import Explained
 from clarify_spark.udfs.model_spec import PredictorSpec
+from clarify_spark.udfs.shap.engines import ENGINES
 from clarify_spark.udfs.shap.shap_plan import Background, ShapPlan, ShapSettings
 from clarify_spark.udfs.shap.shapley import default_prior, game
 
@@ -91,7 +92,7 @@ def _shap_result(labels=("no", "yes"), features=("age", "income", "zip"), sample
     prior = default_prior()
     plan = ShapPlan(
         settings=settings,
-        engine="shared",
+        engine=ENGINES["shared"],
         outputs=len(labels),
         expected=np.full(len(labels), 0.25),
         game=game(count, samples, "blup", prior, 7, errors is not None),

@@ -13,6 +13,7 @@ from clarify_spark.bias.metrics import PRE_TRAINING, choose
 from clarify_spark.bias.verdicts import Bounds
 from clarify_spark.documents import analysis_json, details, summary
 from clarify_spark.documents.analysis_json import label_keys
+from clarify_spark.udfs.shap.engines import ENGINES
 
 FACTS = details.RunFacts({"rows": 4}, None, None, {"Counting": 0.5}, {"python": "3"}, "ab", 7)
 
@@ -216,7 +217,7 @@ def test_details_of_a_sampled_run_name_the_prior_and_whether_intervals_can_be_tr
 
 def test_details_of_pair_games_are_exact_where_no_pair_was_left_with_an_error(shap_result):
     shap = shap_result(features=tuple("abcdefgh"), samples=100, errors=0.0)
-    pairs = replace(shap, plan=replace(shap.plan, engine="pairwise"))
+    pairs = replace(shap, plan=replace(shap.plan, engine=ENGINES["pairwise"]))
     found = details.document(details.Results(shap=pairs), (), FACTS)["kernel_shap"]
     assert (found["design"]["sampling"], found["estimator"]) == ("exact", "exact")
     shared = details.document(details.Results(shap=shap), (), FACTS)["kernel_shap"]

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clarify_spark.config import Shap
-from clarify_spark.explaining.plan import BLOCK_RECORDS, MOST_BLOCK_ROWS, block_rows, plan_of, records_per_row
+from clarify_spark.explaining.plan import BLOCK_RECORDS, MOST_BLOCK_ROWS, block_rows, plan_of
 from clarify_spark.udfs.model_spec import PredictorSpec
+from clarify_spark.udfs.shap.engines import ENGINES
 from clarify_spark.udfs.shap.kernel_shap import Background, Probe, ShapSettings
 from clarify_spark.udfs.shap.shapley import design, game
 
@@ -45,12 +46,12 @@ def settings_and_probe():
 
 def test_pair_games_are_chosen_where_rows_and_baseline_agree_on_most_features():
     settings, probe = settings_and_probe()
-    assert plan_of(Shap(), settings, probe).engine == "shared"
+    assert plan_of(Shap(), settings, probe).engine.key == "shared"
     alike = replace(probe, pair_sizes=np.full((16, 2), 5), background=np.full((2, 1), 0.5))
-    assert plan_of(Shap(), settings, alike).engine == "pairwise"
-    assert plan_of(Shap(), replace(settings, link="logit"), alike).engine == "shared"
-    assert records_per_row(settings, "pairwise", alike.pair_sizes) == 2 * (2**5 - 2) + 1
-    assert records_per_row(settings, "shared", alike.pair_sizes) == 2 * SAMPLES + 1
+    assert plan_of(Shap(), settings, alike).engine.key == "pairwise"
+    assert plan_of(Shap(), replace(settings, link="logit"), alike).engine.key == "shared"
+    assert ENGINES["pairwise"].code.records_per_row(settings, alike.pair_sizes) == 2 * (2**5 - 2) + 1
+    assert ENGINES["shared"].code.records_per_row(settings, alike.pair_sizes) == 2 * SAMPLES + 1
 
 
 @given(st.floats(1, 1e9))
