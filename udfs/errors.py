@@ -12,6 +12,11 @@ An executor's error reaches the driver as text inside a Spark exception; ``clari
 into the class it was.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+#: From the position of a record in a model call to that of the row it was made of.
+RowOf = Callable[[int], int]
 #: What helps Python workers that have too little memory.
 MORE_MEMORY = (
     "give Python workers more memory (spark.executor.memoryOverhead; spark.executor.pyspark.memory where it is set) "
@@ -43,3 +48,12 @@ class RecordError(ModelError):
     def __init__(self, text: str, position: int) -> None:
         super().__init__(text)
         self.position = position
+
+
+@contextmanager
+def blaming(row_of: RowOf) -> Iterator[None]:
+    """A context in which an error about a record becomes one about the row that the record was made of."""
+    try:
+        yield
+    except RecordError as error:
+        raise RecordError(str(error), row_of(error.position)) from error

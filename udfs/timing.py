@@ -8,13 +8,12 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 import pyarrow as pa
 
-from clarify_spark.udfs.errors import ModelError, RecordError
+from clarify_spark.udfs.errors import ModelError, RecordError, blaming
 from clarify_spark.udfs.model_answer import Predict, matrix_of
 from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.predictors import load_predictor
 from clarify_spark.udfs.predictors.features import typed_table
 from clarify_spark.udfs.row_keys import told
-from clarify_spark.udfs.shap.coalition_values import blaming
 
 #: A model in process is asked about its few records again and again, in one call of so many: it costs nothing.
 IN_PROCESS_RECORDS = 2048

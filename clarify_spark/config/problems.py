@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from clarify_spark.config.nearest import nearest
 from clarify_spark.config.places import Place, at, path_of, shown
+from clarify_spark.config.rules.analysis import all_rules
 from clarify_spark.config.schema import Node, allowed, branches, choices, node_at
 from clarify_spark.errors import Problem
 
@@ -53,8 +54,6 @@ def _message(document: Any, place: Place, kind: str) -> str:
 
 
 def _plain_words(path: str) -> str | None:
-    from clarify_spark.config.rules.analysis import all_rules
-
     return next((found for rules in all_rules() if (found := rules.plain_words.get(path))), PLAIN_WORDS.get(path))
 
 
@@ -78,10 +77,3 @@ def _hint(found: Any, node: Node) -> str:
 
 def _types(node: Node) -> set[str | None]:
     return {branch.get("type") for branch in branches(node)}
-
-
-def nearest(word: str, known: Iterable[str], likeness: float) -> str | None:
-    """A question that names the known word most like this one, or None when none is as like (0 to 1)."""
-    by_lower = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(word.lower()[:100], by_lower, n=1, cutoff=likeness)
-    return f'did you mean "{by_lower[close[0]]}"?' if close else None

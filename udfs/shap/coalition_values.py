@@ -7,8 +7,6 @@ the model in the same calls, so that its last bits do not depend on partitions.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -16,28 +14,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from clarify_spark.udfs.errors import ModelError, RecordError
+from clarify_spark.udfs.errors import ModelError, RecordError, RowOf, blaming
 from clarify_spark.udfs.outputs import ModelCalls, Outputs, link
 from clarify_spark.udfs.shap.masking import Buffer, Encoded, Words, encoded, mask_pairs, masks, playing
 from clarify_spark.udfs.shap.repeats import Distinct, Fingerprints, fingerprints
 from clarify_spark.udfs.shap.shap_plan import ShapSettings
 
-#: From the position of a record in a model call to that of its row in the block.
-RowOf = Callable[[int], int]
 #: A chunk of masked records: large enough that the cost of a call is spread, small enough for a processor's cache.
 CHUNK_BYTES = 8 * 2**20
 #: Fewer records are not worth a call, however wide they are.
 CHUNK_RECORDS = 2048
 _FEW_PAIRS = 64
-
-
-@contextmanager
-def blaming(row_of: RowOf) -> Iterator[None]:
-    """A context in which an error about a record becomes one about the row that the record was made of."""
-    try:
-        yield
-    except RecordError as error:
-        raise RecordError(str(error), row_of(error.position)) from error
 
 
 @dataclass(frozen=True)

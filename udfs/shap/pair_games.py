@@ -17,10 +17,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from clarify_spark.udfs.errors import blaming
 from clarify_spark.udfs.explained import Explained
 from clarify_spark.udfs.model_answer import Predict
 from clarify_spark.udfs.outputs import ModelCalls, Outputs
-from clarify_spark.udfs.shap.coalition_values import CoalitionValues, blaming, coalition_values
+from clarify_spark.udfs.shap.coalition_values import CoalitionValues, coalition_values
 from clarify_spark.udfs.shap.engines import Asked
 from clarify_spark.udfs.shap.masking import Buffer, Encoded, Words, masks
 from clarify_spark.udfs.shap.repeats import distinct

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from clarify_spark.config.methods import POST_TRAINING_NAMES, PRE_TRAINING_NAMES, PostTrainingBias, PreTrainingBias
 from clarify_spark.config.models import AnalysisConfig
+from clarify_spark.config.nearest import nearest
 from clarify_spark.config.places import Place, shown
-from clarify_spark.config.problems import nearest
 from clarify_spark.config.rules import statistics
 from clarify_spark.config.rules.analysis import AnalysisRules
 from clarify_spark.config.rules.findings import Problems, finding, missing

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from clarify_spark.config.models import AnalysisConfig
+from clarify_spark.config.nearest import nearest
 from clarify_spark.config.places import Place, path_of, shown
-from clarify_spark.config.problems import nearest
 from clarify_spark.config.rules.analysis import FeatureList, all_rules
 from clarify_spark.config.rules.data import JSON_TYPES
 from clarify_spark.config.rules.findings import Problems, finding

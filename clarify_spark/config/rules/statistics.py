@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from clarify_spark.config.methods import POST_TRAINING_NAMES, PRE_TRAINING_NAMES
 from clarify_spark.config.models import AnalysisConfig, Segmentation
+from clarify_spark.config.nearest import nearest
 from clarify_spark.config.places import Place, shown
-from clarify_spark.config.problems import nearest
 from clarify_spark.config.rules.findings import Problems, finding
 from clarify_spark.errors import Problem
 
