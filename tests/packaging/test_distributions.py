@@ -50,7 +50,7 @@ def test_the_source_distribution_builds_the_same_wheel(built):
 def test_the_source_distribution_has_the_job_and_no_tests(built):
     with tarfile.open(built.sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {"jobs/analyze.py", "LICENSE", "udfs/shapley.py", "pyproject.toml"} <= names
+    assert {"jobs/analyze.py", "LICENSE", "udfs/shap/shapley.py", "pyproject.toml"} <= names
     assert not [name for name in names if name.startswith("tests")]
 
 
