@@ -12,6 +12,7 @@ import statistics
 import tempfile
 import time
 from collections import deque
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,13 +22,14 @@ import pandas as pd
 
 from clarify_spark.config import load
 from clarify_spark.run import kernel_shap
-from clarify_spark.run.kernel_shap import Job, Prepared, ShapOptions
+from clarify_spark.run.context import Options, Run
+from clarify_spark.run.kernel_shap import Prepared
+from clarify_spark.run.model import added
 from clarify_spark.spark import explanations
 from clarify_spark.spark.blocks.checkpoints import Journal
 from clarify_spark.spark.data.datasets import Dataset, read
 from clarify_spark.spark.files.output import Output
 from clarify_spark.spark.progress import Progress
-from clarify_spark.spark.scoring import predictor_spec
 from clarify_spark.spark.session import session
 from clarify_spark.udfs.predictors import load_predictor
 from clarify_spark.udfs.shap.kernel_shap import explain_block
@@ -90,16 +92,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, session(options.master) as started:
         folder = Path(name)
         config = load(files(folder, options.rows, options.features)).config
-        shap, predictor = config.methods.shap, config.predictor
-        assert shap is not None
-        assert predictor is not None
-        progress = Progress(started.spark)
-        dataset = read(started.spark, config, str(folder / "data.parquet"))
-        baseline = kernel_shap.baseline(config, dataset, 0, progress)
-        spec = predictor_spec(config, predictor, dataset)
-        job = Job(config, shap, dataset, spec, 0, ShapOptions(), progress, baseline)
-        case = Case(dataset, kernel_shap.prepare(job, None), pd.read_parquet(folder / "data.parquet"))
+        data = str(folder / "data.parquet")
         output = Output(str(folder / "output"), started.spark)
+        progress = Progress(started.spark)
+        with ExitStack() as held:
+            dataset = read(started.spark, config, data)
+            run = added(Run(started, config, Options(seed=0), output, progress, data, dataset, held))
+            prepared = kernel_shap.prepare(run, kernel_shap.STEPS.plan(run), None)
+        case = Case(dataset, prepared, pd.read_parquet(data))
         through_spark(case, output, progress)  # starts the Python workers and loads the model
         times = [(alone(case), through_spark(case, output, progress)) for _ in range(options.repeat)]
     ratios = [one / two for one, two in times]

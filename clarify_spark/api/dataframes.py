@@ -24,8 +24,9 @@ import pandas as pd
 from clarify_spark.api.results import Results
 from clarify_spark.errors import ArgumentError
 from clarify_spark.redaction import without_secrets
-from clarify_spark.run.context import Options
-from clarify_spark.run.pipeline import Places, check_model, run, runnable
+from clarify_spark.run.checks import check_model, runnable
+from clarify_spark.run.context import Options, Places
+from clarify_spark.run.pipeline import run
 from clarify_spark.spark.data.frames import columns_of, few_values, forget, is_spark, kept, plain
 from clarify_spark.spark.delivery.fitted_models import features_of, saved
 from clarify_spark.spark.files.output import read_text

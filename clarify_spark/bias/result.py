@@ -11,11 +11,15 @@ from clarify_spark.bias.performance import ModelPerformance
 from clarify_spark.bias.report import BiasSection, CountTable
 from clarify_spark.bias.roles import Roles
 from clarify_spark.columns import ColumnProfile
+from clarify_spark.udfs.traffic import Traffic
 
 
 @dataclass(frozen=True)
 class BiasResult:
-    """The result of the bias analyses of one run; a section that was not asked for is None."""
+    """The result of the bias analyses of one run; a section that was not asked for is None.
+
+    ``traffic``: what asking an endpoint for predictions took.
+    """
 
     roles: Roles
     profiles: Mapping[str, ColumnProfile]
@@ -26,3 +30,4 @@ class BiasResult:
     cautions: tuple[Caution, ...]
     notes: tuple[str, ...]
     statistics: Statistics
+    traffic: Traffic | None = None

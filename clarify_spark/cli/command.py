@@ -21,7 +21,7 @@ from clarify_spark.udfs.model_spec import Calling
 from clarify_spark.version import __version__
 
 if TYPE_CHECKING:
-    from clarify_spark.run.pipeline import Result
+    from clarify_spark.run.context import Result
     from clarify_spark.spark.files.output import Output
 
 #: Where SageMaker Processing mounts a job's input and expects its output.
@@ -349,9 +349,9 @@ def _analyze(arguments: argparse.Namespace) -> int:
     from clarify_spark.spark.session import require_pyspark, session
 
     require_pyspark()
-    from clarify_spark.run.context import Options
-    from clarify_spark.run.kernel_shap import ShapOptions
-    from clarify_spark.run.pipeline import Places, check_bounds, check_model, run, runnable
+    from clarify_spark.run.checks import check_model, check_options, runnable
+    from clarify_spark.run.context import Options, Places
+    from clarify_spark.run.pipeline import run
     from clarify_spark.spark.files.output import local_path, read_text
 
     config = _place(arguments.config, "--config", PROCESSING / "input" / "config" / "analysis_config.json")
@@ -364,12 +364,11 @@ def _analyze(arguments: argparse.Namespace) -> int:
         trusted_types=tuple(arguments.trust_type),
         max_model_calls=arguments.max_model_calls,
         bounds_from=_bounds_from(arguments.bounds_from, None),
+        fail_on=tuple(arguments.fail_on),
         calling=_calling(arguments),
-        shap=ShapOptions(
-            single_file=arguments.single_file,
-            force_resume=arguments.force_resume,
-            buffer_bytes=arguments.buffer_bytes,
-        ),
+        single_file=arguments.single_file,
+        force_resume=arguments.force_resume,
+        buffer_bytes=arguments.buffer_bytes,
         pdp_rows=arguments.pdp_rows,
     )
     text = read_text(config, None) if local_path(config) is not None else None
@@ -377,14 +376,14 @@ def _analyze(arguments: argparse.Namespace) -> int:
         config_of_run = runnable(text, strict=options.strict).config
         check_model(config_of_run, options)
         if options.bounds_from is not None or arguments.bounds_from is None:
-            check_bounds(config_of_run, options, arguments.fail_on)
+            check_options(config_of_run, options)
     mounted = PROCESSING / "input" / "data"
     places = Places(output, arguments.data, str(mounted) if mounted.exists() else None)
     with session(arguments.master) as started:
         text = read_text(config, started.spark) if text is None else text
         if options.bounds_from is None and arguments.bounds_from is not None:
             options = replace(options, bounds_from=_bounds_from(arguments.bounds_from, started.spark))
-        check_bounds(runnable(text, strict=options.strict).config, options, arguments.fail_on)
+        check_options(runnable(text, strict=options.strict).config, options)
         result = run(started, text, places, options)
     _show(result)
     return _failed_on(arguments.fail_on, result)

@@ -16,7 +16,7 @@ from clarify_spark.errors import CommandError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from clarify_spark.run.pipeline import Result
+    from clarify_spark.run.context import Result
 
 #: What the model sees, all of it complete: finances, the loan, the neighbourhood; neither race nor sex.
 FEATURES = [

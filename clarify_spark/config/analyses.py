@@ -31,13 +31,22 @@ class Method:
 
 
 @dataclass(frozen=True)
+class Table:
+    """A pandas table of Results: its attribute there, what makes it, and the columns that a print of all tables has."""
+
+    name: str
+    maker: str
+    printed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Analysis:
     """One analysis.
 
     ``rules``: an AnalysisRules of ``config.rules.analysis``; ``steps``: a Steps of ``run.analysis``, None for what
     comes in a later release; ``report``: a Part of ``report.part``, None for what a report has no section about.
     ``explains``: its results stand under ``explanations`` in analysis.json. ``sections``: by key there, the classes of
-    typed results; ``tables`` and ``frames``: by attribute of Results, what makes a pandas or a Spark data frame.
+    typed results; ``tables``, and by attribute of Results ``frames``, what makes a data frame of Spark.
     """
 
     key: str
@@ -47,7 +56,7 @@ class Analysis:
     report: str | None = None
     explains: bool = True
     sections: Parts = ()
-    tables: Parts = ()
+    tables: tuple[Table, ...] = ()
     frames: Parts = ()
 
     def asked(self, methods: Methods) -> bool:
@@ -80,7 +89,13 @@ ANALYSES: dict[str, Analysis] = {
             ("post_training_bias_metrics", "clarify_spark.documents.typed:BiasMetrics"),
             ("pre_training_bias_metrics", "clarify_spark.documents.typed:BiasMetrics"),
         ),
-        tables=(("metrics", "clarify_spark.documents.bias:metrics_table"),),
+        tables=(
+            Table(
+                "metrics",
+                "clarify_spark.documents.bias:metrics_table",
+                ("stage", "facet", "value_or_threshold", "metric", "value", "low", "high"),
+            ),
+        ),
     ),
     "kernel_shap": Analysis(
         key="kernel_shap",
@@ -89,7 +104,13 @@ ANALYSES: dict[str, Analysis] = {
         steps="clarify_spark.run.kernel_shap:STEPS",
         report="clarify_spark.report.kernel_shap:PART",
         sections=(("kernel_shap", "clarify_spark.documents.typed:KernelShapByLabel"),),
-        tables=(("shap_values", "clarify_spark.documents.kernel_shap:shap_values_table"),),
+        tables=(
+            Table(
+                "shap_values",
+                "clarify_spark.documents.kernel_shap:shap_values_table",
+                ("label", "feature", "global_shap_value"),
+            ),
+        ),
         frames=(("local_explanations", "clarify_spark.spark.results:local_explanations"),),
     ),
     "partial_dependence": Analysis(

@@ -22,13 +22,13 @@ class Section(BaseModel):
         return value
 
 
-Made = TypeVar("Made", bound=Section)
+Made = TypeVar("Made", bound=BaseModel)
 
 
-def remade(section: type[Made], fields: dict[str, Any]) -> type[Made]:
-    """The same section with these fields besides, or in place of its own of the same names."""
-    found: type[Made] = create_model(section.__name__, __base__=section, __module__=section.__module__, **fields)
-    found.__doc__ = section.__doc__
+def remade(model: type[Made], fields: dict[str, Any]) -> type[Made]:
+    """The same model with these fields besides, or in place of its own of the same names."""
+    found: type[Made] = create_model(model.__name__, __base__=model, __module__=model.__module__, **fields)
+    found.__doc__ = model.__doc__
     return found
 
 

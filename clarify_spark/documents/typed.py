@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from clarify_spark.config.analyses import ANALYSES
+from clarify_spark.config.analyses import Analysis as Row
+from clarify_spark.config.values import remade
+from clarify_spark.udfs.dotted_names import resolved
 
 
 class _Part(BaseModel):
@@ -63,17 +69,31 @@ class PartialDependence(_Part):
     error: str | None = None
 
 
-class Explanations(_Part):
-    """What explains the predictions; ``kernel_shap`` by output."""
+KernelShapByLabel = dict[str, KernelShap]
+PartialDependenceCurves = tuple[PartialDependence, ...]
 
-    kernel_shap: dict[str, KernelShap] | None = None
-    pdp: tuple[PartialDependence, ...] | None = None
+
+class Explanations(_Part):
+    """What explains the predictions, by the keys of analyses."""
 
 
 class Analysis(_Part):
     """The whole document."""
 
     version: str
-    post_training_bias_metrics: BiasMetrics | None = None
-    pre_training_bias_metrics: BiasMetrics | None = None
     explanations: Explanations = Field(default_factory=Explanations)
+
+
+def analysis_model() -> type[Analysis]:
+    """Analysis with an attribute for every section in ANALYSES."""
+    return _analysis_model(tuple(ANALYSES.values()))
+
+
+@lru_cache(maxsize=4)
+def _analysis_model(rows: tuple[Row, ...]) -> type[Analysis]:
+    below, top = (
+        {key: (resolved(kind) | None, None) for row in rows if row.explains is where for key, kind in row.sections}
+        for where in (True, False)
+    )
+    explanations = remade(Explanations, below)
+    return remade(Analysis, {**top, "explanations": (explanations, Field(default_factory=explanations))})

@@ -13,7 +13,6 @@ from clarify_spark.udfs.traffic import Traffic
 
 if TYPE_CHECKING:
     from clarify_spark.columns import Kind
-    from clarify_spark.explaining.result import ShapResult
     from clarify_spark.udfs.explained import CurveSums
 
 Floats = NDArray[np.float64]
@@ -112,12 +111,6 @@ class DependenceResult:
     records: int
     calls: int
     traffic: Traffic | None = None
-
-
-def weightiest(shap: ShapResult, count: int) -> list[str]:
-    """The features with the largest global SHAP values, those of all outputs added up, the weightiest first."""
-    totals = np.abs(shap.summary.values).sum(axis=0)
-    return [shap.features[place] for place in np.argsort(-totals, kind="stable")[:count]]
 
 
 def block_rows(points: Sequence[int], features: int) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import numpy as np
 
 from clarify_spark.explaining.summary import Summary
 
@@ -11,6 +13,14 @@ if TYPE_CHECKING:
     from clarify_spark.explaining.baseline import Baseline
     from clarify_spark.explaining.picked import Picked
     from clarify_spark.udfs.shap.shap_plan import ShapPlan
+
+
+@runtime_checkable
+class Weighed(Protocol):
+    """What an analysis found that tells which features weigh most."""
+
+    def weightiest(self, count: int) -> list[str]:
+        """The features that weigh most, the weightiest first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,3 +36,8 @@ class ShapResult:
     baseline: Baseline
     summary: Summary
     picked: Picked | None = None
+
+    def weightiest(self, count: int) -> list[str]:
+        """The features with the largest global values, those of all outputs added up, the weightiest first."""
+        totals = np.abs(self.summary.values).sum(axis=0)
+        return [self.features[place] for place in np.argsort(-totals, kind="stable")[:count]]

@@ -5,23 +5,49 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from clarify_spark.report import charts
-from clarify_spark.report.blocks import Block, Cell, Figure, Mark, Number, Paragraph, Section, Table, section
+from clarify_spark.report.blocks import (
+    VERDICTS,
+    Block,
+    Cell,
+    Facts,
+    Figure,
+    Finding,
+    Mark,
+    Number,
+    Paragraph,
+    Section,
+    Table,
+    section,
+)
 from clarify_spark.report.charts import Estimate, key_of
-from clarify_spark.report.meanings import DIFFERENCES, METRICS
-from clarify_spark.report.words import LONGEST_IN_CHART, as_float, number, plain, range_of, rounded, share, shortened
+from clarify_spark.report.meanings import BOUNDS, DIFFERENCES, METRICS
+from clarify_spark.report.part import Document, Part
+from clarify_spark.report.words import (
+    LONGEST_IN_CHART,
+    as_float,
+    number,
+    plain,
+    range_of,
+    rounded,
+    sentence,
+    share,
+    shortened,
+)
 
-Document = Mapping[str, Any]
 #: Groups of a facet with their own tables; a report of more would be read by nobody.
 MOST_GROUPS = 20
 #: Lines of one chart, and of a list of what was left out.
 MOST_LINES, MOST_LEFT_OUT = 40, 20
 ALL_OTHERS = "all other rows"
+#: Lines of a table of columns.
+MOST_COLUMNS = 100
+STAGES = ("pre_training", "post_training")
+NAMED = {"outside_bounds": "outside", "not_enough_data": "without enough data to tell", "within_bounds": "within"}
 
 
-def comparisons(details: Document) -> Iterator[Document]:
+def _comparisons(details: Document) -> Iterator[Document]:
     """Every comparison of the details that has metrics: facet entries, cells of intersections, segments."""
     bias = details.get("bias", {})
     for entries in bias.get("facets", {}).values():
@@ -36,8 +62,7 @@ def comparisons(details: Document) -> Iterator[Document]:
                 yield from entries
 
 
-def bias_sections(details: Document) -> Iterator[Section | None]:
-    """The sections about bias; none without a bias analysis."""
+def _sections(_: Document, details: Document) -> Iterator[Section | None]:
     bias = details.get("bias")
     if not bias:
         return
@@ -426,3 +451,165 @@ def _errors_of_group(entry: Document) -> tuple[Cell, ...]:
         share(tp, tp + fn),
         share(tp + tn, tp + fp + fn + tn),
     )
+
+
+# --- beside the sections --------------------------------------------------------------------------------------------
+
+
+def _verdict(details: Document) -> str | None:
+    """What the bounds say together: one of the three verdicts, the worst that there is, and how many have which."""
+    found = details.get("bias", {}).get("verdicts")
+    if not found:
+        return None
+    counts = {kind: found.get(kind, 0) for kind in VERDICTS}
+    worst = next((kind for kind in VERDICTS if counts[kind]), None)
+    if worst is None:
+        return "No metric that was computed has bounds: this report gives no verdict."
+    told = [f"{count:,} {NAMED[kind]}" for kind, count in counts.items()]
+    return f"{VERDICTS[worst]}: {BOUNDS[worst]} Metrics with bounds: {', '.join(told)}."
+
+
+def _findings(details: Document) -> Iterator[Finding]:
+    marks = {
+        metric["sentence"]: Mark(metric["verdict"])
+        for comparison in _comparisons(details)
+        for metric in comparison["metrics"]
+        if "verdict" in metric
+    }
+    for told in details.get("bias", {}).get("findings", []):
+        yield Finding(sentence(told), marks.get(told))
+
+
+def _analysed(details: Document) -> Iterator[tuple[str, Cell]]:
+    bias = details.get("bias", {})
+    if "label" in bias:
+        yield "Label", f"{plain(bias['label']['name'])}, positive: {plain(bias['label']['positive'])}"
+    if bias.get("predicted_label"):
+        predicted = bias["predicted_label"]
+        yield "Prediction", f"{plain(predicted['name'])}, positive: {plain(predicted['positive'])}"
+    for name, entries in bias.get("facets", {}).items():
+        groups = ", ".join(plain(entry["value_or_threshold"]) for entry in entries[:10])
+        yield f"Facet {plain(name)}", groups if len(entries) <= 10 else f"{groups}, … ({len(entries):,} groups)"
+    for key, name in (("group_variable", "Group variable"), ("weight", "Weight")):
+        if bias.get(key):
+            yield name, plain(bias[key])
+    if "statistics" in bias:
+        yield "Confidence level of intervals", f"{100 * bias['statistics']['confidence_level']:g} %"
+        yield "Questions asked of the data", number(bias["statistics"]["hypotheses_tested"])
+
+
+def _columns(details: Document) -> Iterator[Table]:
+    columns = details.get("columns", [])
+    if not columns:
+        return
+    rows = tuple(
+        (
+            plain(column["name"]),
+            plain(column.get("kind", "–")),
+            plain(column.get("type", "–")),
+            number(column["missing"]),
+            number(column.get("distinct")),
+        )
+        for column in columns[:MOST_COLUMNS]
+    )
+    titles = ("Column", "Holds", "Taken as", "Missing values", "Different values")
+    yield Table("Columns that the bias metrics use", titles, rows, folded=True)
+
+
+def _joined(analysis: Document, details: Document) -> Document:
+    """The details with the values of facets' metrics in analysis.json."""
+    if not details.get("bias"):
+        return details
+    metrics = _said(analysis)
+    facets = {
+        name: [_entry(entry, metrics.get((name, entry["value_or_threshold"]), {})) for entry in entries]
+        for name, entries in details["bias"]["facets"].items()
+    }
+    return {**details, "bias": {**details["bias"], "facets": facets}}
+
+
+def _said(analysis: Document) -> dict[tuple[str, str], dict[tuple[str, str], Document]]:
+    """The metrics of analysis.json: by facet and entry, then by stage and name."""
+    found: dict[tuple[str, str], dict[tuple[str, str], Document]] = {}
+    for stage in STAGES:
+        for name, entries in analysis.get(f"{stage}_bias_metrics", {}).get("facets", {}).items():
+            for entry in entries:
+                of_entry = found.setdefault((name, entry["value_or_threshold"]), {})
+                of_entry |= {(stage, metric["name"]): metric for metric in entry["metrics"]}
+    return found
+
+
+def _entry(entry: Document, metrics: Mapping[tuple[str, str], Document]) -> Document:
+    return {**entry, "metrics": [_metric(one, metrics.get((one["stage"], one["name"]))) for one in entry["metrics"]]}
+
+
+def _metric(metric: Document, said: Document | None) -> Document:
+    return metric if said is None else {**metric, **{key: said[key] for key in ("value", "error") if key in said}}
+
+
+def _help(details: Document) -> Iterator[Block]:
+    used = {metric["name"] for comparison in _comparisons(details) for metric in comparison["metrics"]}
+    rows = tuple((name, meaning, ideal) for name, (meaning, ideal) in METRICS.items() if name in used)
+    if used:
+        yield Table("Metrics in this report", ("Metric", "Meaning", "Ideal"), rows, folded=True)
+        yield Facts(tuple(_methods(details)))
+
+
+def _methods(details: Document) -> Iterator[tuple[str, Cell]]:
+    statistics = details["bias"].get("statistics", {})
+    for kind, key in (("Interval", "interval_methods"), ("Test", "tests")):
+        for name, meaning in statistics.get(key, {}).items():
+            yield f"{kind} “{plain(name.replace('_', ' '))}”", plain(meaning)
+
+
+LOAD = """rows = [
+    {"stage": stage, "facet": facet, "group": entry["value_or_threshold"], **metric}
+    for stage in ("pre_training_bias_metrics", "post_training_bias_metrics")
+    for facet, entries in analysis.get(stage, {}).get("facets", {}).items()
+    for entry in entries
+    for metric in entry["metrics"]
+]
+metrics = pd.DataFrame(rows)
+metrics"""
+
+
+def _code(_: Document, details: Document) -> tuple[str, ...]:
+    return (LOAD,) if "bias" in details else ()
+
+
+GLOSSARY = (
+    ("Group", "The rows with one value (or range) of a facet, compared with all other rows."),
+    ("Facet", "A column whose groups are compared, such as sex or age."),
+    ("Positive", "The outcome that is hoped for, as the configuration says: a granted loan, a hire."),
+    (
+        "95 % interval",
+        "From other samples of the same size, such intervals would hold the true value in 95 of 100 cases. "
+        "The level is the one under “What was analysed”.",
+    ),
+    (
+        "Verdict",
+        "Within bounds: the whole interval is inside the bounds that were set. Outside: the whole interval is outside. "
+        "Not enough data: the interval reaches over a bound, so that this sample cannot tell.",
+    ),
+    (
+        "Adjusted p-value",
+        "How likely a difference at least this large would be by chance if there were none, corrected for the number "
+        "of questions that were asked in this run (Holm).",
+    ),
+)
+
+PART = Part(
+    names={
+        "pre_training_bias_metrics": "bias of the data",
+        "post_training_bias_metrics": "bias of the predictions",
+    },
+    joined=_joined,
+    verdict=_verdict,
+    findings=_findings,
+    analysed=_analysed,
+    columns=_columns,
+    sections=_sections,
+    help=_help,
+    glossary=GLOSSARY,
+    cells=_code,
+)

@@ -11,6 +11,7 @@ from clarify_spark.errors import CommandError
 from clarify_spark.report.content import report
 from clarify_spark.report.html import html
 from clarify_spark.report.notebook import notebook
+from clarify_spark.report.part import sources
 from clarify_spark.report.pdf import pdf
 from clarify_spark.udfs.quoting import shown
 
@@ -44,11 +45,10 @@ def made(analysis: Mapping[str, Any], details: Mapping[str, Any]) -> Made:
     if not is_plain(name):
         raise CommandError(f"The report cannot be called {shown(name)}: its name must be a plain file name.")
     found = report(analysis, details, str(asked.get("title", TITLE)))
-    bias, shap = "bias" in details, "kernel_shap" in analysis.get("explanations", {})
     notes: list[str] = []
     makers: dict[str, Callable[[], bytes]] = {
         "html": lambda: html(found).encode("utf-8"),
-        "ipynb": lambda: notebook(found, bias=bias, shap=shap).encode("utf-8"),
+        "ipynb": lambda: notebook(found, sources(analysis, details)).encode("utf-8"),
         "pdf": lambda: pdf(found, notes.append),
     }
     files, missing = dict[str, bytes](), dict[str, str]()

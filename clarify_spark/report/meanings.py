@@ -33,38 +33,14 @@ METRICS: dict[str, tuple[str, str]] = {
 DIFFERENCES = ("DPL", "DPPL", "CDDL", "CDDPL", "AD", "RD", "DAR")
 
 #: What the worst verdict of a run means for all of it.
-VERDICTS = {
+BOUNDS = {
     "outside_bounds": "the whole interval of at least one metric is outside the bounds that were set.",
     "not_enough_data": "no interval is wholly outside its bounds, but of at least one metric this sample cannot tell.",
     "within_bounds": "the intervals of all metrics with bounds are wholly within them.",
 }
 
+#: Words of all explanations.
 GLOSSARY: tuple[tuple[str, str], ...] = (
-    ("Group", "The rows with one value (or range) of a facet, compared with all other rows."),
-    ("Facet", "A column whose groups are compared, such as sex or age."),
-    ("Positive", "The outcome that is hoped for, as the configuration says: a granted loan, a hire."),
-    (
-        "95 % interval",
-        "From other samples of the same size, such intervals would hold the true value in 95 of 100 cases. "
-        "The level is the one under “What was analysed”.",
-    ),
-    (
-        "Verdict",
-        "Within bounds: the whole interval is inside the bounds that were set. Outside: the whole interval is outside. "
-        "Not enough data: the interval reaches over a bound, so that this sample cannot tell.",
-    ),
-    (
-        "Adjusted p-value",
-        "How likely a difference at least this large would be by chance if there were none, corrected for the number "
-        "of questions that were asked in this run (Holm).",
-    ),
-    ("SHAP value", "How far a feature's value moves one prediction away from the expected value, all others given."),
-    ("Expected value", "The mean prediction for the baseline rows, from which SHAP values count."),
-    (
-        "Partial dependence",
-        "The mean prediction when a feature is set to a value in every row and all else stays as it is.",
-    ),
-    ("Individual curve", "The same for a single row, not averaged."),
     ("Residual", "What a row's SHAP values leave unexplained of its prediction; 0 but for rounding."),
 )
 

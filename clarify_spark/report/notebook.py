@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from clarify_spark.report.blocks import (
@@ -34,28 +34,9 @@ analysis = json.loads((folder / "analysis.json").read_text(encoding="utf-8"))
 details = json.loads((folder / "analysis_details.json").read_text(encoding="utf-8"))
 list(analysis)"""
 
-METRICS = """rows = [
-    {"stage": stage, "facet": facet, "group": entry["value_or_threshold"], **metric}
-    for stage in ("pre_training_bias_metrics", "post_training_bias_metrics")
-    for facet, entries in analysis.get(stage, {}).get("facets", {}).items()
-    for entry in entries
-    for metric in entry["metrics"]
-]
-metrics = pd.DataFrame(rows)
-metrics"""
 
-LOCAL = """files = sorted((folder / "explanations_shap" / "local.parquet").glob("*.parquet"))
-local = pd.concat([pd.read_parquet(file) for file in files]) if files else pd.DataFrame()
-local.head()"""
-
-GLOBAL = """weights = pd.DataFrame(
-    {label: output["global_shap_values"] for label, output in analysis["explanations"]["kernel_shap"].items()}
-)
-weights.sort_values(weights.columns[0], ascending=False)"""
-
-
-def notebook(report: Report, *, bias: bool, shap: bool) -> str:
-    """The notebook as JSON; ``bias`` and ``shap`` say what there is to load."""
+def notebook(report: Report, sources: Iterable[str]) -> str:
+    """The notebook as JSON; ``sources``: code that loads the results of analyses."""
     from nbformat import v4, validate, writes
 
     cells = [
@@ -64,9 +45,7 @@ def notebook(report: Report, *, bias: bool, shap: bool) -> str:
     for section in report.sections:
         cells += _cells(section)
     cells.append(v4.new_markdown_cell("## Look closer\n\nThe cells below load the files of the run."))
-    for wanted, source in ((True, LOAD), (bias, METRICS), (shap, GLOBAL), (shap, LOCAL)):
-        if wanted:
-            cells.append(v4.new_code_cell(source))
+    cells += [v4.new_code_cell(source) for source in (LOAD, *sources)]
     for number, cell in enumerate(cells):  # ids that are the same every time
         cell["id"] = f"cell-{number}"
     found = v4.new_notebook(cells=cells, metadata={"language_info": {"name": "python"}})

@@ -1,24 +1,37 @@
-"""One run: what the command line adds to a config, and where a run works."""
+"""One run: what the command line adds to a config, where a run works, and with what."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from clarify_spark.config import AnalysisConfig
-from clarify_spark.run.kernel_shap import ShapOptions
+from clarify_spark.config import AnalysisConfig, Predictor
+from clarify_spark.errors import ConfigError, Problem
 from clarify_spark.spark.data.datasets import Dataset
 from clarify_spark.spark.files.output import Output
 from clarify_spark.spark.progress import Progress
 from clarify_spark.spark.session import Session
-from clarify_spark.udfs.predictors import Calling
+from clarify_spark.udfs.model_spec import Calling, PredictorSpec
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where things are; ``data`` wins over the config's dataset_uri, and that over ``mounted_data``."""
+
+    output: str
+    data: str | None = None
+    mounted_data: str | None = None
 
 
 @dataclass(frozen=True)
 class Options:
     """What the command line adds to a config.
 
-    ``bounds_from``: the text of a former analysis.json and where it is. ``pdp_rows`` bounds the rows of partial
-    dependence.
+    ``bounds_from``: the text of a former analysis.json and where it is; ``fail_on``: verdicts that a gate is set on.
+    ``force_resume``: checkpoints are used even if config, data, model or seed have changed since. ``buffer_bytes``
+    bounds the masked rows of one Python worker. ``single_file``: out.csv is one file. ``pdp_rows`` bounds the rows of
+    partial dependence.
     """
 
     seed: int | None = None
@@ -28,14 +41,27 @@ class Options:
     trusted_types: tuple[str, ...] = ()
     max_model_calls: int | None = None
     bounds_from: tuple[str, str] | None = None
+    fail_on: tuple[str, ...] = ()
     calling: Calling = field(default_factory=Calling)
-    shap: ShapOptions = field(default_factory=ShapOptions)
+    force_resume: bool = False
+    buffer_bytes: int = 256 * 2**20
+    single_file: bool = False
     pdp_rows: int | None = None
 
 
 @dataclass(frozen=True)
+class Model:
+    """The model of a run: its section of the config, and what executors must know of it."""
+
+    predictor: Predictor
+    spec: PredictorSpec
+
+
+@dataclass(frozen=True)
 class Run:
-    """A config at work on its data."""
+    """A config at work on its data; ``held``: what is freed when the run is over. ``model``: None where none is needed,
+    else one that can be called as soon as ``run.model.ready`` says so.
+    """
 
     session: Session
     config: AnalysisConfig
@@ -44,8 +70,26 @@ class Run:
     progress: Progress
     data_uri: str
     dataset: Dataset
+    held: ExitStack
+    model: Model | None = None
 
     @property
     def seed(self) -> int:
         """The seed of every random choice."""
         return self.options.seed if self.options.seed is not None else self.config.methods.seed or 0
+
+    @property
+    def spec(self) -> PredictorSpec:
+        """The model's spec; a ConfigError where there is no model."""
+        if self.model is None:
+            raise ConfigError([Problem("predictor", "missing; the methods asked for need a model")])
+        return self.model.spec
+
+
+@dataclass(frozen=True)
+class Result:
+    """What to show when a run is over; ``verdicts``: how many metrics have which verdict on their bounds."""
+
+    lines: tuple[str, ...]
+    warnings: tuple[str, ...]
+    verdicts: Mapping[str, int] = field(default_factory=dict)

@@ -3,38 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
 import pandas as pd
 
 from clarify_spark.errors import CommandError
-from clarify_spark.run import kernel_shap, partial_dependence
-from clarify_spark.run.kernel_shap import Job
-from clarify_spark.run.partial_dependence import CurveJob
+from clarify_spark.run.analysis import Need, Planned
+from clarify_spark.run.context import Run
 from clarify_spark.spark.blocks.scheduler import cores
-from clarify_spark.spark.data.datasets import Dataset
 from clarify_spark.spark.data.sample import feature_ids, sampled, typed_sample
-from clarify_spark.spark.progress import Progress
 from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.requests.payloads import encoder
 from clarify_spark.udfs.requests.responses import SPEAKING_BYTES
-from clarify_spark.udfs.scoring import BLOCK_ROWS
 from clarify_spark.udfs.timing import SCHEMA, timed_batches
 
 #: Rows whose records are measured, and rows that a probe asks an endpoint about.
 SAMPLE_ROWS = 50
-
-
-@dataclass(frozen=True)
-class Need:
-    """What one analysis asks the model for; ``together`` records at most go into its calls one after the other."""
-
-    name: str
-    how: str
-    records: int
-    together: int
 
 
 @dataclass(frozen=True)
@@ -75,29 +61,14 @@ class Cost:
         return 0 if self.size is None else round(self.records * self.size.record_bytes)
 
 
-@dataclass(frozen=True)
-class Analyses:
-    """What a model is needed for."""
-
-    predictions: bool
-    job: Job | None
-    curves: CurveJob | None
-
-
-def cost_of(dataset: Dataset, model: PredictorSpec, seed: int, asked: Analyses) -> Cost:
+def cost_of(run: Run, analyses: Iterable[Planned]) -> Cost:
     """What the run asks the model for; nothing is sent to find out."""
-    rows = dataset.source.rows if dataset.source.rows is not None else dataset.frame.count()
-    needs = []
-    if asked.predictions:
-        needs.append(Need("predictions", f"{rows:,} rows, each once", rows, min(rows, BLOCK_ROWS)))
-    if asked.job is not None:
-        shap = kernel_shap.forecast(asked.job, rows)
-        needs.append(Need("kernel SHAP", shap.how, shap.records, shap.block_records))
-    if asked.curves is not None:
-        curves = partial_dependence.forecast(asked.curves, rows)
-        needs.append(Need("partial dependence", curves.how, curves.records, curves.call_records))
+    if run.model is None:
+        return Cost(0, (), None)
+    needs = tuple(need for one in analyses if (need := one.need(run)) is not None)
+    model, rows = run.model.spec, run.dataset.rows
     sends = model.format in SPEAKING_BYTES and rows > 0
-    return Cost(rows, tuple(needs), _size(typed_sample(dataset, model, seed, SAMPLE_ROWS), model) if sends else None)
+    return Cost(rows, needs, _size(typed_sample(run.dataset, model, run.seed, SAMPLE_ROWS), model) if sends else None)
 
 
 def _size(sample: pd.DataFrame, model: PredictorSpec) -> Size:
@@ -132,11 +103,12 @@ def lines(cost: Cost) -> Iterator[str]:
         )
 
 
-def timing_lines(cost: Cost, dataset: Dataset, model: PredictorSpec, seed: int, progress: Progress) -> Iterator[str]:
-    """An estimate of time from a probe that asks the model about a few rows."""
+def timing_lines(cost: Cost, run: Run) -> Iterator[str]:
+    """An estimate of time from a probe that asks the run's model, which can be called, about a few rows."""
+    dataset, model, seed = run.dataset, run.spec, run.seed
     some = sampled(dataset, model, seed, SAMPLE_ROWS).coalesce(1)
     ask = partial(timed_batches, spec=model, features=feature_ids(dataset, model))
-    with progress.phase("Probing the model"):
+    with run.progress.phase("Probing the model"):
         found = some.mapInArrow(ask, SCHEMA).collect()[0]
     seconds = cost.records * float(found["per_record"]) + cost.requests * float(found["per_request"])
     tasks = cores(dataset.keyed.sparkSession)

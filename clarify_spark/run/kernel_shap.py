@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
-from clarify_spark.config import AnalysisConfig, Shap
+from clarify_spark.config import Shap
+from clarify_spark.documents import kernel_shap as documents
 from clarify_spark.documents import local_values
 from clarify_spark.documents.analysis_json import label_keys
+from clarify_spark.documents.kernel_shap import FOLDER
 from clarify_spark.documents.local_values import LocalNames
 from clarify_spark.errors import ConfigError, DataError, Problem
 from clarify_spark.explaining.baseline import Baseline
@@ -21,23 +23,22 @@ from clarify_spark.explaining.picked import Picking
 from clarify_spark.explaining.plan import block_rows, engine_of, plan_of, settings_of
 from clarify_spark.explaining.result import ShapResult
 from clarify_spark.explaining.summary import Totals
+from clarify_spark.run.analysis import Done, Need, Steps
+from clarify_spark.run.context import Run
 from clarify_spark.spark import explanations
 from clarify_spark.spark.baseline import baseline_of
 from clarify_spark.spark.blocks.checkpoints import Journal
-from clarify_spark.spark.data.datasets import Dataset, data_facts, resolve_name
+from clarify_spark.spark.data.datasets import data_facts, resolve_name
 from clarify_spark.spark.data.sample import typed_sample
 from clarify_spark.spark.delivery.models import model_facts
 from clarify_spark.spark.explanations import Pace
 from clarify_spark.spark.files.output import Output
-from clarify_spark.spark.progress import Progress
 from clarify_spark.udfs.explained import Explained, Probe, probe_from_bytes, to_bytes
-from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.shap.kernel_shap import Background, ShapPlan, ShapSettings, link, probe_records
 from clarify_spark.udfs.shap.masking import encoded
 from clarify_spark.udfs.traffic import together
 from clarify_spark.version import __version__
 
-FOLDER = "explanations_shap"
 CSV, PARQUET, BASELINE = f"{FOLDER}/out.csv", f"{FOLDER}/local.parquet", f"{FOLDER}/baseline.csv"
 #: Rows that the model is probed with before the work is planned.
 PILOT_ROWS = 16
@@ -47,33 +48,11 @@ PROBE = "probe.arrow"
 
 
 @dataclass(frozen=True)
-class ShapOptions:
-    """What the command line adds to methods.shap; ``buffer_bytes`` bounds the masked rows of one Python worker."""
+class Inputs:
+    """What is known before the model is called: the section of the config, and the baseline."""
 
-    single_file: bool = False
-    force_resume: bool = False
-    buffer_bytes: int = 256 * 2**20
-
-
-@dataclass(frozen=True)
-class Job:
-    """Kernel SHAP of one data set and one model."""
-
-    config: AnalysisConfig
     shap: Shap
-    dataset: Dataset
-    spec: PredictorSpec
-    seed: int
-    options: ShapOptions
-    progress: Progress
     baseline: Baseline
-
-    @property
-    def settings(self) -> ShapSettings:
-        """All that is known before the model is called."""
-        background = Background(self.baseline.rows, self.baseline.weights)
-        settings = settings_of(self.shap, self.spec, _players(self), background, self.seed)
-        return replace(settings, buffer_bytes=self.options.buffer_bytes)
 
 
 @dataclass(frozen=True)
@@ -96,107 +75,99 @@ class Prepared:
         return self.records * self.probe.seconds / max(1, self.probe.records)
 
 
-@dataclass(frozen=True, eq=False)
-class Done:
-    """A result, and the journal that is to be removed once every file of the run is written."""
-
-    result: ShapResult
-    journal: Journal
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """Model records of a run, in all and of one block of rows, and how they come about."""
-
-    records: int
-    block_records: int
-    how: str
-
-
-def explain(job: Job, output: Output) -> Done:
+def _compute(run: Run, inputs: Inputs, earlier: Mapping[str, Done]) -> Done:
     """Explain every row, write the files of explanations_shap, and give the global values."""
-    journal = Journal(output, _facts(job), force_resume=job.options.force_resume)
+    output = run.output
+    journal = Journal(output, _facts(run, inputs), force_resume=run.options.force_resume)
     if journal.note is not None:
-        job.progress.note(journal.note)
-    prepared = prepare(job, journal)
-    names = _names(job, prepared.plan)
+        run.progress.note(journal.note)
+    prepared = prepare(run, inputs, journal)
+    names = _names(run, prepared.plan)
     for name in (CSV, PARQUET, BASELINE):  # of an earlier run; the finished blocks of this one are in the journal
         output.delete(name)
-    output.write_bytes(BASELINE, local_values.baseline_csv(job.baseline.rows))
-    totals = Totals(job.shap.agg_method, exact=prepared.plan.game.design.exact)
-    picking = _picking(job, prepared.plan)
+    output.write_bytes(BASELINE, local_values.baseline_csv(inputs.baseline.rows))
+    totals = Totals(inputs.shap.agg_method, exact=prepared.plan.game.design.exact)
+    picking = _picking(run, prepared.plan)
     pace = Pace(seconds_per_row=prepared.seconds_of_one_core / max(1, prepared.rows))
-    with closing(explanations.explain(job.dataset, prepared.plan, journal, job.progress, pace)) as explained:
+    with closing(explanations.explain(run.dataset, prepared.plan, journal, run.progress, pace)) as explained:
         blocks = _added(totals, picking, explained)
-        if not job.shap.save_local_shap_values:
+        if not inputs.shap.save_local_shap_values:
             deque(blocks, maxlen=0)
         else:
-            _save(blocks, names, output, prepared.rows, single_file=job.options.single_file)
+            _save(blocks, names, output, prepared.rows, single_file=run.options.single_file)
     summary = totals.summary(_Again(journal))
     traffic = together([prepared.probe.traffic, summary.traffic])
-    return Done(
-        ShapResult(
-            labels=names.labels,
-            features=names.features,
-            plan=prepared.plan,
-            baseline=job.baseline,
-            summary=replace(summary, traffic=traffic),
-            picked=picking.picked(),
-        ),
-        journal,
+    result = ShapResult(
+        labels=names.labels,
+        features=names.features,
+        plan=prepared.plan,
+        baseline=inputs.baseline,
+        summary=replace(summary, traffic=traffic),
+        picked=picking.picked(),
     )
+    return Done(result, documents.section(result), (journal,))
 
 
-def forecast(job: Job, rows: int) -> Forecast:
+def _need(run: Run, inputs: Inputs) -> Need:
     """What the run will ask the model for, from the data alone: the model is not called."""
-    settings = job.settings
-    pilot = typed_sample(job.dataset, job.spec, job.seed, PILOT_ROWS)
-    sizes = encoded(pilot, job.baseline.rows, matrix=False).differing(settings.players).sum(axis=0)
-    engine = engine_of(job.shap, settings, sizes)
+    rows, settings = run.dataset.rows, _settings(run, inputs)
+    pilot = typed_sample(run.dataset, run.spec, run.seed, PILOT_ROWS)
+    sizes = encoded(pilot, inputs.baseline.rows, matrix=False).differing(settings.players).sum(axis=0)
+    engine = engine_of(inputs.shap, settings, sizes)
     each = engine.code.records_per_row(settings, sizes)
     how = engine.code.workload(settings, sizes, rows)
     records = round(rows * each) + probe_records(settings, min(rows, PILOT_ROWS))
-    return Forecast(records, round(min(rows, block_rows(each)) * each), f"{how}, and a probe")
+    together = round(min(rows, block_rows(each)) * each)
+    return Need("kernel SHAP", f"{how}, and a probe", records, together)
 
 
 # --- before rows are explained --------------------------------------------------------------------------------------
 
 
-def prepare(job: Job, journal: Journal | None) -> Prepared:
+def prepare(run: Run, inputs: Inputs, journal: Journal | None) -> Prepared:
     """Probe and plan; a probe that the journal of an interrupted run holds is not made again."""
-    settings = job.settings
-    rows = job.dataset.source.rows if job.dataset.source.rows is not None else job.dataset.frame.count()
+    settings = _settings(run, inputs)
+    rows = run.dataset.rows
     if rows == 0:
         raise DataError("the data set has no rows, so there is nothing to explain")
     kept = None if journal is None else journal.get(PROBE)
     if kept is not None:
         probe = probe_from_bytes(kept)
     else:
-        probe = explanations.probe(job.dataset, settings, PILOT_ROWS, job.progress)
+        probe = explanations.probe(run.dataset, settings, PILOT_ROWS, run.progress)
         if journal is not None:
             journal.put(PROBE, to_bytes(probe))
-    return Prepared(settings, probe, plan_of(job.shap, settings, probe), rows)
+    return Prepared(settings, probe, plan_of(inputs.shap, settings, probe), rows)
 
 
-def baseline(config: AnalysisConfig, dataset: Dataset, seed: int, progress: Progress) -> Baseline:
-    """The baseline of the config, given, read or computed."""
-    with progress.phase("Reading the baseline"):
-        found = baseline_of(dataset.frame.sparkSession, config, dataset, seed)
+def _plan(run: Run) -> Inputs:
+    """The section of the config, and its baseline: given, read or computed."""
+    shap = run.config.methods.of(Shap)
+    assert shap is not None
+    with run.progress.phase("Reading the baseline"):
+        found = baseline_of(run.session.spark, run.config, run.dataset, run.seed)
     for note in found.notes:
-        progress.note(note)
-    return found
+        run.progress.note(note)
+    return Inputs(shap, found)
 
 
-def _players(job: Job) -> tuple[int, ...]:
+def _settings(run: Run, inputs: Inputs) -> ShapSettings:
+    """All that is known before the model is called."""
+    background = Background(inputs.baseline.rows, inputs.baseline.weights)
+    settings = settings_of(inputs.shap, run.spec, _players(run, inputs.shap), background, run.seed)
+    return replace(settings, buffer_bytes=run.options.buffer_bytes)
+
+
+def _players(run: Run, shap: Shap) -> tuple[int, ...]:
     """The positions of the explained features among all features, in the order of the data."""
-    asked = job.shap.features_to_explain
-    features = job.dataset.features
+    asked = shap.features_to_explain
+    features = run.dataset.features
     if asked is None:
         return tuple(range(len(features)))
     names, problems = set(), []
     for index, reference in enumerate(asked):
         path = f"methods.shap.features_to_explain[{index}]"
-        name = resolve_name(reference, job.dataset.names, path)
+        name = resolve_name(reference, run.dataset.names, path)
         names.add(name)
         if name not in features:
             problems.append(Problem(path, f"found {reference!r}, which is no feature; allowed: {', '.join(features)}"))
@@ -205,19 +176,19 @@ def _players(job: Job) -> tuple[int, ...]:
     return tuple(position for position, name in enumerate(features) if name in names)
 
 
-def _names(job: Job, plan: ShapPlan) -> LocalNames:
-    features = tuple(job.dataset.features[position] for position in plan.settings.players)
-    return LocalNames(label_keys(job.spec.label_headers, plan.outputs), features, job.dataset.join)
+def _names(run: Run, plan: ShapPlan) -> LocalNames:
+    features = tuple(run.dataset.features[position] for position in plan.settings.players)
+    return LocalNames(label_keys(run.spec.label_headers, plan.outputs), features, run.dataset.join)
 
 
-def _picking(job: Job, plan: ShapPlan) -> Picking:
+def _picking(run: Run, plan: ShapPlan) -> Picking:
     """Picks the rows that a report shows; what facets they are in is not told."""
-    sample = typed_sample(job.dataset, job.spec, job.seed, SAMPLED_ROWS).iloc[:, list(plan.settings.players)]
+    sample = typed_sample(run.dataset, run.spec, run.seed, SAMPLED_ROWS).iloc[:, list(plan.settings.players)]
     facets = {
-        resolve_name(facet.name_or_index, job.dataset.facet_names, f"facet[{index}].name_or_index")
-        for index, facet in enumerate(job.config.facet or ())
+        resolve_name(facet.name_or_index, run.dataset.facet_names, f"facet[{index}].name_or_index")
+        for index, facet in enumerate(run.config.facet or ())
     }
-    threshold = job.config.probability_threshold
+    threshold = run.config.probability_threshold
     if threshold is not None and plan.settings.link == "logit":
         threshold = float(link(np.clip([threshold], 0.0, 1.0), "logit")[0])
     return Picking(sample, frozenset(facets), threshold)
@@ -226,17 +197,17 @@ def _picking(job: Job, plan: ShapPlan) -> Picking:
 # --- what a journal belongs to --------------------------------------------------------------------------------------
 
 
-def _facts(job: Job) -> dict[str, str]:
+def _facts(run: Run, inputs: Inputs) -> dict[str, str]:
     """What results follow from; an interrupted run is continued only when all of it is as it was."""
-    asked = job.shap.model_dump(mode="json", exclude={"agg_method", "save_local_shap_values"})
-    rows = job.baseline.rows.to_json(orient="split", double_precision=15) + repr(job.baseline.weights.tolist())
-    in_flight = job.spec.calling.in_flight if job.spec.remote else None  # as many requests are filled by one call
+    asked = inputs.shap.model_dump(mode="json", exclude={"agg_method", "save_local_shap_values"})
+    rows = inputs.baseline.rows.to_json(orient="split", double_precision=15) + repr(inputs.baseline.weights.tolist())
+    in_flight = run.spec.calling.in_flight if run.spec.remote else None  # as many requests are filled by one call
     return {
-        "config": _hash(repr([asked, job.options.buffer_bytes, job.dataset.join, in_flight])),
-        **data_facts(job.config, job.dataset.source),
+        "config": _hash(repr([asked, run.options.buffer_bytes, run.dataset.join, in_flight])),
+        **data_facts(run.config, run.dataset.source),
         "baseline": _hash(rows),
-        **model_facts(job.config, job.spec),
-        "seed": str(job.seed),
+        **model_facts(run.config, run.spec),
+        "seed": str(run.seed),
         "version of clarify_spark": __version__,
     }
 
@@ -279,3 +250,6 @@ def _save(blocks: Iterator[Explained], names: LocalNames, output: Output, rows: 
                 whole.write(local_values.csv_rows(part, names))
             else:
                 output.write_bytes(f"{CSV}/{name('csv')}", local_values.csv_part(part, names))
+
+
+STEPS: Steps[Inputs] = Steps(plan=_plan, compute=_compute, need=_need)

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any
 
-from clarify_spark.config import AnalysisConfig, Pdp
+from clarify_spark.config import Pdp
+from clarify_spark.documents import partial_dependence as documents
 from clarify_spark.documents.analysis_json import label_keys
 from clarify_spark.errors import ConfigError, DataError, Problem
-from clarify_spark.explaining.dependence import DependenceResult, Distribution, Range, block_rows, curves, weightiest
-from clarify_spark.explaining.result import ShapResult
+from clarify_spark.explaining.dependence import DependenceResult, Distribution, Range, block_rows, curves
+from clarify_spark.explaining.result import Weighed
+from clarify_spark.run.analysis import Done, Need, Steps
+from clarify_spark.run.context import Run
 from clarify_spark.spark.blocks.checkpoints import CURVES, Journal
 from clarify_spark.spark.data.datasets import Dataset, data_facts, resolve_name
 from clarify_spark.spark.delivery.models import model_facts
 from clarify_spark.spark.dependence import Used, curve_sums, individual_keys
 from clarify_spark.spark.distributions import distributions, ranges
-from clarify_spark.spark.files.output import Output
-from clarify_spark.spark.progress import Progress
-from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.partial_dependence import CurvePlan, Grid, added
 from clarify_spark.version import __version__
 
@@ -29,49 +30,27 @@ INDIVIDUAL_ROWS = 50
 
 
 @dataclass(frozen=True)
-class CurveJob:
-    """Partial dependence of one data set and one model; ``most_rows`` bounds the rows that are used.
-
-    ``candidates``: the ranges of the features asked for or, where the weightiest are, of all that are explained.
+class Inputs:
+    """The section of the config, and ``candidates``: the ranges of the features asked for or, where the weightiest are,
+    of all that are explained.
     """
 
-    config: AnalysisConfig
     pdp: Pdp
-    dataset: Dataset
-    spec: PredictorSpec
-    seed: int
-    most_rows: int | None
-    force_resume: bool
-    progress: Progress
     candidates: tuple[Range, ...]
 
-    def rows(self, rows: int) -> int:
-        """How many rows are used of so many."""
-        return rows if self.most_rows is None else min(rows, self.most_rows)
 
-
-@dataclass(frozen=True)
-class Forecast:
-    """Model records of a run, in all and of one call, and how they come about."""
-
-    records: int
-    call_records: int
-    how: str
-
-
-@dataclass(frozen=True, eq=False)
-class Done:
-    """A result, and the journal that is to be removed once every file of the run is written."""
-
-    result: DependenceResult
-    journal: Journal
-
-
-def candidates(pdp: Pdp, dataset: Dataset, progress: Progress) -> tuple[Range, ...]:
+def _plan(run: Run) -> Inputs:
     """The ranges of all features that may get a curve."""
-    names = asked_features(pdp, dataset)
-    with progress.phase("Looking at the features"):
-        return tuple(ranges(dataset, dataset.features if names is None else names))
+    pdp = run.config.methods.of(Pdp)
+    assert pdp is not None
+    names = asked_features(pdp, run.dataset)
+    with run.progress.phase("Looking at the features"):
+        return Inputs(pdp, tuple(ranges(run.dataset, run.dataset.features if names is None else names)))
+
+
+def _used(run: Run, rows: int) -> int:
+    """How many rows are used of so many."""
+    return rows if run.options.pdp_rows is None else min(rows, run.options.pdp_rows)
 
 
 def asked_features(pdp: Pdp, dataset: Dataset) -> list[str] | None:
@@ -91,38 +70,43 @@ def asked_features(pdp: Pdp, dataset: Dataset) -> list[str] | None:
     return list(dict.fromkeys(names))
 
 
-def forecast(job: CurveJob, rows: int) -> Forecast:
+def _need(run: Run, inputs: Inputs) -> Need:
     """What the run will ask the model for; of features that SHAP values will choose, the longest grids."""
-    points = [one.points(job.pdp.grid_resolution) for one in job.candidates]
-    used = job.rows(rows)
+    points = [one.points(inputs.pdp.grid_resolution) for one in inputs.candidates]
+    used = _used(run, run.dataset.rows)
     how = f"{used:,} rows × {sum(points):,} grid points of {len(points)} features"
-    if not job.pdp.features:
-        points = sorted(points, reverse=True)[: job.pdp.top_k_features]
+    if not inputs.pdp.features:
+        points = sorted(points, reverse=True)[: inputs.pdp.top_k_features]
         how = f"{used:,} rows × at most {sum(points):,} grid points of {len(points)} features"
-    together = min(used, block_rows(points, len(job.dataset.features))) * max([0, *points])
-    return Forecast(used * sum(points), together, how)
+    together = min(used, block_rows(points, len(run.dataset.features))) * max([0, *points])
+    return Need("partial dependence", how, used * sum(points), together)
 
 
-def explain(job: CurveJob, shap: ShapResult | None, output: Output) -> Done:
-    """The curves of the features asked for, or of those that weigh most in ``shap``."""
-    with job.progress.phase("Counting values of features"):
-        found = distributions(job.dataset, _chosen(job, shap), job.pdp.grid_resolution)
-    total = job.dataset.source.rows if job.dataset.source.rows is not None else job.dataset.frame.count()
+def _compute(run: Run, inputs: Inputs, earlier: Mapping[str, Done]) -> Done:
+    """The curves of the features asked for, or of those that weigh most in what an earlier analysis found."""
+    result, journal = _curves(run, inputs, [one.result for one in earlier.values()])
+    return Done(result, documents.section(result), (journal,))
+
+
+def _curves(run: Run, inputs: Inputs, earlier: Sequence[Any]) -> tuple[DependenceResult, Journal]:
+    with run.progress.phase("Counting values of features"):
+        found = distributions(run.dataset, _chosen(inputs, earlier), inputs.pdp.grid_resolution)
+    total = run.dataset.rows
     if total == 0:
         raise DataError("the data set has no rows, so there is no partial dependence")
-    plan = _plan(job, found)
-    journal = Journal(output, _facts(job, found), folder=CURVES, force_resume=job.force_resume)
+    plan = _curve_plan(run, found)
+    journal = Journal(run.output, _facts(run, found), folder=CURVES, force_resume=run.options.force_resume)
     if journal.note is not None:
-        job.progress.note(journal.note)
+        run.progress.note(journal.note)
     if not plan.grids:
-        return Done(DependenceResult((), 0, total, (), tuple(found), 0, 0), journal)
-    if job.rows(total) < total:
-        job.progress.note(f"Partial dependence uses {job.rows(total):,} of {total:,} rows (--pdp-rows).")
-    used = Used(job.dataset, job.rows(total), total, job.seed)
-    with closing(curve_sums(used, plan, journal, job.progress)) as blocks:
+        return DependenceResult((), 0, total, (), tuple(found), 0, 0), journal
+    if _used(run, total) < total:
+        run.progress.note(f"Partial dependence uses {_used(run, total):,} of {total:,} rows (--pdp-rows).")
+    used = Used(run.dataset, _used(run, total), total, run.seed)
+    with closing(curve_sums(used, plan, journal, run.progress)) as blocks:
         sums = reduce(added, blocks)
     result = DependenceResult(
-        labels=label_keys(job.spec.label_headers, sums.sums.shape[1]),
+        labels=label_keys(run.spec.label_headers, sums.sums.shape[1]),
         rows=sums.rows,
         of_rows=total,
         individual_keys=tuple(sums.individual_keys.tolist()),
@@ -131,32 +115,36 @@ def explain(job: CurveJob, shap: ShapResult | None, output: Output) -> Done:
         calls=sums.calls,
         traffic=sums.traffic,
     )
-    return Done(result, journal)
+    return result, journal
 
 
-def _chosen(job: CurveJob, shap: ShapResult | None) -> list[Range]:
+def _chosen(inputs: Inputs, earlier: Sequence[Any]) -> list[Range]:
     """The features that get a curve or an error."""
-    if job.pdp.features or shap is None:
-        return list(job.candidates)
-    of_name = {one.name: one for one in job.candidates}
-    return [of_name[name] for name in weightiest(shap, job.pdp.top_k_features)]
+    weighed = next((one for one in earlier if isinstance(one, Weighed)), None)
+    if inputs.pdp.features or weighed is None:
+        return list(inputs.candidates)
+    of_name = {one.name: one for one in inputs.candidates}
+    return [of_name[name] for name in weighed.weightiest(inputs.pdp.top_k_features)]
 
 
-def _plan(job: CurveJob, found: Sequence[Distribution]) -> CurvePlan:
-    grids = tuple(Grid(job.dataset.features.index(one.name), one.values) for one in found if one.error is None)
-    rows = block_rows([len(grid.values) for grid in grids], len(job.dataset.features))
-    individual = individual_keys(job.dataset, job.spec, job.seed, INDIVIDUAL_ROWS)
-    return CurvePlan(job.spec, grids, individual, rows)
+def _curve_plan(run: Run, found: Sequence[Distribution]) -> CurvePlan:
+    grids = tuple(Grid(run.dataset.features.index(one.name), one.values) for one in found if one.error is None)
+    rows = block_rows([len(grid.values) for grid in grids], len(run.dataset.features))
+    individual = individual_keys(run.dataset, run.spec, run.seed, INDIVIDUAL_ROWS)
+    return CurvePlan(run.spec, grids, individual, rows)
 
 
-def _facts(job: CurveJob, found: Sequence[Distribution]) -> dict[str, str]:
+def _facts(run: Run, found: Sequence[Distribution]) -> dict[str, str]:
     """What the sums follow from; an interrupted run is continued only when all of it is as it was."""
     grids = hashlib.sha256(repr([(one.name, one.values) for one in found]).encode("utf-8")).hexdigest()
     return {
         "grids": grids,
-        "rows used": str(job.most_rows),
-        **data_facts(job.config, job.dataset.source),
-        **model_facts(job.config, job.spec),
-        "seed": str(job.seed),
+        "rows used": str(run.options.pdp_rows),
+        **data_facts(run.config, run.dataset.source),
+        **model_facts(run.config, run.spec),
+        "seed": str(run.seed),
         "version of clarify_spark": __version__,
     }
+
+
+STEPS: Steps[Inputs] = Steps(plan=_plan, compute=_compute, need=_need)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet
@@ -22,7 +22,18 @@ if TYPE_CHECKING:
 PARQUET = "explanations_shap/local.parquet"
 
 
-def local_values(output: Output, spark: SparkSession | None, features: Mapping[str, Sequence[str]]) -> DataFrame:
+def local_explanations(output: Output, spark: SparkSession | None, analysis: Any) -> DataFrame:
+    """One row for each row of the data, in its order by ``row_key``: predictions, and values as out.csv has them.
+
+    Columns: ``row_key``, the join column if any, ``prediction_<label>`` and ``<feature>_<label>``.
+    """
+    shap = analysis.explanations.kernel_shap
+    if shap is None:
+        raise CommandError(f"{output.uri} has no local explanations: its run had no methods.shap.")
+    return _local_values(output, spark, {label: list(of_label.global_shap_values) for label, of_label in shap.items()})
+
+
+def _local_values(output: Output, spark: SparkSession | None, features: Mapping[str, Sequence[str]]) -> DataFrame:
     """The rows of local.parquet with a column for each value; ``features``: the explained ones of each output."""
     names = [name for name in output.names(PARQUET) if name.endswith(".parquet")]
     if not names:

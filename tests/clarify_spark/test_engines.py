@@ -12,13 +12,15 @@ import pandas as pd
 import pytest
 
 from clarify_spark.config import Shap, check_runnable, json_schema, load
-from clarify_spark.documents import shap_details, summary
+from clarify_spark.documents import shap_details
+from clarify_spark.documents.kernel_shap import section
 from clarify_spark.errors import ConfigError
 from clarify_spark.explaining.baseline import Baseline
 from clarify_spark.explaining.plan import engine_of, plan_of, settings_of
 from clarify_spark.explaining.result import ShapResult
 from clarify_spark.explaining.summary import summarize
 from clarify_spark.run import kernel_shap
+from clarify_spark.run.context import Options
 from clarify_spark.udfs.model_answer import Answer
 from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.shap.engines import ENGINES, EngineModule
@@ -154,23 +156,23 @@ def test_executors_find_its_module_by_the_plan_alone(toy, monkeypatch):
     assert explained.records + explained.duplicates == len(ROWS) * plan.engine.code.records_per_row(plan.settings, None)
 
 
-def forecast(engine):
-    """The forecast of 1,000 rows of which five are at hand."""
+def need(engine):
+    """What a run over 1,000 rows, of which five are at hand, needs of its model."""
     asked = Shap(engine=engine, num_samples=100)
-    baseline = SimpleNamespace(rows=BACKGROUND)
-    job = SimpleNamespace(shap=asked, settings=settings(asked), baseline=baseline, dataset=None, spec=None, seed=0)
-    return kernel_shap.forecast(job, 1000)
+    inputs = kernel_shap.Inputs(asked, Baseline(BACKGROUND, WEIGHTS, "config", (), {}))
+    dataset = SimpleNamespace(rows=1000, features=NAMES)
+    run = SimpleNamespace(dataset=dataset, spec=settings(asked).spec, seed=0, options=Options())
+    return kernel_shap.STEPS.need(run, inputs)
 
 
 def test_a_forecast_counts_its_records_and_those_of_the_probe(toy, monkeypatch):
     monkeypatch.setattr(kernel_shap, "typed_sample", lambda *_: ROWS)
-    found = forecast("toy")
-    assert found.block_records == 1000 * (2 * K * len(BACKGROUND) + 1)
-    assert found.records == found.block_records + probe_records(settings(Shap(num_samples=100)), 16)
+    found = need("toy")
+    assert found.together == 1000 * (2 * K * len(BACKGROUND) + 1)
+    assert found.records == found.together + probe_records(settings(Shap(num_samples=100)), 16)
     assert found.how == "1,000 rows × 8 features alone × 2 baseline rows, and a probe"
-    assert forecast("shared").how == "1,000 rows × 100 coalitions × 2 baseline rows, and each row once, and a probe"
-    differing = "1,000 rows × 201.0 (features that differ from 2 baseline rows), and a probe"
-    assert forecast("pairwise").how == differing
+    assert need("shared").how == "1,000 rows × 100 coalitions × 2 baseline rows, and each row once, and a probe"
+    assert need("pairwise").how == "1,000 rows × 201.0 (features that differ from 2 baseline rows), and a probe"
 
 
 @pytest.mark.parametrize("samples", [20, 2**K - 2])
@@ -183,9 +185,9 @@ def test_the_details_and_the_closing_lines_speak_of_it_in_its_words(toy):
     details = shap_details.kernel_shap(result_of(multiplies))
     assert details["engine"] == "toy"
     assert details["design"] == {"sampling": "sampled", "features": K, "coalitions": 100, "kind": "each feature alone"}
-    assert "engine: toy, features alone: 8, model records" in "\n".join(summary.lines(None, result_of(multiplies)))
+    assert "engine: toy, features alone: 8, model records" in "\n".join(section(result_of(multiplies)).lines)
 
 
 def test_the_details_and_the_closing_lines_call_exact_what_the_engine_calls_so(toy):
     assert shap_details.kernel_shap(result_of(adds))["estimator"] == "exact"
-    assert "engine: toy, exact, model records" in "\n".join(summary.lines(None, result_of(adds)))
+    assert "engine: toy, exact, model records" in "\n".join(section(result_of(adds)).lines)

@@ -218,9 +218,9 @@ class SparkClarifyProcessor:
         """Compose, check, run, and hand back what is in the output folder."""
         require_pyspark()
         from clarify_spark.api.results import Results
-        from clarify_spark.run.context import Options
-        from clarify_spark.run.kernel_shap import ShapOptions
-        from clarify_spark.run.pipeline import Places, check_model, run, runnable
+        from clarify_spark.run.checks import check_model, runnable
+        from clarify_spark.run.context import Options, Places
+        from clarify_spark.run.pipeline import run
         from clarify_spark.spark.files.output import Output
         from clarify_spark.spark.progress import Progress
 
@@ -231,7 +231,7 @@ class SparkClarifyProcessor:
         data, output, config_folder = _places(call.data)
         config = with_local_model(self.last_analysis_config, self._models)
         text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
-        options = self._options or Options(shap=ShapOptions(single_file=self._single_file))
+        options = self._options or Options(single_file=self._single_file)
         check_model(runnable(text, strict=options.strict).config, options)
         session = lasting_session(self._spark, self._master)
         folder = Output(config_folder or output, session.spark)

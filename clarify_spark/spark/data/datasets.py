@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from clarify_spark.columns import Kind
@@ -76,6 +77,11 @@ class Dataset:
     def kinds(self) -> dict[str, Kind]:
         """Each column's kind by name."""
         return {column.name: column.kind for column in self.columns}
+
+    @cached_property
+    def rows(self) -> int:
+        """How many rows there are; counted where reading did not."""
+        return self.source.rows if self.source.rows is not None else self.frame.count()
 
     def release(self) -> None:
         """Free what was cached."""

@@ -11,11 +11,18 @@ from clarify_spark.bias.evidence import Asked, statistics
 from clarify_spark.bias.memberships import Membership
 from clarify_spark.bias.metrics import PRE_TRAINING, choose
 from clarify_spark.bias.verdicts import Bounds
-from clarify_spark.documents import analysis_json, details, summary
+from clarify_spark.documents import analysis_json, bias, details, kernel_shap, summary
 from clarify_spark.documents.analysis_json import label_keys
 from clarify_spark.udfs.shap.engines import ENGINES
 
-FACTS = details.RunFacts({"rows": 4}, None, None, {"Counting": 0.5}, {"python": "3"}, "ab", 7)
+FACTS = details.RunFacts({"rows": 4}, None, {"Counting": 0.5}, {"python": "3"}, "ab", 7)
+
+
+def sections(bias_result=None, shap=None):
+    """What the analyses say, those that there are."""
+    of_bias = [] if bias_result is None else [bias.section(bias_result)]
+    return of_bias if shap is None else [*of_bias, kernel_shap.section(shap)]
+
 
 BIAS_AND_SHAP = """{
   "version": "1.0",
@@ -94,23 +101,23 @@ BIAS_AND_SHAP = """{
 
 
 def test_analysis_json_has_bias_and_explanations_to_the_letter(bias_result, shap_result):
-    assert analysis_json.text(analysis_json.document(bias_result, shap_result())) == BIAS_AND_SHAP
+    assert analysis_json.text(analysis_json.document(sections(bias_result, shap_result()))) == BIAS_AND_SHAP
 
 
 def test_analysis_json_has_only_what_was_asked_for(bias_result, shap_result):
     both = json.loads(BIAS_AND_SHAP)
     shap = shap_result()
-    assert analysis_json.document(None, None) == {"version": "1.0"}
-    assert analysis_json.document(None, shap) == {key: both[key] for key in ("version", "explanations")}
+    assert analysis_json.document(sections(None, None)) == {"version": "1.0"}
+    assert analysis_json.document(sections(None, shap)) == {key: both[key] for key in ("version", "explanations")}
     pre = replace(bias_result, post_training=None)
-    assert list(analysis_json.document(pre, shap)) == ["version", "pre_training_bias_metrics", "explanations"]
+    assert list(analysis_json.document(sections(pre, shap))) == ["version", "pre_training_bias_metrics", "explanations"]
     post = replace(bias_result, pre_training=None)
-    assert list(analysis_json.document(post, None)) == ["version", "post_training_bias_metrics"]
+    assert list(analysis_json.document(sections(post, None))) == ["version", "post_training_bias_metrics"]
 
 
 def test_features_keep_their_order(shap_result):
     shap = shap_result(features=("zip", "age", "Income"))
-    found = analysis_json.document(None, shap)["explanations"]["kernel_shap"]["no"]["global_shap_values"]
+    found = analysis_json.document(sections(None, shap))["explanations"]["kernel_shap"]["no"]["global_shap_values"]
     assert list(found) == ["zip", "age", "Income"]
 
 
@@ -119,9 +126,9 @@ def test_infinite_numbers_are_texts(shap_result):
     infinite = replace(
         shap,
         plan=replace(shap.plan, expected=np.array([-np.inf])),
-        summary=replace(shap.summary, values=[[np.inf] * 3]),
+        summary=replace(shap.summary, values=np.array([[np.inf] * 3])),
     )
-    found = analysis_json.document(None, infinite)["explanations"]["kernel_shap"]["label0"]
+    found = analysis_json.document(sections(None, infinite))["explanations"]["kernel_shap"]["label0"]
     assert found == {"global_shap_values": dict.fromkeys(shap.features, "Infinity"), "expected_value": "-Infinity"}
 
 
@@ -145,21 +152,21 @@ def test_outputs_are_called_by_label_headers_if_there_is_another_one_for_each(he
 def test_details_of_bias_alone_say_nothing_of_explanations_and_the_other_way_round(bias_result, shap_result):
     facts = ["dataset", "model", "seed", "config_sha256", "versions", "seconds"]
     bias = ["cautions", "columns", "bias", "model_performance"]
-    assert list(details.document(details.Results(bias_result), (), FACTS)) == ["version", "warnings", *bias, *facts]
-    assert list(details.document(details.Results(shap=shap_result()), (), FACTS)) == [
+    assert list(details.document(sections(bias_result), (), FACTS)) == ["version", "warnings", *bias, *facts]
+    assert list(details.document(sections(shap=shap_result()), (), FACTS)) == [
         "version",
         "warnings",
         "kernel_shap",
         *facts,
     ]
-    both = details.document(details.Results(bias_result, shap_result()), ("careful",), FACTS)
+    both = details.document(sections(bias_result, shap_result()), ("careful",), FACTS)
     assert list(both) == ["version", "warnings", *bias, "kernel_shap", *facts]
     assert both["warnings"] == ["careful"]
     assert analysis_json.text(both)
 
 
 def test_details_of_an_exact_run(shap_result):
-    found = details.document(details.Results(shap=shap_result(errors=None)), (), FACTS)["kernel_shap"]
+    found = details.document(sections(shap=shap_result(errors=None)), (), FACTS)["kernel_shap"]
     assert found["design"]["sampling"] == "exact"
     assert found["design"]["coalitions"] == 6
     assert found["estimator"] == "exact"
@@ -178,7 +185,7 @@ def test_details_of_an_exact_run(shap_result):
 
 
 def test_details_of_a_feature(shap_result):
-    found = details.document(details.Results(shap=shap_result(errors=8.0 / 1.96)), (), FACTS)["kernel_shap"]
+    found = details.document(sections(shap=shap_result(errors=8.0 / 1.96)), (), FACTS)["kernel_shap"]
     assert [one["label"] for one in found["outputs"]] == ["no", "yes"]
     assert [one["name"] for one in found["outputs"][1]["features"]] == ["age", "income", "zip"]
     age = found["outputs"][1]["features"][0]
@@ -193,7 +200,7 @@ def test_details_of_a_feature(shap_result):
 def test_numbers_that_do_not_exist_are_null(shap_result):
     shap = shap_result(features=tuple("abcdefgh"), samples=100, errors=None)
     one_row = replace(shap, summary=replace(shap.summary, row_errors=np.full((2, 8), np.nan)))
-    found = details.document(details.Results(shap=one_row), (), FACTS)["kernel_shap"]
+    found = details.document(sections(shap=one_row), (), FACTS)["kernel_shap"]
     assert found["design"]["sampling"] == "sampled"
     assert found["intervals"].startswith("unknown")
     feature = found["outputs"][0]["features"][0]
@@ -203,24 +210,24 @@ def test_numbers_that_do_not_exist_are_null(shap_result):
 
 def test_details_of_a_sampled_run_name_the_prior_and_whether_intervals_can_be_trusted(shap_result):
     shap = shap_result(features=tuple("abcdefgh"), samples=100)
-    found = details.document(details.Results(shap=shap), (), FACTS)["kernel_shap"]
+    found = details.document(sections(shap=shap), (), FACTS)["kernel_shap"]
     assert found["estimator"] == "blup"
     assert found["prior"]["source"] == "default"
     plan = replace(shap.plan, prior=replace(shap.plan.prior, trusted=True, relevance=(1.0,) * 8))
-    trusted = details.document(details.Results(shap=replace(shap, plan=plan)), (), FACTS)["kernel_shap"]
+    trusted = details.document(sections(shap=replace(shap, plan=plan)), (), FACTS)["kernel_shap"]
     assert "95 of 100" in trusted["intervals"]
     assert trusted["prior"]["relevance"] == [1.0] * 8
     plan = replace(plan, prior=replace(plan.prior, trusted=False))
-    doubtful = details.document(details.Results(shap=replace(shap, plan=plan)), (), FACTS)["kernel_shap"]
+    doubtful = details.document(sections(shap=replace(shap, plan=plan)), (), FACTS)["kernel_shap"]
     assert doubtful["intervals"].startswith("doubtful")
 
 
 def test_details_of_pair_games_are_exact_where_no_pair_was_left_with_an_error(shap_result):
     shap = shap_result(features=tuple("abcdefgh"), samples=100, errors=0.0)
     pairs = replace(shap, plan=replace(shap.plan, engine=ENGINES["pairwise"]))
-    found = details.document(details.Results(shap=pairs), (), FACTS)["kernel_shap"]
+    found = details.document(sections(shap=pairs), (), FACTS)["kernel_shap"]
     assert (found["design"]["sampling"], found["estimator"]) == ("exact", "exact")
-    shared = details.document(details.Results(shap=shap), (), FACTS)["kernel_shap"]
+    shared = details.document(sections(shap=shap), (), FACTS)["kernel_shap"]
     assert (shared["design"]["sampling"], shared["estimator"]) == ("sampled", "blup")
 
 
@@ -228,11 +235,11 @@ def test_details_of_pair_games_are_exact_where_no_pair_was_left_with_an_error(sh
 
 
 def test_closing_lines_of_each_analysis_stand_alone_and_together(bias_result, shap_result):
-    bias, shap = summary.lines(bias_result, None), summary.lines(None, shap_result())
-    assert bias[0].startswith("Positive outcomes")
-    assert shap[0].startswith("Kernel SHAP")
-    assert summary.lines(bias_result, shap_result()) == [*bias, "", *shap]
-    assert summary.lines(None, None) == []
+    of_bias, of_shap = summary.lines(sections(bias_result, None)), summary.lines(sections(None, shap_result()))
+    assert of_bias[0].startswith("Positive outcomes")
+    assert of_shap[0].startswith("Kernel SHAP")
+    assert summary.lines(sections(bias_result, shap_result())) == [*of_bias, "", *of_shap]
+    assert summary.lines(sections(None, None)) == []
 
 
 def test_closing_lines_show_the_largest_groups_of_a_facet_with_many(bias_result):
@@ -242,7 +249,7 @@ def test_closing_lines_show_the_largest_groups_of_a_facet_with_many(bias_result)
     found = replace(bias_result.roles, facets=(replace(bias_result.roles.facets[0], entries=entries),), predicted=None)
     asked = Asked({"pre_training": choose(PRE_TRAINING, ("CI",), "methods")}, 0.95, 0, Bounds(), 10)
     many = replace(bias_result, roles=found, counts=counts, statistics=statistics(found, counts, (), (), asked))
-    lines = summary.lines(many, None)[1:]
+    lines = summary.lines(sections(many, None))[1:]
     shown = [line.split(": ")[1].split()[0] for line in lines if " = " in line]
     assert shown == [str(size) for size in sizes if size not in (5, 6)]
     assert lines[0].startswith(f"  sex = {'x' * 79}…: ")
@@ -251,7 +258,7 @@ def test_closing_lines_show_the_largest_groups_of_a_facet_with_many(bias_result)
 
 def test_closing_lines_show_features_by_weight_with_both_errors_and_the_cost(shap_result):
     shap = shap_result(labels=("label0",), features=tuple("abcdefghijkl"), samples=100)
-    head, output, *features, more = summary.lines(None, shap)
+    head, output, *features, more = summary.lines(sections(None, shap))
     assert "engine: shared, coalitions: 100, model records: 80, calls: 3" in head
     assert output == "  label0: mean |value| ± standard errors (expected value 0.25)"
     assert [line.split()[0] for line in features] == list("lkjihgfedc")
@@ -262,7 +269,7 @@ def test_closing_lines_show_features_by_weight_with_both_errors_and_the_cost(sha
 
 
 def test_closing_lines_of_exact_values_tell_no_error_over_coalitions(shap_result):
-    lines = summary.lines(None, shap_result(features=("a\nb", "c", "d")))
+    lines = summary.lines(sections(None, shap_result(features=("a\nb", "c", "d"))))
     assert "exact" in lines[0]
     assert not any("(coalitions)" in line or "\n" in line for line in lines)
 
@@ -271,5 +278,5 @@ def test_closing_lines_say_when_intervals_are_doubtful(shap_result):
     shap = shap_result(features=tuple("abcdefgh"), samples=100)
     for trusted, wanted in ((True, 0), (False, 1)):
         plan = replace(shap.plan, prior=replace(shap.plan.prior, trusted=trusted))
-        lines = summary.lines(None, replace(shap, plan=plan))
+        lines = summary.lines(sections(None, replace(shap, plan=plan)))
         assert sum("doubtful" in line for line in lines) == wanted

@@ -15,8 +15,8 @@ from clarify_spark.explaining.dependence import (
     block_rows,
     centres,
     curves,
-    weightiest,
 )
+from clarify_spark.explaining.result import ShapResult, Weighed
 from clarify_spark.udfs.explained import CurveSums
 
 
@@ -84,6 +84,7 @@ def test_a_single_row_has_no_standard_error():
 
 def test_the_weightiest_features_are_those_of_all_outputs_together():
     values = np.array([[0.1, -3.0, 0.2], [0.1, 1.0, 4.0]])
-    shap = SimpleNamespace(features=("a", "b", "c"), summary=SimpleNamespace(values=values))
-    assert weightiest(shap, 2) == ["c", "b"]
-    assert weightiest(shap, 9) == ["c", "b", "a"]
+    shap = ShapResult(("x", "y"), ("a", "b", "c"), None, None, SimpleNamespace(values=values))
+    assert isinstance(shap, Weighed)
+    assert shap.weightiest(2) == ["c", "b"]
+    assert shap.weightiest(9) == ["c", "b", "a"]

@@ -17,6 +17,7 @@ from clarify_spark.report.content import report
 from clarify_spark.report.files import made
 from clarify_spark.report.html import html
 from clarify_spark.report.notebook import notebook
+from clarify_spark.report.part import sources
 from clarify_spark.report.pdf import pdf
 
 
@@ -63,8 +64,8 @@ def test_the_pdf_has_the_numbers_of_the_page_and_is_tagged(found, numbers):
     assert pdf(found) == data
 
 
-def test_the_notebook_has_the_numbers_of_the_page(found, numbers):
-    book = nbformat.reads(notebook(found, bias=True, shap=True), as_version=4)
+def test_the_notebook_has_the_numbers_of_the_page(found, loans, numbers):
+    book = nbformat.reads(notebook(found, sources(*loans)), as_version=4)
     nbformat.validate(book)
     text = unescaped("\n".join(cell.source for cell in book.cells))
     for name, value, interval in numbers:
@@ -79,7 +80,7 @@ def test_the_notebook_has_the_numbers_of_the_page(found, numbers):
 def test_the_notebook_runs_beside_the_files_of_its_run(found, loans, tmp_path):
     for name, document in zip(("analysis.json", "analysis_details.json"), loans, strict=True):
         (tmp_path / name).write_text(json.dumps(document), encoding="utf-8")
-    book = nbformat.reads(notebook(found, bias=True, shap=True), as_version=4)
+    book = nbformat.reads(notebook(found, sources(*loans)), as_version=4)
     nbclient.NotebookClient(book, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
     shown = "\n".join(
         output.data["text/plain"] for cell in book.cells if cell.cell_type == "code" for output in cell.outputs
@@ -120,7 +121,7 @@ def test_a_pdf_with_all_its_letters_says_nothing_of_fonts(found, renamed):
 
 def test_hostile_names_are_text_in_the_notebook(renamed):
     analysis, details = renamed()
-    book = nbformat.reads(notebook(report(analysis, details, "<b>t</b>"), bias=True, shap=True), as_version=4)
+    book = nbformat.reads(notebook(report(analysis, details, "<b>t</b>"), sources(analysis, details)), as_version=4)
     nbformat.validate(book)
     for cell in book.cells:
         if cell.cell_type == "markdown":

@@ -1,28 +1,28 @@
-"""The part of a report about explanations: which features move predictions, single rows, partial dependence."""
+"""The part of a report about Kernel SHAP: which features move predictions, and single rows."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from clarify_spark.report import charts
-from clarify_spark.report.blocks import Block, Cell, Figure, Paragraph, Section, Table, section
-from clarify_spark.report.charts import Dependence, Estimate, key_of
-from clarify_spark.report.words import as_float, number, plain, rounded
+from clarify_spark.report.blocks import Block, Cell, Figure, Finding, Paragraph, Section, Table, section
+from clarify_spark.report.charts import Estimate, key_of
+from clarify_spark.report.part import Document, Part
+from clarify_spark.report.words import as_float, number, plain, rounded, sentence
 
-Document = Mapping[str, Any]
 #: Outputs and features of charts; features of a table.
-MOST_OUTPUTS, MOST_FEATURES, MOST_LISTED, MOST_CURVES = 3, 15, 200, 20
+MOST_OUTPUTS, MOST_FEATURES, MOST_LISTED = 3, 15, 200
 AGGREGATES = {"mean_abs": "mean |SHAP value|", "median": "median SHAP value", "mean_sq": "mean squared SHAP value"}
 #: Mean SHAP values of the rows with one half of a feature's values and with the other.
 HALVES = ("Mean, feature low", "Mean, feature high")
 
 
-def sentences(details: Document) -> Iterator[str]:
-    """What explanations found, in a sentence per output."""
+def _always(details: Document) -> Iterator[Finding]:
+    """What moves an output most, in a sentence."""
     shap = details.get("kernel_shap")
     if not shap:
         return
@@ -30,17 +30,14 @@ def sentences(details: Document) -> Iterator[str]:
         names = [plain(feature["name"]) for feature in _ordered(output)[:3]]
         listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
         what = AGGREGATES[shap["agg_method"]]
-        yield f"The model's output {plain(output['label'])} is moved most by {listed} ({what})."
+        yield Finding(f"The model's output {plain(output['label'])} is moved most by {listed} ({what}).")
 
 
-def explanation_sections(analysis: Document, details: Document) -> Iterator[Section | None]:
-    """The sections about explanations; none without any."""
-    shap, curves = details.get("kernel_shap"), analysis.get("explanations", {}).get("pdp")
+def _sections(_: Document, details: Document) -> Iterator[Section | None]:
+    shap = details.get("kernel_shap")
     if shap:
         yield section("What moves the predictions", [*_global(shap)])
         yield section("Single predictions", [*_local(shap)])
-    if curves:
-        yield section("Partial dependence", [*_curves(curves, details.get("partial_dependence", {}))])
 
 
 def _ordered(output: Document) -> list[Document]:
@@ -173,54 +170,62 @@ def _waterfall(one: Document, names: Sequence[str]) -> Figure:
     )
 
 
-def _curves(curves: Sequence[Document], details: Document) -> Iterator[Block]:
-    if details.get("sampled"):
-        yield Paragraph(f"Computed from a sample of {details['rows']:,} of {details['of_rows']:,} rows.", note=True)
-    besides = {one["feature_name"]: one for one in details.get("features", [])}
-    drawn = [curve for curve in curves[:MOST_CURVES] if "error" not in curve]
-    for output, label in enumerate(drawn[0]["label_headers"][:MOST_OUTPUTS] if drawn else ()):
-        figures = (_curve(curve, besides.get(curve["feature_name"], {}), output) for curve in drawn)
-        yield Section(f"Output {plain(label)}", tuple(figures))
-    for curve in curves[:MOST_CURVES]:
-        if "error" in curve:
-            yield Paragraph(f"{plain(curve['feature_name'])}: no curve, {plain(curve['error'])}.")
-    if len(curves) > MOST_CURVES:
-        yield Paragraph(f"{MOST_CURVES} of {len(curves):,} features are shown; analysis.json has all.", note=True)
+# --- beside the sections --------------------------------------------------------------------------------------------
 
 
-def _curve(curve: Document, besides: Document, output: int) -> Figure:
-    name, label = plain(curve["feature_name"]), plain(curve["label_headers"][output])
-    means = np.array(curve["model_predictions"][output], float)
-    errors = besides.get("standard_errors")
-    spread = np.array([as_float(error) for error in errors[output]]) if errors else np.full(len(means), np.nan)
-    individual = besides.get("individual_predictions")
-    numbers = curve["data_type"] == "numerical"
-    values = [float(value) if numbers else plain(value) for value in curve["feature_values"]]
-    title = f"Mean output {label} when {name} is set to a value"
-    rows = tuple(
+def _joined(analysis: Document, details: Document) -> Document:
+    """The details with the global values of analysis.json."""
+    if not details.get("kernel_shap"):
+        return details
+    explained = analysis.get("explanations", {}).get("kernel_shap", {})
+    outputs = [_output(output, explained.get(output["label"], {})) for output in details["kernel_shap"]["outputs"]]
+    return {**details, "kernel_shap": {**details["kernel_shap"], "outputs": outputs}}
+
+
+def _output(output: Document, said: Document) -> Document:
+    values = said.get("global_shap_values", {})
+    features = [
+        {**feature, "global_shap_value": values.get(feature["name"], feature["global_shap_value"])}
+        for feature in output["features"]
+    ]
+    return {**output, "expected_value": said.get("expected_value", output["expected_value"]), "features": features}
+
+
+def _quality(details: Document) -> Iterator[tuple[str, Cell]]:
+    shap = details.get("kernel_shap")
+    if shap:
+        yield "SHAP values", sentence(f"{shap['design']['sampling']}; {shap['intervals']}")
+        yield "Largest residual of a SHAP row", number(shap.get("largest_residual"))
+        yield "Model records for SHAP values", number(shap.get("model_records"))
+        yield "Baseline rows", number(shap["baseline"]["rows"])
+
+
+GLOBAL = """weights = pd.DataFrame(
+    {label: output["global_shap_values"] for label, output in analysis["explanations"]["kernel_shap"].items()}
+)
+weights.sort_values(weights.columns[0], ascending=False)"""
+
+LOCAL = """files = sorted((folder / "explanations_shap" / "local.parquet").glob("*.parquet"))
+local = pd.concat([pd.read_parquet(file) for file in files]) if files else pd.DataFrame()
+local.head()"""
+
+
+def _cells(analysis: Document, _: Document) -> tuple[str, ...]:
+    return (GLOBAL, LOCAL) if "kernel_shap" in analysis.get("explanations", {}) else ()
+
+
+PART = Part(
+    names={"kernel_shap": "Kernel SHAP"},
+    joined=_joined,
+    always=_always,
+    sections=_sections,
+    quality=_quality,
+    glossary=(
         (
-            number(value) if numbers else str(value),
-            number(mean),
-            number(float(error), 2) if math.isfinite(error) else "–",
-            f"{share:.1%}",
-        )
-        for value, mean, error, share in zip(
-            values, means.tolist(), spread.tolist(), curve["data_distribution"], strict=True
-        )
-    )
-    one = Dependence(
-        values,
-        means,
-        np.nan_to_num(spread),
-        np.array(individual[output]) if individual else np.empty((0, len(means))),
-        np.array(curve["data_distribution"], float),
-        name,
-    )
-    lines = f" Thin grey lines are {len(one.individual)} single rows." if len(one.individual) else ""
-    return Figure(
-        title,
-        f"The mean output from {rounded(float(means.min()))} to {rounded(float(means.max()))} over the values of "
-        f"{name}, with a band of 95 % over rows; below, how many rows have them.{lines}",
-        charts.dependence(one, key_of("pdp", curve["feature_name"], output)),
-        Table(title, (name, "Mean output", "Standard error", "Share of rows"), rows, folded=True),
-    )
+            "SHAP value",
+            "How far a feature's value moves one prediction away from the expected value, all others given.",
+        ),
+        ("Expected value", "The mean prediction for the baseline rows, from which SHAP values count."),
+    ),
+    cells=_cells,
+)

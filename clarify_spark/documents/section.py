@@ -1,0 +1,32 @@
+"""What one analysis says in the documents of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from clarify_spark.udfs.traffic import Traffic
+
+
+@dataclass(frozen=True)
+class Section:
+    """The parts of an analysis, ready to be written.
+
+    ``measured``: its keys of analysis.json, ``explained``: those below ``explanations`` there. ``details``: its keys of
+    analysis_details.json. ``lines``: what the terminal shows in the end. ``rows``: how many rows were looked at.
+    ``warnings`` go to the details and to the terminal, ``cautions`` to the terminal alone, since the details have them
+    in a form of their own. ``traffic``: by purpose, what was sent to an endpoint. ``verdicts``: how many metrics have
+    which verdict on their bounds. ``folders``: what was written besides the documents.
+    """
+
+    rows: int
+    measured: Mapping[str, Any] = field(default_factory=dict)
+    explained: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+    lines: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    cautions: tuple[str, ...] = ()
+    traffic: Mapping[str, Traffic | None] = field(default_factory=dict)
+    verdicts: Mapping[str, int] = field(default_factory=dict)
+    folders: tuple[str, ...] = ()

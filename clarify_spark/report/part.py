@@ -1,0 +1,61 @@
+"""What one analysis adds to a report, from the two documents of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from clarify_spark.config.analyses import ANALYSES
+from clarify_spark.report.blocks import Block, Cell, Finding, Section
+from clarify_spark.udfs.dotted_names import resolved
+
+Document = Mapping[str, Any]
+Pairs = Iterable[tuple[str, Cell]]
+
+
+def _as_it_is(analysis: Document, details: Document) -> Document:
+    return details
+
+
+def _no_verdict(_: Document) -> str | None:
+    return None
+
+
+def _nothing(*_: Document) -> tuple[()]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is drawn for an analysis; each is empty where a run did not ask for it.
+
+    ``names``: what was computed, by keys of analysis.json. ``joined``: the details with the values that analysis.json
+    has. ``verdict`` on bounds. ``findings``, the foremost first, of which a report starts with a few, and ``always``,
+    those that it starts with whatever there is. ``analysed``: what was looked at, and ``columns``: blocks about it.
+    ``sections`` of its own. ``quality``: how well the run went. ``help``: blocks on how to read it, and ``glossary``.
+    ``cells``: code of the notebook that loads its results.
+    """
+
+    names: Mapping[str, str] = field(default_factory=dict)
+    joined: Callable[[Document, Document], Document] = _as_it_is
+    verdict: Callable[[Document], str | None] = _no_verdict
+    findings: Callable[[Document], Iterable[Finding]] = _nothing
+    always: Callable[[Document], Iterable[Finding]] = _nothing
+    analysed: Callable[[Document], Pairs] = _nothing
+    columns: Callable[[Document], Iterable[Block | None]] = _nothing
+    sections: Callable[[Document, Document], Iterable[Section | None]] = _nothing
+    quality: Callable[[Document], Pairs] = _nothing
+    help: Callable[[Document], Iterable[Block]] = _nothing
+    glossary: tuple[tuple[str, str], ...] = ()
+    cells: Callable[[Document, Document], Iterable[str]] = _nothing
+
+
+def parts() -> Iterator[Part]:
+    """The parts of all analyses, in the order of the table."""
+    return (resolved(row.report) for row in ANALYSES.values() if row.report is not None)
+
+
+def sources(analysis: Document, details: Document) -> list[str]:
+    """The code of the notebook's cells that load the results of analyses."""
+    return [source for part in parts() for source in part.cells(analysis, details)]
