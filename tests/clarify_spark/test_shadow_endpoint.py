@@ -365,15 +365,15 @@ def test_impatience_while_deleting_does_not_hide_what_ended_the_run(plane, run):
 
 PROGRAM = """
 import sys, time
-from clarify_spark.cli.command import _Ending, _note
+from clarify_spark.cli.ending import Ending, note
 from clarify_spark.config.predictor import Predictor
 from clarify_spark.aws.shadow_endpoint import Patience, shadow_endpoint
 from clarify_spark.spark.files.output import Output
 
 predictor = Predictor(model_name="credit", instance_type="ml.m5.large", initial_instance_count=2)
 patience = Patience(60, 60, 0.1, 20)
-with _Ending() as ending, shadow_endpoint(predictor, Output(sys.argv[1], None), _note, patience=patience) as name:
-    _note(f"Using {name}")
+with Ending() as ending, shadow_endpoint(predictor, Output(sys.argv[1], None), note, patience=patience) as name:
+    note(f"Using {name}")
     time.sleep(600)
 sys.exit(ending.code)
 """

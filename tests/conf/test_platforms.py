@@ -10,7 +10,7 @@ import pytest
 import yaml
 from botocore.validate import ParamValidator
 
-from clarify_spark.cli.command import _parser
+from clarify_spark.cli.command import parser
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CONF = REPOSITORY / "conf"
@@ -43,7 +43,7 @@ def conf_of(words):
 
 
 def accepted_by_analyze(words):
-    assert vars(_parser().parse_args(["analyze", *words]))["output"].endswith("results/")
+    assert vars(parser().parse_args(["analyze", *words]))["output"].endswith("results/")
 
 
 def as_in_defaults(found):
@@ -95,7 +95,7 @@ def test_databricks_jobs_name_an_entry_point_that_the_wheel_has(bundle):
             wheel = task["python_wheel_task"]
             assert wheel["package_name"] == "clarify_spark"
             assert wheel["entry_point"] in points
-            assert _parser().parse_args(wheel["parameters"]).command == "analyze"
+            assert parser().parse_args(wheel["parameters"]).command == "analyze"
 
 
 def test_databricks_tasks_refer_to_what_the_bundle_defines(bundle):

@@ -12,7 +12,7 @@ import botocore.session
 import pytest
 from botocore.validate import ParamValidator
 
-from clarify_spark.cli.command import _parser
+from clarify_spark.cli.command import parser
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 EXAMPLES = REPOSITORY / "docs" / "examples"
@@ -143,7 +143,7 @@ def words_of(parameters):
 @pytest.mark.parametrize("path", MACHINES, ids=lambda path: path.stem)
 def test_the_analysis_is_a_gate_into_a_folder_of_its_own(path):
     _, parameters = next(tasks(path))
-    given = _parser().parse_args(["analyze", *words_of(parameters)])
+    given = parser().parse_args(["analyze", *words_of(parameters)])
     assert given.fail_on == ["outside"]
     assert "s3://bucket/results/run-1/" in json.dumps(parameters)
 
@@ -219,7 +219,7 @@ def test_a_dag_loads_and_its_analysis_is_a_gate_that_continues_when_tried_again(
     shutil.copy(path, tmp_path)
     shutil.copy(REPOSITORY / "conf" / "emr-serverless-job.json", tmp_path)
     runpy.run_path(str(tmp_path / path.name))
-    given = _parser().parse_args(["analyze", *words_of_task(operators["analysis"])])
+    given = parser().parse_args(["analyze", *words_of_task(operators["analysis"])])
     assert given.fail_on == ["outside"]
     assert "{{ ds }}" in given.output
     assert operators["analysis"]["retries"] == 2
@@ -229,4 +229,4 @@ def test_the_config_of_a_dag_is_written_by_options_that_there_are(operators):
     runpy.run_path(str(EXAMPLES / "airflow_spark_submit.py"))
     words = re.sub(r"{{.*?}}", "x", operators["config"]["bash_command"]).split()
     assert words[0] == "clarify-spark"
-    assert _parser().parse_args(words[1:]).command == "config"
+    assert parser().parse_args(words[1:]).command == "config"

@@ -341,8 +341,8 @@ def test_output_that_nobody_reads_is_no_bug():
 
 
 def test_the_folders_of_a_processing_job_are_used_when_nothing_is_given(spark, config, loans, tmp_path, monkeypatch):
-    monkeypatch.setattr("clarify_spark.cli.command.PROCESSING", tmp_path)
-    monkeypatch.setattr("clarify_spark.cli.command.MESSAGE_FILE", tmp_path / "message")
+    monkeypatch.setattr("clarify_spark.cli.analyze.PROCESSING", tmp_path)
+    monkeypatch.setattr("clarify_spark.cli.ending.MESSAGE_FILE", tmp_path / "message")
     for folder in ("input/config", "input/data", "output"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "input/config/analysis_config.json").write_text(json.dumps(config))
