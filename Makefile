@@ -5,6 +5,7 @@
 # make bench-bias   counting speed against a bare scan, DuckDB and pandas
 # make bench-shap   Kernel SHAP against the bare model and against shap
 # make bench-shap-accuracy   errors of Kernel SHAP against shap, and coverage of intervals
+# make bench-help   processor time of --version and --help
 # make bench-predict   requests to a service against a bare loop, models against their own predict
 # make bench-pair-games   pair games against the shared design and against shap
 # make bench-coverage   how often intervals of bias metrics hold the truth; make bench-statistics   what they take
@@ -14,7 +15,7 @@ VENV ?= .venv
 CONSTRAINTS ?= conf/constraints/spark4.txt
 EXTRAS ?= sklearn
 BIN := $(VENV)/bin
-.PHONY: help venv java demo dist test check lint bench-bias bench-shap bench-shap-accuracy bench-pair-games bench-predict bench-coverage bench-statistics bench-pdp clean
+.PHONY: help venv java demo dist test check lint bench-bias bench-shap bench-shap-accuracy bench-pair-games bench-predict bench-help bench-coverage bench-statistics bench-pdp clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -64,6 +65,9 @@ bench-predict: venv
 
 bench-coverage: venv
 	$(BIN)/python benchmarks/bench_coverage.py
+
+bench-help: venv
+	$(BIN)/python benchmarks/bench_help.py
 
 bench-pdp: venv java
 	$(BIN)/python benchmarks/bench_pdp.py

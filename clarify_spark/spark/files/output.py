@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from clarify_spark.errors import ClarifyError, CommandError, OutputError
-from clarify_spark.spark.files.arrow_files import SCHEMES, ArrowFiles
 from clarify_spark.spark.files.hadoop_files import TEMPORARY_NAME, HadoopFiles
 from clarify_spark.spark.session import is_connect
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+    from clarify_spark.spark.files.arrow_files import ArrowFiles
 
 _PROBE = ".clarify-spark-probe"
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+:")
@@ -146,7 +147,7 @@ class Output:
             with self._told_by_spark(shown, done) if isinstance(self._files, HadoopFiles) else nullcontext():
                 yield
         except OSError as error:
-            whose = _OWN_WAY if isinstance(self._files, ArrowFiles) else ""
+            whose = "" if isinstance(self._files, _Local | HadoopFiles) else _OWN_WAY
             raise OutputError(f"{shown} cannot be {done}: {error.strerror or error}{whose}") from error
 
     @contextmanager
@@ -234,6 +235,8 @@ def _remote(uri: str, spark: SparkSession | None) -> HadoopFiles | ArrowFiles:
         raise OutputError(f"{uri} is not a local folder, and this command starts no Spark.")
     if not is_connect(spark):
         return HadoopFiles(uri, spark)
+    from clarify_spark.spark.files.arrow_files import SCHEMES, ArrowFiles
+
     scheme = uri.partition(":")[0].lower()
     if scheme not in SCHEMES or not uri[len(scheme) :].startswith("://"):
         raise OutputError(
