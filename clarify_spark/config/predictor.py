@@ -19,7 +19,7 @@ from clarify_spark.config.values import (
     TextBranch,
 )
 from clarify_spark.udfs.errors import ModelError
-from clarify_spark.udfs.predictors import PREDICTORS, format_of
+from clarify_spark.udfs.model_formats import PREDICTORS, format_of
 
 ContentType = Literal[
     "text/csv", "application/jsonlines", "application/json", "image/jpeg", "image/png", "application/x-npy"

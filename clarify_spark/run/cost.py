@@ -14,9 +14,9 @@ from clarify_spark.run.analysis import Need, Planned
 from clarify_spark.run.context import Run
 from clarify_spark.spark.blocks.scheduler import cores
 from clarify_spark.spark.data.sample import feature_ids, sampled, typed_sample
+from clarify_spark.udfs.model_formats import SPEAKING_BYTES
 from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.requests.payloads import encoder
-from clarify_spark.udfs.requests.responses import SPEAKING_BYTES
 from clarify_spark.udfs.timing import SCHEMA, timed_batches
 
 #: Rows whose records are measured, and rows that a probe asks an endpoint about.

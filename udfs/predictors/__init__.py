@@ -1,7 +1,7 @@
 """Models that executors call: one module per kind, each with ``load(spec) -> Predict``.
 
-To add a kind: write the module and its row in PREDICTORS. A kind that is not in the table is the dotted name of a
-module of the user's own, with the same ``load``.
+To add a kind: write the module and its row in PREDICTORS of ``model_formats``. A kind that is not in the table is the
+dotted name of a module of the user's own, with the same ``load``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import pandas as pd
 
 from clarify_spark.udfs.errors import ModelError
 from clarify_spark.udfs.model_answer import Answer, Predict, expect_records
+from clarify_spark.udfs.model_formats import ARCHIVES, FORMATS, PREDICTORS, format_of
 from clarify_spark.udfs.model_spec import REMOTE, Calling, PredictorSpec
 from clarify_spark.udfs.predictors.python import answer_of
 from clarify_spark.udfs.predictors.shipped import by_name, resolved, told_by_name
@@ -27,36 +28,6 @@ __all__ = [
     "load_predictor",
 ]  # fmt: skip
 
-PREDICTORS = {
-    "sklearn": "clarify_spark.udfs.predictors.sklearn",
-    "skops": "clarify_spark.udfs.predictors.skops",
-    "xgboost": "clarify_spark.udfs.predictors.xgboost",
-    "lightgbm": "clarify_spark.udfs.predictors.lightgbm",
-    "onnx": "clarify_spark.udfs.predictors.onnx",
-    "mlflow": "clarify_spark.udfs.predictors.mlflow",
-    "sparkml": "clarify_spark.udfs.predictors.sparkml",
-    "python": "clarify_spark.udfs.predictors.python",
-    "sagemaker": "clarify_spark.udfs.predictors.sagemaker",
-    "http": "clarify_spark.udfs.predictors.http",
-    "endpoint": "clarify_spark.udfs.predictors.endpoint",
-}
-#: The format of a model file by its suffix.
-FORMATS = {
-    ".joblib": "sklearn",
-    ".pkl": "sklearn",
-    ".pickle": "sklearn",
-    ".skops": "skops",
-    ".json": "xgboost",
-    ".ubj": "xgboost",
-    ".xgb": "xgboost",
-    ".txt": "lightgbm",
-    ".lgb": "lightgbm",
-    ".onnx": "onnx",
-}
-#: Packed model folders.
-ARCHIVES = (".tar.gz", ".tgz", ".tar")
-#: A file or folder that tells what a model folder is; any other folder is one of SageMaker's.
-_SIGNS = {"MLmodel": "mlflow", "stages": "sparkml", "metadata": "sparkml"}
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 
 
@@ -70,29 +41,6 @@ class _Loaded:
 MOST_KEPT = 8
 _cache: dict[PredictorSpec, _Loaded] = {}
 _lock = threading.RLock()
-
-
-def format_of(model_uri: str) -> str:
-    """The format that a model's address speaks for: its scheme, its suffix, or what is in a folder.
-
-    A folder that cannot be read from here, or that is packed, counts as one of SageMaker's.
-    """
-    if model_uri.startswith("python:"):
-        return "python"
-    if re.match("https?://", model_uri, re.IGNORECASE):
-        return "http"
-    if model_uri.lower().endswith(ARCHIVES):
-        return "sagemaker"
-    path = Path(model_uri.removeprefix("file://").removeprefix("file:"))
-    suffix = path.suffix.lower()
-    if suffix in FORMATS and not path.is_dir():
-        return FORMATS[suffix]
-    if not suffix or model_uri.endswith("/") or path.is_dir():
-        return next((found for sign, found in _SIGNS.items() if (path / sign).exists()), "sagemaker")
-    raise ModelError(
-        f"predictor.model_uri {model_uri!r}: the suffix {suffix!r} tells no format; "
-        f"set predictor.model_format to one of {', '.join(PREDICTORS)}"
-    )
 
 
 def load_predictor(spec: PredictorSpec) -> Predict:

@@ -15,6 +15,7 @@ import numpy as np
 
 from clarify_spark.udfs.errors import ModelError
 from clarify_spark.udfs.model_answer import Answer, labels_of, scores_of
+from clarify_spark.udfs.model_formats import SPEAKING_BYTES
 from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.requests.payloads import content_type
 
@@ -24,10 +25,6 @@ Decode = Callable[[bytes | str, int], Answer]
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|nan|NaN")
 _TRUTHS = {"True": True, "true": True, "TRUE": True, "False": False, "false": False, "FALSE": False}
-
-
-#: Formats of models that take and give bodies.
-SPEAKING_BYTES = ("sagemaker", "http", "endpoint")
 
 
 def accept_type(spec: PredictorSpec) -> str:

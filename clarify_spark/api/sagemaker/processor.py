@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from clarify_spark.api.sagemaker.composing import Call, Config, Methods, composed, plain, told
 from clarify_spark.errors import ArgumentError, ModelError
 from clarify_spark.spark.session import lasting_session, require_pyspark
-from clarify_spark.udfs.predictors import format_of
-from clarify_spark.udfs.requests.responses import SPEAKING_BYTES
+from clarify_spark.udfs.model_formats import SPEAKING_BYTES, format_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -15,8 +15,7 @@ from clarify_spark.config.rules.data import jmespath_error
 from clarify_spark.config.rules.findings import Problems, finding, incomplete, missing
 from clarify_spark.errors import Problem
 from clarify_spark.redaction import without_secrets
-from clarify_spark.udfs.predictors import FORMATS
-from clarify_spark.udfs.requests.responses import SPEAKING_BYTES
+from clarify_spark.udfs.model_formats import FORMATS, SPEAKING_BYTES
 
 KINDS = ("model_uri", "endpoint_name", "model_name")
 INSTANCE_KEYS = ("instance_type", "initial_instance_count")

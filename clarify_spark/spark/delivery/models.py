@@ -21,10 +21,9 @@ from clarify_spark.spark.files.output import local_path
 from clarify_spark.spark.files.read_failures import explain
 from clarify_spark.spark.session import Session, is_connect
 from clarify_spark.udfs.archives import files_of, pack, unpack
+from clarify_spark.udfs.model_formats import ARCHIVES, PREDICTORS, SPEAKING_BYTES, format_of
 from clarify_spark.udfs.model_spec import PredictorSpec
-from clarify_spark.udfs.predictors import ARCHIVES, PREDICTORS, format_of
 from clarify_spark.udfs.predictors.shipped import fingerprint_in, packed_name, shipped_uri
-from clarify_spark.udfs.requests.responses import SPEAKING_BYTES
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -1,0 +1,64 @@
+"""The kinds of models: their modules, and what tells a model's kind. Importing these tables loads no pandas."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from clarify_spark.udfs.errors import ModelError
+
+PREDICTORS = {
+    "sklearn": "clarify_spark.udfs.predictors.sklearn",
+    "skops": "clarify_spark.udfs.predictors.skops",
+    "xgboost": "clarify_spark.udfs.predictors.xgboost",
+    "lightgbm": "clarify_spark.udfs.predictors.lightgbm",
+    "onnx": "clarify_spark.udfs.predictors.onnx",
+    "mlflow": "clarify_spark.udfs.predictors.mlflow",
+    "sparkml": "clarify_spark.udfs.predictors.sparkml",
+    "python": "clarify_spark.udfs.predictors.python",
+    "sagemaker": "clarify_spark.udfs.predictors.sagemaker",
+    "http": "clarify_spark.udfs.predictors.http",
+    "endpoint": "clarify_spark.udfs.predictors.endpoint",
+}
+#: The format of a model file by its suffix.
+FORMATS = {
+    ".joblib": "sklearn",
+    ".pkl": "sklearn",
+    ".pickle": "sklearn",
+    ".skops": "skops",
+    ".json": "xgboost",
+    ".ubj": "xgboost",
+    ".xgb": "xgboost",
+    ".txt": "lightgbm",
+    ".lgb": "lightgbm",
+    ".onnx": "onnx",
+}
+#: Formats of models that take and give bodies.
+SPEAKING_BYTES = ("sagemaker", "http", "endpoint")
+#: Packed model folders.
+ARCHIVES = (".tar.gz", ".tgz", ".tar")
+#: A file or folder that tells what a model folder is; any other folder is one of SageMaker's.
+_SIGNS = {"MLmodel": "mlflow", "stages": "sparkml", "metadata": "sparkml"}
+
+
+def format_of(model_uri: str) -> str:
+    """The format that a model's address speaks for: its scheme, its suffix, or what is in a folder.
+
+    A folder that cannot be read from here, or that is packed, counts as one of SageMaker's.
+    """
+    if model_uri.startswith("python:"):
+        return "python"
+    if re.match("https?://", model_uri, re.IGNORECASE):
+        return "http"
+    if model_uri.lower().endswith(ARCHIVES):
+        return "sagemaker"
+    path = Path(model_uri.removeprefix("file://").removeprefix("file:"))
+    suffix = path.suffix.lower()
+    if suffix in FORMATS and not path.is_dir():
+        return FORMATS[suffix]
+    if not suffix or model_uri.endswith("/") or path.is_dir():
+        return next((found for sign, found in _SIGNS.items() if (path / sign).exists()), "sagemaker")
+    raise ModelError(
+        f"predictor.model_uri {model_uri!r}: the suffix {suffix!r} tells no format; "
+        f"set predictor.model_format to one of {', '.join(PREDICTORS)}"
+    )
