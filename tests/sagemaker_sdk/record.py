@@ -22,8 +22,8 @@ sys.path[:0] = [str(HERE.parent.parent), str(HERE)]
 from calls import CALLS, REFUSED, made  # noqa: E402
 
 from clarify_spark.api.sagemaker.composing import composed  # noqa: E402
-from clarify_spark.api.sagemaker.processor import SparkClarifyProcessor  # noqa: E402
 from clarify_spark.errors import ArgumentError  # noqa: E402
+from clarify_spark.sagemaker import SparkClarifyProcessor  # noqa: E402
 
 try:
     from sagemaker import clarify

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from calls import CALLS, REFUSED, bias, data, made, model, shap
 
-from clarify_spark.api.sagemaker import configs as ours
+from clarify_spark import sagemaker as ours
 from clarify_spark.api.sagemaker.composing import composed
-from clarify_spark.api.sagemaker.processor import SparkClarifyProcessor, with_local_model
+from clarify_spark.api.sagemaker.processor import with_local_model
 from clarify_spark.config import load
 from clarify_spark.errors import ArgumentError
 
@@ -20,7 +20,7 @@ EACH_CALL = [(method, name) for method, calls in CALLS.items() for name in calls
 EACH_REFUSAL = [(method, name) for method, calls in REFUSED.items() for name in calls]
 
 
-class Composing(SparkClarifyProcessor):
+class Composing(ours.SparkClarifyProcessor):
     """A processor that stops where it has the config."""
 
     def _run(self, call, *_):
@@ -169,13 +169,13 @@ def test_a_mapped_model_takes_the_place_of_all_that_says_how_the_other_is_hosted
 )
 def test_models_that_are_none_are_refused_at_once(models, words):
     with pytest.raises(ArgumentError) as caught:
-        SparkClarifyProcessor(models=models)
+        ours.SparkClarifyProcessor(models=models)
     assert str(caught.value).startswith(words)
 
 
 def test_arguments_without_effect_are_told(caplog):
     caplog.set_level("INFO", "clarify_spark")
-    SparkClarifyProcessor(
+    ours.SparkClarifyProcessor(
         role="role", instance_count=1, instance_type="ml.c5.xlarge", output_kms_key="key", max_runtime_in_seconds=60
     )
     assert [(record.levelname, record.message) for record in caplog.records] == [

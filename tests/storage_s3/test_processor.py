@@ -17,12 +17,11 @@ pytestmark = pytest.mark.spark
 FEATURES = ["black", "male", "obrat", "loanprc"]
 CELL = """
 import json, sys
-from clarify_spark import sagemaker_configs as clarify
-from clarify_spark.api.sagemaker.processor import SparkClarifyProcessor
+from clarify_spark import sagemaker as clarify
 
 at = "s3://loans/notebook"
 models = {"credit": f"{at}/model.skops"}
-processor = SparkClarifyProcessor("role", 1, "ml.m5.xlarge", models=models, master="local[2]")
+processor = clarify.SparkClarifyProcessor("role", 1, "ml.m5.xlarge", models=models, master="local[2]")
 headers = ["approve", "black", "male", "obrat", "loanprc"]
 data = clarify.DataConfig(f"{at}/train.csv", f"{at}/out", f"{at}/configs", label="approve", headers=headers)
 results = processor.run_bias_and_explainability(

@@ -1,7 +1,7 @@
 """The config objects of a call to one analysis config, with the rules of the SageMaker SDK.
 
 Objects count by what they can do: those of ``sagemaker.clarify``, of ``sagemaker.core.clarify`` and of
-``clarify_spark.api.sagemaker.configs`` have the same public methods.
+``clarify_spark.sagemaker`` have the same public methods.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _part(value: Any, argument: str, method: str, wanted: str) -> Any:
         found = f"the class {value.__name__} itself" if isinstance(value, type) else told(value)
         raise ArgumentError(
             f"{argument}: found {found}; allowed: a {wanted} of sagemaker.clarify, sagemaker.core.clarify or "
-            "clarify_spark.api.sagemaker.configs."
+            "clarify_spark.sagemaker."
         )
     return plain(ask(), argument)
 
