@@ -19,10 +19,11 @@ import numpy as np
 import pandas as pd
 from pyspark.sql import SparkSession
 
-from clarify_spark.bias.metrics import POST_TRAINING, PRE_TRAINING, measure
+from clarify_spark.bias.metrics import measure
 from clarify_spark.bias.report import CountTable
 from clarify_spark.bias.roles import RoleNames, Roles, needed_facts, resolve
 from clarify_spark.config import AnalysisConfig, load
+from clarify_spark.config.metrics import METRICS
 from clarify_spark.spark.counting.counts import Counts, count
 from clarify_spark.spark.counting.profiles import profile
 from clarify_spark.spark.data.datasets import Dataset, read
@@ -174,8 +175,8 @@ def _opened(spark: SparkSession, path: Path, case: Case) -> tuple[AnalysisConfig
 
 
 def metrics(counts: CountTable, most: int) -> int:
-    """Up to ``most`` metrics of every entry (FT is not a function of counts)."""
-    table = [metric for metric in (*POST_TRAINING, *PRE_TRAINING) if metric.name != "FT"][:most]
+    """Up to ``most`` metrics of every entry (the flip test needs more than counts)."""
+    table = [metric for metric in METRICS.values() if not metric.needs_flips][:most]
     return sum(len(measure(table, entry)) for facet in counts for entry in facet)
 
 
@@ -203,7 +204,7 @@ def by_pandas(path: Path, case: Case) -> int:
     total = 0
     for name, values in case.facets.items():
         facet = frame[name].isin(list(values or ()))
-        for _ in (*PRE_TRAINING, *POST_TRAINING):
+        for _ in METRICS:
             total += sum(
                 len(label[side & observed & outcome])
                 for side in (facet, ~facet)

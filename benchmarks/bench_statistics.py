@@ -13,7 +13,8 @@ import numpy as np
 from clarify_spark.bias.counts import FacetCounts, Flips
 from clarify_spark.bias.draws import DRAWS
 from clarify_spark.bias.inferences import Comparison, infer
-from clarify_spark.bias.metrics import POST_TRAINING, PRE_TRAINING, measure
+from clarify_spark.bias.metrics import measure
+from clarify_spark.config.metrics import METRICS
 
 
 def counts(entries: int, seed: int) -> list[FacetCounts]:
@@ -28,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--entries", type=int, nargs="*", default=[1, 20, 200, 2_000])
     arguments = parser.parse_args()
-    table = (*PRE_TRAINING, *POST_TRAINING)
+    table = tuple(METRICS.values())
     infer([Comparison(one, measure(table, one)) for one in counts(1, 0)], 0.95, 0)  # imports scipy
     print(f"| facet entries | metrics, s | intervals ({DRAWS:,} draws), tests, gaps, s | times the metrics |")
     print("|---|---|---|---|")

@@ -18,7 +18,7 @@ Cells = NDArray[np.int64] | NDArray[np.float64]
 class Flips:
     """Flip-test counts over facet d: ``to_negative`` rows the model calls positive and their neighbours in a negative,
     ``to_positive`` the reverse; sums of weights with a weight column. ``error`` is set, and the counts are 0, when the
-    test could not be run."""
+    test could not be run. ``note``: what distorts it, after the name of the metric that it is made for."""
 
     to_negative: float = 0
     to_positive: float = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,9 +13,6 @@ from clarify_spark.bias.roles import Membership, Roles
 
 #: Below this many rows a group's proportions are mostly chance.
 SMALL_GROUP = 30
-#: Features whose spreads differ by more than this leave the narrow one without a say in Euclidean distances.
-UNSCALED_RATIO = 10.0
-
 #: From this correlation (phi) of membership and label on, a facet says what the label says.
 PROXY = 0.95
 
@@ -85,26 +82,6 @@ def overall_cautions(roles: Roles, rows: Confusion) -> Iterator[Caution]:
         yield Caution("perfect", f"The model is right about all {rows.rows} rows; {leak}.")
 
 
-def flip_note(spreads: Mapping[str, float], tied: int, compared: int) -> str | None:
-    """A sentence about what distorts the flip test, None when nothing does.
-
-    ``spreads``: standard deviation of each feature; ``tied``: rows of d whose k-th and next neighbour are equally far;
-    ``compared``: rows of d.
-    """
-    clauses: list[str] = []
-    wide = max(spreads, key=lambda name: spreads[name], default=None)
-    narrow = min((name for name in spreads if spreads[name] > 0), key=lambda name: spreads[name], default=None)
-    if wide is not None and narrow is not None and spreads[wide] > UNSCALED_RATIO * spreads[narrow]:
-        ratio = spreads[wide] / spreads[narrow]
-        clauses.append(
-            f"features are compared unscaled, and {wide!r} spreads {ratio:.3g} times as wide as {narrow!r}: it decides "
-            "who is a neighbour"
-        )
-    if tied:
-        clauses.append(f"{tied} of {compared} rows have equally distant neighbours, whose order decides")
-    return f"FT: {'; '.join(clauses)}." if clauses else None
-
-
 def _entry_cautions(facet: str, entry: Membership, counts: FacetCounts) -> Iterator[Caution]:
     text = entry.text
     rows_a, rows_d = counts.rows.sum(axis=(1, 2)).tolist()
@@ -121,8 +98,8 @@ def _entry_cautions(facet: str, entry: Membership, counts: FacetCounts) -> Itera
             )
             yield Caution("small", sentence, facet, text)
     if counts.flips is not None and counts.flips.note is not None:
-        sentence = counts.flips.note.replace("FT:", f"FT of {facet!r} = {text!r}:", 1)
-        yield Caution("flip_test", sentence, facet, text, "FT")
+        metric, _, note = counts.flips.note.partition(":")
+        yield Caution("flip_test", f"{metric} of {facet!r} = {text!r}:{note}", facet, text, metric)
 
 
 def _group_cautions(roles: Roles, facet: str, text: str, counts: FacetCounts, whole: set[Code]) -> Iterator[Caution]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -13,15 +12,16 @@ from clarify_spark.bias.counts import FacetCounts
 from clarify_spark.bias.crossed import CrossCounts, against_cell, against_rest
 from clarify_spark.bias.inference import Inference
 from clarify_spark.bias.inferences import Comparison, infer
-from clarify_spark.bias.metrics import Metric, MetricResult, measure, refused
+from clarify_spark.bias.metrics import MetricResult, measure, refused
 from clarify_spark.bias.report import CountTable
 from clarify_spark.bias.roles import Roles
 from clarify_spark.bias.segments import Segmentation, SegmentCounts
+from clarify_spark.bias.sentences import Sides
 from clarify_spark.bias.suppression import Status, Table, reason, suppress
 from clarify_spark.bias.verdicts import Bounds, Kind, Verdict, verdict
-from clarify_spark.bias.wording import Sides, group, sentence
+from clarify_spark.bias.wording import group, sentence
+from clarify_spark.config.metrics import Metric, Stage
 
-Stage = Literal["pre_training", "post_training"]
 #: What a combination calls the rows that are in no entry of a facet.
 NO_ENTRY = "(all others)"
 
@@ -174,11 +174,12 @@ def _rank(finding: Finding) -> tuple[bool, float]:
 
 @dataclass(frozen=True)
 class _Pair:
-    """Two groups to compare; ``entry``: facet and entry text where a baseline's bounds apply."""
+    """Two groups to compare, maybe of a combination of facets, which has no features of its own to be compared without
+    and so no flips; ``entry``: facet and entry text where a baseline's bounds apply."""
 
     sides: Sides
     counts: FacetCounts
-    without: frozenset[str] = frozenset()
+    combined: bool = False
     entry: tuple[str, str] | None = None
 
 
@@ -189,10 +190,6 @@ class _Cell:
     names: tuple[str, ...]
     rest: int
     best: int | None
-
-
-#: A combination of facets has no features of its own to be compared without, so it gets no flip test.
-_NO_FLIPS = frozenset({"FT"})
 
 
 def statistics(
@@ -258,7 +255,7 @@ def _inferred(roles: Roles, pairs: Sequence[_Pair], asked: Asked) -> tuple[list[
             (stage, result)
             for stage, table in asked.metrics.items()
             for result in _measured(
-                [metric for metric in table if metric.name not in pair.without],
+                [metric for metric in table if not (pair.combined and metric.needs_flips)],
                 pair.counts,
                 error if stage == "post_training" else None,
             )
@@ -314,11 +311,11 @@ def _intersection(
     for cell in shown:
         names = _names(roles, crossed, cell)
         own = group(columns, names)
-        rest = _put(pairs, _Pair(Sides(own), against_rest(crossed, cell), _NO_FLIPS))
+        rest = _put(pairs, _Pair(Sides(own), against_rest(crossed, cell), combined=True))
         place = None
         if best is not None and cell != best:
             sides = Sides(own, f"the best cell ({group(columns, _names(roles, crossed, best))})")
-            place = _put(pairs, _Pair(sides, against_cell(crossed, cell, best), _NO_FLIPS))
+            place = _put(pairs, _Pair(sides, against_cell(crossed, cell, best), combined=True))
         cells.append(_Cell(names, rest, place))
     return best, cells
 

@@ -1,13 +1,13 @@
 """Tests of the null hypothesis that two groups are alike, adjusted for how many tests a run makes.
 
-Metrics that ask the same question share a test: DPL, KL, JS, LP, TVD and KS are 0, each exactly when both groups have
-the same share of positive labels; DPPL is 0 when DI is 1. A question that is asked twice (a facet with two values is
-compared both ways round) counts once. CI and GE compare no groups.
+Metrics that ask the same question share a test: every one that is 0, or 1, exactly when both groups have the same share
+of positive labels, say. A question that is asked twice (a facet with two values is compared both ways round) counts
+once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,19 +16,8 @@ from numpy.typing import NDArray
 
 from clarify_spark.bias.counts import Cells, FacetCounts
 from clarify_spark.bias.inference import NullTest
-from clarify_spark.bias.intervals import DIFFERENCES, LABELS, PREDICTIONS, Proportion, pair
 from clarify_spark.bias.proportions import Floats, difference_score
-from clarify_spark.bias.samples import (
-    FALSE_NEGATIVE,
-    FALSE_POSITIVE,
-    POSITIVE,
-    PREDICTED,
-    A,
-    D,
-    Mask,
-    Samples,
-    kish,
-)
+from clarify_spark.bias.samples import A, Batch, D, Mask, Proportion, pair
 from clarify_spark.bias.strata import cochran_mantel_haenszel
 
 #: What the names of tests stand for.
@@ -42,16 +31,6 @@ TESTS = {
 #: An expected count below this is too small for the score test.
 SMALL_EXPECTED = 5.0
 
-_ERRORS = Proportion(FALSE_NEGATIVE, FALSE_NEGATIVE | FALSE_POSITIVE, "error")
-#: The proportion whose equality each metric's null hypothesis says.
-_QUESTIONS: Mapping[str, tuple[str, Proportion]] = {
-    **dict.fromkeys(("DPL", "KL", "JS", "LP", "TVD", "KS"), ("DPL", LABELS)),
-    **dict.fromkeys(("DPPL", "DI"), ("DPPL", PREDICTIONS)),
-    **{name: (name, DIFFERENCES[name].proportion) for name in ("AD", "RD", "SD", "DAR", "DRR")},
-    "TE": ("TE", _ERRORS),
-}
-_RATIOS: Mapping[str, tuple[Mask, Mask]] = {"DCA": (POSITIVE, PREDICTED), "DCR": (~POSITIVE, ~PREDICTED)}
-
 
 @dataclass(frozen=True)
 class Raw:
@@ -62,17 +41,12 @@ class Raw:
     question: Hashable
 
 
-def null_tests(metric: str, counts: Sequence[FacetCounts], sample: Samples) -> list[Raw | None]:
-    """The test of ``metric`` for each comparison (E,); None where there is nothing to test."""
-    if metric in _QUESTIONS:
-        return _proportions(*_QUESTIONS[metric], sample)
-    if metric in _RATIOS:
-        return _ratios(metric, sample)
-    if metric in ("CDDL", "CDDPL"):
-        return [_stratified(metric, of_one) for of_one in counts]
-    if metric == "FT":
-        return [_flips(of_one) for of_one in counts]
-    return [None] * len(counts)
+NullTests = Callable[[Batch], list[Raw | None]]
+
+
+def nothing_to_test(batch: Batch) -> list[Raw | None]:
+    """No test of any comparison."""
+    return [None] * len(batch.counts)
 
 
 def adjusted(found: Sequence[Raw | None]) -> list[NullTest | None]:
@@ -106,35 +80,40 @@ def _in_place(order: NDArray[np.intp], values: Floats) -> Floats:
     return found
 
 
-def _question(name: str, a: Cells, d: Cells) -> Hashable:
+def _both_ways(a: Cells, d: Cells) -> list[bytes]:
     """The same for both ways round."""
-    return (name, *sorted([a.tobytes(), d.tobytes()]))
+    return sorted([a.tobytes(), d.tobytes()])
 
 
-def _proportions(name: str, proportion: Proportion, sample: Samples) -> list[Raw | None]:
-    from scipy.special import ndtr
+def equal_shares(proportion: Proportion) -> NullTests:
+    """Tests that both groups have the same proportion."""
+    question = ("shares", proportion.success.tobytes(), proportion.trial.tobytes())
 
-    x_a, n_a, x_d, n_d = pair(sample, proportion)
-    usable = (n_a > 0) & (n_d > 0)
-    share = (x_a + x_d) / np.where(usable, n_a + n_d, 1.0)
-    expected = np.minimum(n_a, n_d) * np.minimum(share, 1 - share)
-    ones = np.ones_like(x_a)
-    score = difference_score(x_a, np.where(usable, n_a, ones), x_d, np.where(usable, n_d, ones), 0 * ones)
-    by_score = 2 * ndtr(-np.abs(score))
-    exact = (expected < SMALL_EXPECTED) & ~sample.weighted
-    relevant = proportion.trial
-    found: list[Raw | None] = []
-    for e in range(len(x_a)):
-        if not usable[e]:
-            found.append(None)
-            continue
-        question = _question(name, sample.cells[e, A, relevant], sample.cells[e, D, relevant])
-        if exact[e]:
-            table = tuple(round(float(n[e])) for n in (x_a, n_a, x_d, n_d))
-            found.append(Raw("fisher", _fisher(*table), question))
-        else:
-            found.append(Raw("score", float(by_score[e]), question))
-    return found
+    def tests(batch: Batch) -> list[Raw | None]:
+        from scipy.special import ndtr
+
+        sample, relevant = batch.sample, proportion.trial
+        x_a, n_a, x_d, n_d = pair(sample, proportion)
+        usable = (n_a > 0) & (n_d > 0)
+        share = (x_a + x_d) / np.where(usable, n_a + n_d, 1.0)
+        expected = np.minimum(n_a, n_d) * np.minimum(share, 1 - share)
+        ones = np.ones_like(x_a)
+        score = difference_score(x_a, np.where(usable, n_a, ones), x_d, np.where(usable, n_d, ones), 0 * ones)
+        by_score = 2 * ndtr(-np.abs(score))
+        exact = (expected < SMALL_EXPECTED) & ~sample.weighted
+        found: list[Raw | None] = []
+        for e in range(len(x_a)):
+            asked = (*question, *_both_ways(sample.cells[e, A, relevant], sample.cells[e, D, relevant]))
+            if not usable[e]:
+                found.append(None)
+            elif exact[e]:
+                table = tuple(round(float(n[e])) for n in (x_a, n_a, x_d, n_d))
+                found.append(Raw("fisher", _fisher(*table), asked))
+            else:
+                found.append(Raw("score", float(by_score[e]), asked))
+        return found
+
+    return tests
 
 
 @lru_cache(maxsize=100_000)
@@ -144,49 +123,45 @@ def _fisher(x_a: int, n_a: int, x_d: int, n_d: int) -> float:
     return float(fisher_exact([[x_a, n_a - x_a], [x_d, n_d - x_d]])[1])
 
 
-def _ratios(metric: str, sample: Samples) -> list[Raw | None]:
-    """log(above / below) has variance (rows in one but not both) / (above · below), Bonett and Price (2006)."""
-    from scipy.special import ndtr
+def equal_ratios(above: Mask, below: Mask) -> NullTests:
+    """Tests that both groups have the same ratio of counts.
 
-    above, below = _RATIOS[metric]
-    logs, variances = [], []
-    for group in (A, D):
-        of_above, of_below = sample.total(group, above), sample.total(group, below)
-        apart = sample.squares[:, group, above ^ below].sum(axis=1)
+    log(above / below) has variance (rows in one but not both) / (above · below), Bonett and Price (2006).
+    """
+    question = ("ratios", above.tobytes(), below.tobytes())
+
+    def tests(batch: Batch) -> list[Raw | None]:
+        from scipy.special import ndtr
+
+        sample, logs, variances = batch.sample, [], []
+        for group in (A, D):
+            of_above, of_below = sample.total(group, above), sample.total(group, below)
+            apart = sample.squares[:, group, above ^ below].sum(axis=1)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                logs.append(np.log(of_above / of_below))
+                variances.append(apart / (of_above * of_below))
         with np.errstate(divide="ignore", invalid="ignore"):
-            logs.append(np.log(of_above / of_below))
-            variances.append(apart / (of_above * of_below))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        p_values = 2 * ndtr(-np.abs(logs[A] - logs[D]) / np.sqrt(variances[A] + variances[D]))
-    return [
-        Raw("log_ratio", p_value, _question(metric, cells[A], cells[D])) if np.isfinite(p_value) else None
-        for p_value, cells in zip(p_values.tolist(), sample.cells, strict=True)
-    ]
+            p_values = 2 * ndtr(-np.abs(logs[A] - logs[D]) / np.sqrt(variances[A] + variances[D]))
+        return [
+            Raw("log_ratio", p_value, (*question, *_both_ways(cells[A], cells[D]))) if np.isfinite(p_value) else None
+            for p_value, cells in zip(p_values.tolist(), sample.cells, strict=True)
+        ]
+
+    return tests
 
 
-def _stratified(metric: str, counts: FacetCounts) -> Raw | None:
+def no_association(outcome_axis: int) -> NullTests:
+    """Tests of facet and outcome within the group variable's values; ``outcome_axis``: 1 for labels, 2 for
+    predictions."""
+    return lambda batch: [_stratified(of_one, outcome_axis) for of_one in batch.counts]
+
+
+def _stratified(counts: FacetCounts, outcome_axis: int) -> Raw | None:
     if counts.strata is None:
         return None
-    p_value = cochran_mantel_haenszel(counts, 1 if metric == "CDDL" else 2)
+    p_value = cochran_mantel_haenszel(counts, outcome_axis)
     if p_value is None:
         return None
     both = counts.strata.sum(axis=1)
-    return Raw("cochran_mantel_haenszel", p_value, (metric, both.tobytes(), *sorted(_sides(counts.strata))))
-
-
-def _sides(strata: Cells) -> list[bytes]:
-    return [np.ascontiguousarray(strata[:, group]).tobytes() for group in (A, D)]
-
-
-def _flips(counts: FacetCounts) -> Raw | None:
-    """Exact without weights; with weights flips of as many rows as facet d is worth, rounded."""
-    from scipy.stats import binom
-
-    flips = counts.flips
-    if flips is None or not flips.to_negative + flips.to_positive:
-        return None
-    weight = float(counts.cells[D].sum())
-    scale = kish(counts)[D] / weight
-    lost, won = round(flips.to_negative * scale), round(flips.to_positive * scale)
-    p_value = min(1.0, 2 * float(binom.cdf(min(lost, won), lost + won, 0.5)))
-    return Raw("sign", p_value, ("FT", lost, won, counts.cells.tobytes()))
+    sides = _both_ways(counts.strata[:, A], counts.strata[:, D])
+    return Raw("cochran_mantel_haenszel", p_value, ("strata", outcome_axis, both.tobytes(), *sides))

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from clarify_spark.bias.counts import Confusion
-from clarify_spark.bias.metrics import MetricResult, divide
+from clarify_spark.bias.formulas import divide
+from clarify_spark.bias.metrics import MetricResult
 from clarify_spark.bias.statistics import confusion_shares
 from clarify_spark.columns import Scalar
 

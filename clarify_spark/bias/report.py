@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from clarify_spark.bias.counts import FacetCounts
-from clarify_spark.bias.metrics import POST_TRAINING, PRE_TRAINING, MetricResult, choose, measure, refused
+from clarify_spark.bias.metrics import MetricResult, choose, measure, refused
 from clarify_spark.bias.roles import Roles
+from clarify_spark.config.metrics import of_stage
 
 #: Counts of every entry of every facet role, in the order of ``Roles.facets`` and ``FacetRole.entries``.
 CountTable = Sequence[Sequence[FacetCounts]]
@@ -42,13 +43,13 @@ class BiasSection:
 
 def pre_training_section(roles: Roles, counts: CountTable, metrics: MetricNames) -> BiasSection:
     """The section of the metrics that need no predictions."""
-    table = choose(PRE_TRAINING, metrics, "methods.pre_training_bias.methods")
+    table = choose(of_stage("pre_training"), metrics, "methods.pre_training_bias.methods")
     return _section(roles, counts, lambda entry: measure(table, entry))
 
 
 def post_training_section(roles: Roles, counts: CountTable, metrics: MetricNames) -> BiasSection:
     """The section of the metrics that need predictions; all carry an error where these cannot be read."""
-    table = choose(POST_TRAINING, metrics, "methods.post_training_bias.methods")
+    table = choose(of_stage("post_training"), metrics, "methods.post_training_bias.methods")
     if roles.predicted is None:
         raise ValueError("post-training metrics were asked for, but there are no predictions")
     error = roles.predicted.error

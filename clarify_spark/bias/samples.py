@@ -13,6 +13,8 @@ from clarify_spark.bias.proportions import Floats
 
 A, D = 0, 1
 Mask = NDArray[np.bool_]
+#: For each comparison (E,) why its sample is too small, None where it is not.
+Reasons = list[str | None]
 #: Which of the (2, 2) cells observed label × prediction an outcome consists of.
 ALL = np.ones((2, 2), bool)
 POSITIVE = np.array([[0, 0], [1, 1]], bool)
@@ -58,6 +60,39 @@ class Samples:
 
     def __getitem__(self, places: NDArray[np.intp]) -> Samples:
         return Samples(self.cells[places], self.squares[places])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """E comparisons of which one metric has a value, with its ``values`` (E,), the level of its intervals, and the seed
+    of draws."""
+
+    counts: Sequence[FacetCounts]
+    sample: Samples
+    values: Floats
+    level: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class Proportion:
+    """A share of ``success`` among ``trial``; ``trials`` says in words what is missing when there is no trial."""
+
+    success: Mask
+    trial: Mask
+    trials: str
+
+
+LABELS = Proportion(POSITIVE, ALL, "row")
+PREDICTIONS = Proportion(PREDICTED, ALL, "row")
+
+
+def pair(sample: Samples, proportion: Proportion) -> tuple[Floats, Floats, Floats, Floats]:
+    """Effective successes and trials of facet a, then of facet d."""
+    return (
+        *sample.effective(A, proportion.success, proportion.trial),
+        *sample.effective(D, proportion.success, proportion.trial),
+    )
 
 
 def samples(counts: Sequence[FacetCounts]) -> Samples:

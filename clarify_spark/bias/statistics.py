@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from clarify_spark.bias.counts import Confusion, FacetCounts, everyone, facet_d
-from clarify_spark.bias.metrics import divide
+from clarify_spark.bias.formulas import divide
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from clarify_spark.bias.inference import Inference
+from clarify_spark.config.metrics import METRICS
 from clarify_spark.errors import CommandError
 
 Kind = Literal["within_bounds", "outside_bounds", "not_enough_data"]
 #: Sections of analysis.json by stage.
 SECTIONS = {"pre_training": "pre_training_bias_metrics", "post_training": "post_training_bias_metrics"}
-#: Metrics of which only large values are a deviation; the others are measured from 0 both ways, DI from 1.
-DISTANCES = ("KL", "JS", "LP", "TVD", "KS", "GE")
 
 
 class BoundConfig(Protocol):
@@ -123,9 +122,14 @@ def _values(sections: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str, str, 
 
 
 def no_further(metric: str, value: float) -> Bound:
-    """Values no further from the ideal one (0, of DI 1 as a ratio) than ``value``."""
-    if metric == "DI":
+    """Values no further from the ideal one, as a difference from 0 or a ratio to 1, than ``value``.
+
+    Only in the directions in which the metric gets worse; in both of a metric that is not known.
+    """
+    known = METRICS.get(metric)
+    low, high = -abs(value), abs(value)
+    if known is not None and known.ideal == 1:
         other = 1 / value if value else math.inf
-        return Bound(min(value, other), max(value, other))
-    distance = abs(value)
-    return Bound(-math.inf, distance) if metric in DISTANCES else Bound(-distance, distance)
+        low, high = min(value, other), max(value, other)
+    worse = "both" if known is None else known.worse
+    return Bound(-math.inf if worse == "up" else low, math.inf if worse == "down" else high)

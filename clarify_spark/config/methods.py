@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, Tag, WithJsonSchema
@@ -9,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from clarify_spark.config.analyses import ANALYSES
 from clarify_spark.config.languages import LANGUAGES
+from clarify_spark.config.metrics import Stage, names_of
 from clarify_spark.config.values import (
     BY_JSON_KIND,
     EXTENSION,
@@ -27,9 +29,6 @@ from clarify_spark.config.values import (
 )
 from clarify_spark.udfs.dotted_names import resolved
 from clarify_spark.udfs.shap.engines import AUTO, ENGINES
-
-PRE_TRAINING_NAMES = ("CI", "DPL", "KL", "JS", "LP", "TVD", "KS", "CDDL")
-POST_TRAINING_NAMES = ("DPPL", "DI", "DCA", "DCR", "SD", "RD", "DAR", "DRR", "AD", "TE", "CDDPL", "FT", "GE")
 
 
 def _not_flat(rows: object) -> object:
@@ -71,16 +70,25 @@ def _engine_words(node: dict[str, Any]) -> None:
     node.update(EXTENSION, enum=[AUTO, *ENGINES], description=description)
 
 
+def _naming(stage: Stage) -> Callable[[dict[str, Any]], None]:
+    """Describes a key of metric names by those that there are when the schema is made."""
+
+    def described(schema: dict[str, Any]) -> None:
+        schema["description"] = f'"all", or a list of short names: {", ".join(names_of(stage))}'
+
+    return described
+
+
 class PreTrainingBias(Section):
     """Bias of the data itself: labels against facets."""
 
-    methods: MetricNames = Field(description='"all", or a list of short names: ' + ", ".join(PRE_TRAINING_NAMES))
+    methods: MetricNames = Field(json_schema_extra=_naming("pre_training"))
 
 
 class PostTrainingBias(Section):
     """Bias of the predictions against labels and facets."""
 
-    methods: MetricNames = Field(description='"all", or a list of short names: ' + ", ".join(POST_TRAINING_NAMES))
+    methods: MetricNames = Field(json_schema_extra=_naming("post_training"))
 
 
 class TextConfig(Section):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
+from clarify_spark.config.metrics import METRICS, Metric
 from clarify_spark.config.models import AnalysisConfig, config_model
 from clarify_spark.config.places import Place
 from clarify_spark.udfs.shap.engines import ENGINES, Engine
@@ -29,11 +30,11 @@ def json_schema() -> dict[str, Any]:
 
 
 def _schema() -> Node:
-    return _schema_of(config_model(), tuple(ENGINES.values()))
+    return _schema_of(config_model(), tuple(ENGINES.values()), tuple(METRICS.values()))
 
 
 @lru_cache(maxsize=4)
-def _schema_of(model: type[AnalysisConfig], _: tuple[Engine, ...]) -> Node:
+def _schema_of(model: type[AnalysisConfig], *_: tuple[Engine, ...] | tuple[Metric, ...]) -> Node:
     schema = _tidied(model.model_json_schema())
     return {**HEAD, **schema, "title": "analysis_config.json", "$comment": NOTE}
 

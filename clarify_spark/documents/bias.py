@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clarify_spark.bias.counts import Confusion, facet_a, facet_d
+from clarify_spark.bias.counts import facet_a, facet_d
 from clarify_spark.bias.evidence import Evidence, Statistics
-from clarify_spark.bias.metrics import disparate_impact, divide
+from clarify_spark.bias.metrics import measure
 from clarify_spark.bias.performance import ModelPerformance
 from clarify_spark.bias.report import BiasSection
 from clarify_spark.bias.result import BiasResult
 from clarify_spark.bias.roles import FacetRole, LabelRole, Roles
 from clarify_spark.columns import ColumnProfile
+from clarify_spark.config.metrics import METRICS
 from clarify_spark.documents.analysis_json import metric, number, number_of
-from clarify_spark.documents.bias_details import bias_statistics, comparison, intersections, segments
+from clarify_spark.documents.bias_details import bias_statistics, comparison, intersections, metrics, segments
 from clarify_spark.documents.section import Section
 from clarify_spark.documents.summary import printable
 
@@ -87,6 +88,7 @@ def _details(bias: BiasResult) -> dict[str, Any]:
             "facets": _facets(roles, bias.statistics),
             **intersections(bias.statistics),
             **segments(roles, bias.statistics),
+            **metrics(bias.statistics),
         },
         "model_performance": None if bias.performance is None else _performance(bias.performance),
     }
@@ -173,11 +175,10 @@ def _entries(roles: Roles, statistics: Statistics) -> Iterator[str]:
             group = f"{printable(role.name)} = {printable(entry.text) or '(no row)'}"
             yield f"  {group}: {rows[1]:,} of {sum(rows):,} rows"
             if d.rows and a.rows:
-                yield f"    labels       {_rates(d.positives, d, a.positives, a)}{_interval(evidence, 'DPL')})"
+                yield _rates("labels", (d.positives / d.rows, a.positives / a.rows), evidence)
                 if roles.predicted is not None and roles.predicted.error is None:
-                    rates = _rates(d.predicted_positives, d, a.predicted_positives, a)
-                    ratio = f", ratio {disparate_impact(counts):.3f}{_interval(evidence, 'DI')}"
-                    yield f"    predictions  {rates}{_interval(evidence, 'DPPL')}{ratio})"
+                    rates = d.predicted_positives / d.rows, a.predicted_positives / a.rows
+                    yield _rates("predictions", rates, evidence)
         if len(of_role) > MOST_GROUPS:
             yield f"  … the {MOST_GROUPS} largest of {len(of_role):,} groups of {printable(role.name)}"
 
@@ -188,9 +189,16 @@ def _interval(evidence: Evidence, metric: str) -> str:
     return "" if found is None else f" [{found.low:.3f}, {found.high:.3f}]"
 
 
-def _rates(of_d: float, d: Confusion, of_a: float, a: Confusion) -> str:
-    mine, theirs = divide(of_d, d.rows), divide(of_a, a.rows)
-    return f"{mine:6.1%} against {theirs:6.1%}  (difference {theirs - mine:+.3f}"
+def _rates(line: str, rates: tuple[float, float], evidence: Evidence) -> str:
+    """The rates of facet d and of everybody else, and the metrics that belong to this line, asked for or not."""
+    told = []
+    for metric in METRICS.values():
+        if metric.closing_line is not None and metric.closing_line[0] == line:
+            (result,) = measure([metric], evidence.counts)
+            if result.value is not None:
+                value = f"{result.value:.3f}" if metric.ideal else f"{result.value:+.3f}"
+                told.append(f"{metric.closing_line[1]} {value}{_interval(evidence, metric.name)}")
+    return f"    {line:<12} {rates[0]:6.1%} against {rates[1]:6.1%}  ({', '.join(told)})"
 
 
 def roles(found: Roles) -> Iterator[str]:

@@ -9,12 +9,13 @@ from typing import Any
 from clarify_spark.bias.counts import FacetCounts
 from clarify_spark.bias.draws import DRAWS
 from clarify_spark.bias.evidence import Evidence, Finding, LeftOut, Statistics
+from clarify_spark.bias.gaps import POWER
 from clarify_spark.bias.hypotheses import TESTS
-from clarify_spark.bias.inferences import POWER
 from clarify_spark.bias.intervals import METHODS
 from clarify_spark.bias.roles import Roles
 from clarify_spark.bias.samples import kish
 from clarify_spark.bias.statistics import Statistic, post_training_statistics, pre_training_statistics
+from clarify_spark.config.metrics import METRICS, Metric
 from clarify_spark.documents.analysis_json import finite, number
 
 
@@ -112,6 +113,26 @@ def segments(roles: Roles, statistics: Statistics) -> dict[str, Any]:
             for one in statistics.segmentations
         ]
     }
+
+
+def metrics(statistics: Statistics) -> dict[str, Any]:
+    """What each metric that was asked for is, by short name, in the order in which a reader wants to know it."""
+    asked = {finding.inference.metric for finding in statistics.findings()}
+    rows = sorted((METRICS[name] for name in asked), key=lambda metric: (metric.reading_place, metric.name))
+    return {"metrics": {metric.name: _facts(metric) for metric in rows}}
+
+
+def _facts(metric: Metric) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "full_name": metric.full_name,
+        "meaning": metric.meaning,
+        "ideal": metric.ideal,
+        "ideal_means": metric.ideal_means,
+        "worse": metric.worse,
+        "minimum": metric.minimum,
+        "headline": metric.headline,
+    }
+    return found if metric.chart_place is None else {**found, "chart_place": metric.chart_place}
 
 
 def _facets_of_segment(roles: Roles, facets: Iterable[Iterable[Evidence | None]]) -> dict[str, list[dict[str, Any]]]:

@@ -22,7 +22,7 @@ from clarify_spark.report.blocks import (
     section,
 )
 from clarify_spark.report.charts import Estimate, key_of
-from clarify_spark.report.meanings import BOUNDS, DIFFERENCES, METRICS
+from clarify_spark.report.meanings import BOUNDS
 from clarify_spark.report.part import Document, Part
 from clarify_spark.report.words import (
     LONGEST_IN_CHART,
@@ -36,10 +36,14 @@ from clarify_spark.report.words import (
     shortened,
 )
 
+#: What the details say about each metric, by short name.
+MetricFacts = Mapping[str, Document]
 #: Groups of a facet with their own tables; a report of more would be read by nobody.
 MOST_GROUPS = 20
 #: Lines of one chart, and of a list of what was left out.
 MOST_LINES, MOST_LEFT_OUT = 40, 20
+#: Metrics beside each other in a table of comparisons.
+MOST_METRICS = 4
 ALL_OTHERS = "all other rows"
 #: Lines of a table of columns.
 MOST_COLUMNS = 100
@@ -195,24 +199,23 @@ def _part(entry: Document, facet: str, **wanted: bool) -> float:
 
 
 def _metrics(bias: Document) -> Iterator[Block]:
+    facts = _metric_facts(bias)
     for name, entries in bias["facets"].items():
         shown = _worst(entries)
-        blocks: list[Block] = [*_forests(name, shown)]
+        blocks: list[Block] = [*_forests(name, shown, facts)]
         for entry in shown:
-            blocks.append(_metric_table(name, entry))
+            blocks.append(_metric_table(name, entry, facts))
         if len(entries) > len(shown):
             blocks.append(_left_to_files(len(entries), len(shown)))
         yield Section(f"Facet {plain(name)}", tuple(blocks))
 
 
-def _metric_table(name: str, entry: Document) -> Table:
+def _metric_table(name: str, entry: Document, facts: MetricFacts) -> Table:
     bounded = any("verdict" in metric for metric in entry["metrics"])
     rows = []
     for metric in entry["metrics"]:
         value = f"undefined: {plain(metric['error'])}" if metric.get("error") else number(metric["value"])
-        rows.append((
-            metric["name"], _meaning(metric["name"]), _ideal(metric["name"]), value, *_sureness(metric, bounded)
-        ))  # fmt: skip
+        rows.append((metric["name"], *_meaning_and_ideal(facts, metric["name"]), value, *_sureness(metric, bounded)))
     titles = ("Metric", "What it is", "Ideal", "Value", "Interval", "Adjusted p-value")
     return Table(
         f"{plain(name)} = {plain(entry['value_or_threshold'])} against all other rows",
@@ -221,12 +224,16 @@ def _metric_table(name: str, entry: Document) -> Table:
     )
 
 
-def _meaning(metric: str) -> str:
-    return METRICS.get(metric, (metric, "0"))[0]
+def _metric_facts(bias: Document) -> MetricFacts:
+    """What the details say about each metric; nothing in those of runs before they did."""
+    found: MetricFacts = bias.get("metrics", {})
+    return found
 
 
-def _ideal(metric: str) -> str:
-    return METRICS.get(metric, (metric, "0"))[1]
+def _meaning_and_ideal(facts: MetricFacts, metric: str) -> tuple[str, str]:
+    """In words what a metric is, its name where that is not known, and the value of groups that are alike."""
+    known = facts.get(metric)
+    return (metric, "–") if known is None else (plain(known["meaning"]), f"{known['ideal']:g}")
 
 
 def _sureness(metric: Document, bounded: bool) -> tuple[Cell, ...]:
@@ -253,21 +260,28 @@ def _bounds(bounds: Document | None) -> str:
     return f"at least {low}" if high is None else f"{low} to {high}"
 
 
-def _forests(name: str, entries: Sequence[Document]) -> Iterator[Figure]:
-    """Differences with their intervals: all such metrics of few groups, the first two of many; then ratios."""
+def _charted(entries: Sequence[Document], facts: MetricFacts, ideal: int) -> list[str]:
+    """The metrics of the entries that stand in the chart around an ideal value, in their order there."""
     present = {metric["name"] for entry in entries for metric in entry["metrics"]}
-    chosen = [metric for metric in DIFFERENCES if metric in present]
+    charted = {name: one["chart_place"] for name, one in facts.items() if name in present and "chart_place" in one}
+    return sorted((name for name in charted if facts[name]["ideal"] == ideal), key=lambda name: charted[name])
+
+
+def _forests(name: str, entries: Sequence[Document], facts: MetricFacts) -> Iterator[Figure]:
+    """Differences with their intervals: all such metrics of few groups, the first two of many; then ratios."""
+    chosen, of_ratio = (_charted(entries, facts, ideal) for ideal in (0, 1))
     if len(entries) * len(chosen) > MOST_LINES:
         chosen = chosen[: max(1, MOST_LINES // len(entries))]
     of = f"between each group of {plain(name)} and all others, with intervals"
-    differences = (f"Differences {of}", "difference", "0 is no difference", "0: the group has less than all others")
-    ratios = (f"Ratios (DI) {of}", "ratio", "1 is the same share of positive predictions", "1: the group has more")
-    for metrics, ideal, (title, what, line, side) in ((chosen, 0.0, differences), (["DI"], 1.0, ratios)):
+    differences = (f"Differences {of}", "difference", "0: the group has less than all others")
+    ratios = (f"Ratios ({', '.join(of_ratio)}) {of}", "ratio", "1: the group has more")
+    for metrics, ideal, (title, what, side) in ((chosen, 0.0, differences), (of_ratio, 1.0, ratios)):
         estimates = [*_estimates(entries, metrics)]
         if not any(math.isfinite(one.value) for one, _ in estimates):
             continue
         lines = [one for one, _ in estimates if math.isfinite(one.value)]
         bounded = any("bounds" in metric for _, metric in estimates)
+        line = f"{ideal:g} is {' or '.join(dict.fromkeys(plain(facts[one]['ideal_means']) for one in metrics))}"
         rows = tuple(
             (
                 one.label,
@@ -325,7 +339,7 @@ def _intersections(bias: Document) -> Iterator[Block]:
         facets = " × ".join(plain(facet) for facet in crossed["facets"])
         cells = sorted(crossed["cells"], key=lambda cell: -cell["rows"])
         shown = cells[:MOST_LINES]
-        metrics = _first_metrics([cell["against_all_others"] for cell in shown])
+        metrics = _first_metrics([cell["against_all_others"] for cell in shown], _metric_facts(bias))
         rows = tuple(
             (
                 " and ".join(plain(value) for value in cell["cell"].values()),
@@ -352,10 +366,11 @@ def _left_out(caption: str, left: Sequence[Document], min_cell_size: int) -> Tab
     return Table(f"{caption} (smallest cell shown: {min_cell_size} rows{more})", ("Cell", "Why"), rows, folded=True)
 
 
-def _first_metrics(comparisons_: Sequence[Document]) -> list[str]:
-    """The metrics of difference that fit beside each other."""
-    present = {metric["name"] for one in comparisons_ for metric in one["metrics"]}
-    return [name for name in ("DPL", "DPPL", "DI", "AD", "RD") if name in present][:4]
+def _first_metrics(comparisons_: Sequence[Document], facts: MetricFacts) -> list[str]:
+    """The headlines that fit beside each other; where these are not known, any metrics."""
+    present = dict.fromkeys(metric["name"] for one in comparisons_ for metric in one["metrics"])
+    headlines = [name for name, one in facts.items() if one["headline"]] if facts else present
+    return [name for name in headlines if name in present][:MOST_METRICS]
 
 
 def _value_and_interval(comparison: Document, name: str) -> str:
@@ -377,7 +392,7 @@ def _segments(bias: Document) -> Iterator[Block]:
             for facet, entries in segment["facets"].items()
             for entry in entries
         ]
-        metrics = _first_metrics([entry for _, _, entry in found])
+        metrics = _first_metrics([entry for _, _, entry in found], _metric_facts(bias))
         rows = tuple(
             (
                 f"{plain(segment['segment'])} ({segment['rows']:,} rows)",
@@ -549,9 +564,11 @@ def _metric(metric: Document, said: Document | None) -> Document:
 
 def _help(details: Document) -> Iterator[Block]:
     used = {metric["name"] for comparison in _comparisons(details) for metric in comparison["metrics"]}
-    rows = tuple((name, meaning, ideal) for name, (meaning, ideal) in METRICS.items() if name in used)
-    if used:
+    facts = _metric_facts(details.get("bias", {}))
+    rows = tuple((name, *_meaning_and_ideal(facts, name)) for name in facts if name in used)
+    if rows:
         yield Table("Metrics in this report", ("Metric", "Meaning", "Ideal"), rows, folded=True)
+    if used:
         yield Facts(tuple(_methods(details)))
 
 

@@ -9,8 +9,8 @@ from functools import partial
 from clarify_spark.bias import degenerate
 from clarify_spark.bias.counts import everyone
 from clarify_spark.bias.evidence import Asked as AskedEvidence
-from clarify_spark.bias.evidence import Stage, statistics
-from clarify_spark.bias.metrics import POST_TRAINING, PRE_TRAINING, Metric, choose
+from clarify_spark.bias.evidence import statistics
+from clarify_spark.bias.metrics import choose
 from clarify_spark.bias.performance import ModelPerformance, model_performance
 from clarify_spark.bias.report import CountTable, post_training_section, pre_training_section
 from clarify_spark.bias.result import BiasResult
@@ -19,6 +19,8 @@ from clarify_spark.bias.segments import Segmentation, SegmentCounts, segmentatio
 from clarify_spark.bias.verdicts import Bounds, baseline, configured
 from clarify_spark.columns import ColumnProfile
 from clarify_spark.config import AnalysisConfig, PostTrainingBias, PreTrainingBias
+from clarify_spark.config.metrics import METRICS, Metric, Stage, of_stage
+from clarify_spark.config.rules.bias import metrics_asked
 from clarify_spark.documents import bias as documents
 from clarify_spark.errors import CommandError, ConfigError, Problem
 from clarify_spark.run.analysis import Done, Need, Preview, Steps
@@ -84,7 +86,7 @@ def _found(run: Run) -> BiasResult:
         counted = count(run.dataset, roles, profiles, _intersections(run), segmentations)
     counts: CountTable = counted.facets
     segments: list[tuple[SegmentCounts, ...]] = list(counted.segments)
-    if post is not None and "FT" in (post.methods if post.methods != "all" else ("FT",)):
+    if any(METRICS[name].needs_flips for name in metrics_asked(run.config)):
         with run.progress.phase("Flip test"):
             flipped = partial(flip_test, roles=roles, seed=run.seed, weight=counted.weight)
             counts = flipped(run.dataset, counts=counted.facets)
@@ -117,9 +119,9 @@ def _asked_evidence(run: Run) -> AskedEvidence:
     config, tables = run.config, dict[Stage, tuple[Metric, ...]]()
     pre, post = config.methods.of(PreTrainingBias), config.methods.of(PostTrainingBias)
     if pre is not None:
-        tables["pre_training"] = choose(PRE_TRAINING, pre.methods, "methods.pre_training_bias.methods")
+        tables["pre_training"] = choose(of_stage("pre_training"), pre.methods, "methods.pre_training_bias.methods")
     if post is not None:
-        tables["post_training"] = choose(POST_TRAINING, post.methods, "methods.post_training_bias.methods")
+        tables["post_training"] = choose(of_stage("post_training"), post.methods, "methods.post_training_bias.methods")
     return AskedEvidence(
         tables, config.confidence_level, run.seed, bounds_of(config, run.options), config.min_cell_size
     )

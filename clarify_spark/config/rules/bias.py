@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from clarify_spark.config.methods import POST_TRAINING_NAMES, PRE_TRAINING_NAMES, PostTrainingBias, PreTrainingBias
+from clarify_spark.config.methods import PostTrainingBias, PreTrainingBias
+from clarify_spark.config.metrics import names_of
 from clarify_spark.config.models import AnalysisConfig
 from clarify_spark.config.nearest import nearest
 from clarify_spark.config.places import Place, shown
@@ -27,7 +28,7 @@ def bias_methods(config: AnalysisConfig) -> tuple[str, ...]:
 def metrics_asked(config: AnalysisConfig) -> frozenset[str]:
     """The short names of the metrics that the bias methods ask for."""
     pre, post = config.methods.of(PreTrainingBias), config.methods.of(PostTrainingBias)
-    asked = ((pre, PRE_TRAINING_NAMES), (post, POST_TRAINING_NAMES))
+    asked = ((pre, names_of("pre_training")), (post, names_of("post_training")))
     return frozenset(
         name for one, known in asked if one is not None for name in known if one.methods == "all" or name in one.methods
     )
@@ -56,10 +57,10 @@ def metric_names(config: AnalysisConfig) -> Problems:
     pre, post = config.methods.of(PreTrainingBias), config.methods.of(PostTrainingBias)
     if pre is not None:
         place = ("methods", "pre_training_bias", "methods")
-        yield from _metric_names(place, pre.methods, PRE_TRAINING_NAMES)
+        yield from _metric_names(place, pre.methods, names_of("pre_training"))
     if post is not None:
         place = ("methods", "post_training_bias", "methods")
-        yield from _metric_names(place, post.methods, POST_TRAINING_NAMES)
+        yield from _metric_names(place, post.methods, names_of("post_training"))
 
 
 def _metric_names(place: Place, methods: str | tuple[str, ...], known: tuple[str, ...]) -> Iterator[Problem]:

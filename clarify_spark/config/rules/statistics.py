@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from clarify_spark.config.methods import POST_TRAINING_NAMES, PRE_TRAINING_NAMES
+from clarify_spark.config.metrics import METRICS
 from clarify_spark.config.models import AnalysisConfig, Segmentation
 from clarify_spark.config.nearest import nearest
 from clarify_spark.config.places import Place, shown
 from clarify_spark.config.rules.findings import Problems, finding
 from clarify_spark.errors import Problem
 
-METRICS = tuple(dict.fromkeys((*PRE_TRAINING_NAMES, *POST_TRAINING_NAMES)))
 MAX_SEGMENTS = 62
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pyspark.sql import functions as sf
 
 from clarify_spark.bias.counts import FacetCounts, Flips
-from clarify_spark.bias.degenerate import flip_note
+from clarify_spark.bias.flip_metrics import flip_note, sampled_note
 from clarify_spark.bias.report import CountTable
 from clarify_spark.spark.counting.membership import holds
 from clarify_spark.spark.counting.profiles import TEXT, present
@@ -179,9 +179,10 @@ def _flips(test: _Test, plan: FlipPlan, number: int, row: Mapping[str, int | str
         return Flips(error=str(row["error"]))
     compared = plan.reference.features[np.ix_(wanted.rows, wanted.columns)]
     spreads = dict(zip(entry.features, compared.std(axis=0).tolist(), strict=True))
-    notes = [flip_note(spreads, int(row["tied"] or 0), int(row["examined"] or 0))]
-    if entry.used < entry.rows:
-        notes.append(f"FT: neighbours come from a sample of {entry.used:,} of the {entry.rows:,} rows of facet a.")
+    notes = [
+        flip_note(spreads, int(row["tied"] or 0), int(row["examined"] or 0)),
+        sampled_note(entry.used, entry.rows),
+    ]
     note = " ".join(text for text in notes if text) or None
     unit = 1 if test.weight is None else test.weight.unit
     return Flips(int(row["to_negative"] or 0) * unit, int(row["to_positive"] or 0) * unit, None, note)

@@ -9,7 +9,8 @@ import numpy as np
 from clarify_spark.bias.counts import FacetCounts, Flips
 from clarify_spark.bias.inference import Interval
 from clarify_spark.bias.inferences import Comparison, infer
-from clarify_spark.bias.metrics import POST_TRAINING, PRE_TRAINING, measure
+from clarify_spark.bias.metrics import measure
+from clarify_spark.config.metrics import METRICS as ROWS
 
 METRICS = (
     "CI", "DPL", "KL", "JS", "LP", "TVD", "KS", "CDDL",
@@ -91,7 +92,7 @@ def drawn(scenario: Scenario, times: int, rng: np.random.Generator) -> list[Face
 
 def coverage(scenario: Scenario, times: int, level: float, seed: int) -> dict[str, Coverage]:
     """By metric how often its interval is given and holds the true value."""
-    table = (*PRE_TRAINING, *POST_TRAINING)
+    table = tuple(ROWS.values())
     counts = drawn(scenario, times, np.random.default_rng(seed))
     true = {result.name: result.value for result in measure(table, truth(scenario))}
     inferences, _ = infer([Comparison(one, measure(table, one)) for one in counts], level, seed)

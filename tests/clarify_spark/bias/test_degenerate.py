@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from clarify_spark.bias.counts import FacetCounts, Flips
-from clarify_spark.bias.degenerate import cautions, flip_note
+from clarify_spark.bias.degenerate import cautions
+from clarify_spark.bias.flip_metrics import flip_note
 from clarify_spark.bias.memberships import Membership
 from clarify_spark.bias.roles import FacetRole, LabelRole, Roles
 

@@ -9,10 +9,10 @@ from clarify_spark.bias.counts import FacetCounts, Flips
 from clarify_spark.bias.crossed import CrossCounts, against_cell, against_rest
 from clarify_spark.bias.evidence import NO_ENTRY, Asked, statistics
 from clarify_spark.bias.memberships import Membership
-from clarify_spark.bias.metrics import POST_TRAINING, PRE_TRAINING
 from clarify_spark.bias.roles import FacetRole, LabelRole, Roles
 from clarify_spark.bias.segments import Segment, Segmentation, SegmentCounts
 from clarify_spark.bias.verdicts import Bound, Bounds
+from clarify_spark.config.metrics import of_stage
 
 RNG = np.random.default_rng(0)
 
@@ -30,7 +30,9 @@ def roles(group=None):
 CELLS = RNG.integers(20, 90, (12, 1, 2, 2)) * (np.arange(12) % 3 != 2)[:, None, None, None]  # nobody without a sex
 CELLS[9:] = 0  # nor without a race
 CROSSED = CrossCounts((0, 1), (4, 3), CELLS, True, False)
-ASKED = Asked({"pre_training": PRE_TRAINING, "post_training": POST_TRAINING}, 0.95, 0, Bounds(), 10)
+ASKED = Asked(
+    {"pre_training": of_stage("pre_training"), "post_training": of_stage("post_training")}, 0.95, 0, Bounds(), 10
+)
 
 
 def counts_of(crossed=CROSSED):

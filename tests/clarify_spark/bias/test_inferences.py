@@ -14,10 +14,11 @@ from clarify_spark.bias.counts import FacetCounts, Flips
 from clarify_spark.bias.hypotheses import TESTS, benjamini_hochberg, holm
 from clarify_spark.bias.inferences import Comparison, infer
 from clarify_spark.bias.intervals import METHODS
-from clarify_spark.bias.metrics import POST_TRAINING, PRE_TRAINING, measure
+from clarify_spark.bias.metrics import measure
 from clarify_spark.bias.samples import kish
+from clarify_spark.config.metrics import METRICS as ROWS
 
-ALL = (*PRE_TRAINING, *POST_TRAINING)
+ALL = tuple(ROWS.values())
 law = settings(deadline=None, max_examples=25)
 
 

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
 
 from clarify_spark.bias.counts import FacetCounts, Flips, everyone
-from clarify_spark.bias.metrics import POST_TRAINING, PRE_TRAINING, divide, measure
+from clarify_spark.bias.formulas import divide
+from clarify_spark.bias.metrics import measure
 from clarify_spark.bias.performance import performance_metrics
 from clarify_spark.bias.statistics import post_training_statistics
+from clarify_spark.config.metrics import of_stage
 
 CLOSE = {"rel_tol": 1e-12, "abs_tol": 1e-12}
 #: Metrics that compare a with d by a difference, and so change sign when a and d change places.
@@ -43,7 +45,7 @@ def counts(rows):
 
 def values(rows_or_counts):
     one = rows_or_counts if isinstance(rows_or_counts, FacetCounts) else counts(rows_or_counts)
-    results = (*measure(PRE_TRAINING, one), *measure(POST_TRAINING, one))
+    results = (*measure(of_stage("pre_training"), one), *measure(of_stage("post_training"), one))
     return {result.name: result.error if result.value is None else result.value for result in results}
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from clarify_spark.bias.counts import FacetCounts, Flips
-from clarify_spark.bias.metrics import POST_TRAINING, PRE_TRAINING, choose, measure, refused
+from clarify_spark.bias.metrics import choose, measure, refused
+from clarify_spark.config.metrics import METRICS, of_stage
 from clarify_spark.errors import ConfigError
 
 
@@ -17,34 +18,35 @@ BALANCED = counts([[20, 5], [5, 30], [10, 5], [5, 10]], flips=Flips(3, 1))
 
 
 def value(name, of_counts):
-    (result,) = measure([metric for metric in (*PRE_TRAINING, *POST_TRAINING) if metric.name == name], of_counts)
+    (result,) = measure([metric for metric in METRICS.values() if metric.name == name], of_counts)
     return result.error if result.value is None else result.value
 
 
 def test_every_metric_of_clarify_is_in_the_tables():
-    assert [metric.name for metric in PRE_TRAINING] == ["CDDL", "CI", "DPL", "JS", "KL", "KS", "LP", "TVD"]
-    post = "AD CDDPL DAR DCA DCR DI DPPL DRR FT GE RD SD TE"
-    assert " ".join(metric.name for metric in POST_TRAINING) == post
+    assert [metric.name for metric in of_stage("pre_training")] == ["CI", "DPL", "KL", "JS", "LP", "TVD", "KS", "CDDL"]
+    post = "DPPL DI DCA DCR SD RD DAR DRR AD TE CDDPL FT GE"
+    assert " ".join(metric.name for metric in of_stage("post_training")) == post
+    assert all(metric.name == name for name, metric in METRICS.items())
 
 
 def test_descriptions_end_with_the_short_name():
-    assert all(metric.description.endswith(f"({metric.name})") for metric in (*PRE_TRAINING, *POST_TRAINING))
+    assert all(metric.full_name.endswith(f"({metric.name})") for metric in METRICS.values())
 
 
 def test_results_come_in_order_of_names_whatever_the_order_asked_for():
-    chosen = choose(POST_TRAINING, ("TE", "AD", "DI"), "methods.post_training_bias.methods")
+    chosen = choose(of_stage("post_training"), ("TE", "AD", "DI"), "methods.post_training_bias.methods")
     assert [result.name for result in measure(tuple(reversed(chosen)), BALANCED)] == ["AD", "DI", "TE"]
     assert [result.name for result in refused(tuple(reversed(chosen)), "why")] == ["AD", "DI", "TE"]
 
 
 @pytest.mark.parametrize("names", ["all", ("all",), ["all"]])
 def test_all_means_every_metric(names):
-    assert choose(PRE_TRAINING, names, "here") == PRE_TRAINING
+    assert choose(of_stage("pre_training"), names, "here") == of_stage("pre_training")
 
 
 def test_an_unknown_metric_is_a_config_error_that_names_the_known_ones():
     with pytest.raises(ConfigError, match=r"methods.pre_training_bias.methods: unknown metric 'XYZ'; .*CDDL, CI"):
-        choose(PRE_TRAINING, ("CI", "XYZ"), "methods.pre_training_bias.methods")
+        choose(of_stage("pre_training"), ("CI", "XYZ"), "methods.pre_training_bias.methods")
 
 
 def test_the_flip_test_is_the_balance_of_flips_over_the_rows_of_d():

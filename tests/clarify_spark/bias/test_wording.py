@@ -7,10 +7,12 @@ import pytest
 
 from clarify_spark.bias.counts import FacetCounts, Flips
 from clarify_spark.bias.inferences import Comparison, infer
-from clarify_spark.bias.metrics import POST_TRAINING, PRE_TRAINING, measure
-from clarify_spark.bias.wording import Sides, group, sentence
+from clarify_spark.bias.metrics import measure
+from clarify_spark.bias.sentences import Sides
+from clarify_spark.bias.wording import group, sentence
+from clarify_spark.config.metrics import METRICS
 
-ALL = (*PRE_TRAINING, *POST_TRAINING)
+ALL = tuple(METRICS.values())
 # Facet a: 2,201 of 4,310 positive labels; facet d: 402 of 1,105.
 LOANS = np.array([[[1500, 609], [400, 1801]], [[500, 203], [150, 252]]])
 WOMEN = Sides(group(["sex"], ["Female"]))

@@ -8,12 +8,13 @@ from clarify_spark.bias.counts import FacetCounts
 from clarify_spark.bias.degenerate import cautions
 from clarify_spark.bias.evidence import Asked, statistics
 from clarify_spark.bias.memberships import Membership
-from clarify_spark.bias.metrics import POST_TRAINING, PRE_TRAINING, choose
+from clarify_spark.bias.metrics import choose
 from clarify_spark.bias.report import post_training_section, pre_training_section
 from clarify_spark.bias.result import BiasResult
 from clarify_spark.bias.roles import FacetRole, LabelRole, Roles
 from clarify_spark.bias.verdicts import Bound, Bounds
 from clarify_spark.columns import ColumnProfile
+from clarify_spark.config.metrics import of_stage
 from clarify_spark.explaining.baseline import Baseline
 from clarify_spark.explaining.result import ShapResult
 from clarify_spark.explaining.summary import summarize
@@ -33,8 +34,8 @@ def bias_result():
     roles = Roles((sex,), label, predicted, None, ())
     counts = [[FacetCounts(np.array([[[6, 6], [18, 18]], [[8, 0], [6, 2]]]), True)]]
     metrics = {
-        "pre_training": choose(PRE_TRAINING, ("CI", "DPL"), "methods"),
-        "post_training": choose(POST_TRAINING, ("DPPL", "CDDPL"), "methods"),
+        "pre_training": choose(of_stage("pre_training"), ("CI", "DPL"), "methods"),
+        "post_training": choose(of_stage("post_training"), ("DPPL", "CDDPL"), "methods"),
     }
     asked = Asked(metrics, 0.95, 0, Bounds({"DPL": Bound(-0.2, 0.2)}), 10)
     return BiasResult(

@@ -9,8 +9,9 @@ import pytest
 from clarify_spark.bias.counts import FacetCounts
 from clarify_spark.bias.evidence import Asked, statistics
 from clarify_spark.bias.memberships import Membership
-from clarify_spark.bias.metrics import PRE_TRAINING, choose
+from clarify_spark.bias.metrics import choose
 from clarify_spark.bias.verdicts import Bounds
+from clarify_spark.config.metrics import of_stage
 from clarify_spark.documents import analysis_json, bias, details, kernel_shap, summary
 from clarify_spark.documents.analysis_json import label_keys
 from clarify_spark.udfs.shap.engines import ENGINES
@@ -247,7 +248,7 @@ def test_closing_lines_show_the_largest_groups_of_a_facet_with_many(bias_result)
     counts = [[FacetCounts(np.array([[[9, 0], [9, 0]], [[size, 0], [0, 0]]]), False) for size in sizes]]
     entries = tuple(Membership("sex", (text,), None, text) for text in (f"{'x' * 90}{size}" for size in sizes))
     found = replace(bias_result.roles, facets=(replace(bias_result.roles.facets[0], entries=entries),), predicted=None)
-    asked = Asked({"pre_training": choose(PRE_TRAINING, ("CI",), "methods")}, 0.95, 0, Bounds(), 10)
+    asked = Asked({"pre_training": choose(of_stage("pre_training"), ("CI",), "methods")}, 0.95, 0, Bounds(), 10)
     many = replace(bias_result, roles=found, counts=counts, statistics=statistics(found, counts, (), (), asked))
     lines = summary.lines(sections(many, None))[1:]
     shown = [line.split(": ")[1].split()[0] for line in lines if " = " in line]

@@ -1,0 +1,56 @@
+"""Everything that is computed and told about one metric, as its row in ``config.metrics`` names it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from clarify_spark.bias.counts import FacetCounts
+from clarify_spark.bias.gaps import Gaps, gap_of_shares, no_gap
+from clarify_spark.bias.hypotheses import NullTests, equal_shares, nothing_to_test
+from clarify_spark.bias.intervals import Method, difference, enough, without_trials
+from clarify_spark.bias.samples import A, Batch, D, Proportion, Reasons
+from clarify_spark.bias.sentences import Counted, Told, more_or_less_often
+from clarify_spark.config.metrics import METRICS
+from clarify_spark.udfs.dotted_names import resolved
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of a metric.
+
+    ``formula``: its value; raises UndefinedMetric where the counts leave it without one. ``interval``: where the true
+    value is; ``too_little``: of which comparisons the data are too few for that, and why. ``null_test``: of the
+    hypothesis that the groups are alike; ``smallest_gap``: what that test finds. ``sentence``: a value with its
+    interval in words.
+    """
+
+    formula: Callable[[FacetCounts], float]
+    interval: Method
+    sentence: Callable[[Told], str]
+    too_little: Callable[[Batch], Reasons] = enough
+    null_test: NullTests = nothing_to_test
+    smallest_gap: Gaps = no_gap
+
+
+def parts_of(name: str) -> Parts:
+    """The parts of the metric with that short name."""
+    found: Parts = resolved(METRICS[name].parts)
+    return found
+
+
+def difference_of_shares(
+    formula: Callable[[FacetCounts], float], proportion: Proportion, what: str, counted: Counted, first: int = A
+) -> Parts:
+    """The parts of a metric that is one group's proportion minus the other's: that of ``first`` (A or D) comes first.
+
+    ``what``: the verb of facet d in its sentence; ``counted``: successes and trials of a group.
+    """
+    return Parts(
+        formula=formula,
+        interval=difference(proportion, first),
+        sentence=more_or_less_often(what, counted, first == D),
+        too_little=without_trials(proportion),
+        null_test=equal_shares(proportion),
+        smallest_gap=gap_of_shares(proportion),
+    )
