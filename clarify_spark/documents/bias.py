@@ -192,12 +192,12 @@ def _interval(evidence: Evidence, metric: str) -> str:
 def _rates(line: str, rates: tuple[float, float], evidence: Evidence) -> str:
     """The rates of facet d and of everybody else, and the metrics that belong to this line, asked for or not."""
     told = []
-    for metric in METRICS.values():
-        if metric.closing_line is not None and metric.closing_line[0] == line:
-            (result,) = measure([metric], evidence.counts)
+    for row in METRICS.values():
+        if row.closing_line is not None and row.closing_line[0] == line:
+            (result,) = measure([row], evidence.counts)
             if result.value is not None:
-                value = f"{result.value:.3f}" if metric.ideal else f"{result.value:+.3f}"
-                told.append(f"{metric.closing_line[1]} {value}{_interval(evidence, metric.name)}")
+                value = f"{result.value:.3f}" if row.ideal else f"{result.value:+.3f}"
+                told.append(f"{row.closing_line[1]} {value}{_interval(evidence, row.name)}")
     return f"    {line:<12} {rates[0]:6.1%} against {rates[1]:6.1%}  ({', '.join(told)})"
 
 

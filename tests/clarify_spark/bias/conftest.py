@@ -1,6 +1,7 @@
-"""Makes the helpers beside the tests importable."""
+"""Makes the helpers beside the tests and the toys importable."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parents[1] / "toys")]

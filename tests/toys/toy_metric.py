@@ -1,0 +1,49 @@
+"""A bias metric that is not in the product: the module that a new one needs, and its row; see ``tests/clarify_spark/bias/test_toy_metric.py``."""
+
+from __future__ import annotations
+
+from clarify_spark.bias.counts import FacetCounts
+from clarify_spark.bias.formulas import compared
+from clarify_spark.bias.gaps import gap_of_shares
+from clarify_spark.bias.hypotheses import equal_shares
+from clarify_spark.bias.intervals import difference, without_trials
+from clarify_spark.bias.parts import Parts
+from clarify_spark.bias.samples import ALL, FALSE_POSITIVE, D, Proportion
+from clarify_spark.bias.sentences import Told
+from clarify_spark.config.metrics import Metric
+
+FAVOURS = Proportion(FALSE_POSITIVE, ALL, "row")
+
+
+def favours_difference(counts: FacetCounts) -> float:
+    """TOY = FP_d/n_d − FP_a/n_a, in [−1, 1]; positive when d is granted more often what it should not be."""
+    a, d = compared(counts)
+    return d.fp / d.rows - a.fp / a.rows
+
+
+def sentence(one: Told) -> str:
+    """The sentence about it."""
+    return f"Of {one.sides.d} {one.d.fp:,} are favoured, of {one.sides.a} {one.a.fp:,} ({one.between()})."
+
+
+TOY = Parts(
+    formula=favours_difference,
+    interval=difference(FAVOURS, first=D),
+    sentence=sentence,
+    too_little=without_trials(FAVOURS),
+    null_test=equal_shares(FAVOURS),
+    smallest_gap=gap_of_shares(FAVOURS),
+)
+ROW = Metric(
+    name="TOY",
+    stage="post_training",
+    full_name="Difference in Favours (TOY)",
+    meaning="Share of favours of the group, less that of all others",
+    minimum="one row in each group",
+    parts="toy_metric:TOY",
+    worse="up",
+    headline=True,
+    closing_line=("predictions", "favours"),
+    reading_place=1,
+    chart_place=1,
+)
