@@ -1,4 +1,4 @@
-"""A bias metric that is not in the product: the module that a new one needs, and its row; see ``tests/clarify_spark/bias/test_toy_metric.py``."""
+"""A bias metric that is not in the product: the module that a new one needs, and its row in METRICS."""
 
 from __future__ import annotations
 
