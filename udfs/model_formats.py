@@ -21,7 +21,7 @@ PREDICTORS = {
     "endpoint": "clarify_spark.udfs.predictors.endpoint",
 }
 #: The format of a model file by its suffix.
-FORMATS = {
+MODEL_SUFFIXES = {
     ".joblib": "sklearn",
     ".pkl": "sklearn",
     ".pickle": "sklearn",
@@ -54,8 +54,8 @@ def format_of(model_uri: str) -> str:
         return "sagemaker"
     path = Path(model_uri.removeprefix("file://").removeprefix("file:"))
     suffix = path.suffix.lower()
-    if suffix in FORMATS and not path.is_dir():
-        return FORMATS[suffix]
+    if suffix in MODEL_SUFFIXES and not path.is_dir():
+        return MODEL_SUFFIXES[suffix]
     if not suffix or model_uri.endswith("/") or path.is_dir():
         return next((found for sign, found in _SIGNS.items() if (path / sign).exists()), "sagemaker")
     raise ModelError(

@@ -17,14 +17,14 @@ import pandas as pd
 
 from clarify_spark.udfs.errors import ModelError
 from clarify_spark.udfs.model_answer import Answer, Predict, expect_records
-from clarify_spark.udfs.model_formats import ARCHIVES, FORMATS, PREDICTORS, format_of
+from clarify_spark.udfs.model_formats import ARCHIVES, MODEL_SUFFIXES, PREDICTORS, format_of
 from clarify_spark.udfs.model_spec import REMOTE, Calling, PredictorSpec
 from clarify_spark.udfs.predictors.python import answer_of
 from clarify_spark.udfs.predictors.shipped import by_name, resolved, told_by_name
 from clarify_spark.udfs.predictors.user_code import calling_user_code, model_threads
 
 __all__ = [
-    "ARCHIVES", "FORMATS", "PREDICTORS", "REMOTE", "Answer", "Calling", "Predict", "PredictorSpec", "format_of",
+    "ARCHIVES", "MODEL_SUFFIXES", "PREDICTORS", "REMOTE", "Answer", "Calling", "Predict", "PredictorSpec", "format_of",
     "load_predictor",
 ]  # fmt: skip
 

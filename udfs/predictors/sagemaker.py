@@ -23,7 +23,7 @@ import pandas as pd
 from clarify_spark.udfs.errors import ModelError
 from clarify_spark.udfs.model_answer import Answer, Predict, joined
 from clarify_spark.udfs.model_spec import PredictorSpec
-from clarify_spark.udfs.predictors import FORMATS, container_defaults, format_of, load_as
+from clarify_spark.udfs.predictors import MODEL_SUFFIXES, container_defaults, format_of, load_as
 from clarify_spark.udfs.predictors.user_code import calling_user_code, model_threads
 from clarify_spark.udfs.requests.payloads import content_type, encoder
 from clarify_spark.udfs.requests.responses import Decode, accept_type, decoder
@@ -138,7 +138,7 @@ def _without_script(path: Path, spec: PredictorSpec) -> PredictorSpec:
         raise ModelError(f"{path} is a file; a model of format sagemaker is a folder or its packed .tar.gz")
     scripts = f"no inference script ({', '.join(SCRIPTS)}, or the one that predictor.entry_script names)"
     if not models:
-        raise ModelError(f"{path} has {scripts} and no model file of a known kind ({', '.join(FORMATS)})")
+        raise ModelError(f"{path} has {scripts} and no model file of a known kind ({', '.join(MODEL_SUFFIXES)})")
     names = _listed([file.name for file in models])
     raise ModelError(f"{path} has {scripts} and {len(models)} model files: {names}; set predictor.model_uri to one")
 
@@ -152,7 +152,7 @@ def _model_format(file: Path) -> str | None:
         with file.open("rb") as opened:
             if not opened.read(64).replace(b" ", b"").startswith(_BEGINNINGS[suffix]):
                 return None
-    return FORMATS.get(suffix)
+    return MODEL_SUFFIXES.get(suffix)
 
 
 def _imported(path: Path) -> ModuleType:

@@ -15,7 +15,7 @@ from clarify_spark.config.rules.data import jmespath_error
 from clarify_spark.config.rules.findings import Problems, finding, incomplete, missing
 from clarify_spark.errors import Problem
 from clarify_spark.redaction import without_secrets
-from clarify_spark.udfs.model_formats import FORMATS, SPEAKING_BYTES
+from clarify_spark.udfs.model_formats import MODEL_SUFFIXES, SPEAKING_BYTES
 
 KINDS = ("model_uri", "endpoint_name", "model_name")
 INSTANCE_KEYS = ("instance_type", "initial_instance_count")
@@ -92,7 +92,7 @@ def _model_file(predictor: Predictor) -> Iterator[Problem]:
         yield finding(place, '""', "the place of a model")
     elif found_format is None:
         found = f"an ending that tells no format: {shown(without_secrets(uri).rsplit('/', 1)[-1])}"
-        yield finding(place, found, f"{', '.join(FORMATS)}, a folder, or a predictor.model_format")
+        yield finding(place, found, f"{', '.join(MODEL_SUFFIXES)}, a folder, or a predictor.model_format")
     elif found_format == "python" and not re.fullmatch(CALLABLE, uri.removeprefix("python:")):
         yield finding(place, shown(uri), '"python:package.module:function"')
     elif found_format != "python" and uri.startswith("python:"):
