@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from clarify_spark.api.results import Results
+from clarify_spark.config.formats import DATASET_FORMATS, PARQUET
 from clarify_spark.errors import ArgumentError
 from clarify_spark.redaction import without_secrets
 from clarify_spark.run.checks import check_model, runnable
@@ -41,14 +42,6 @@ if TYPE_CHECKING:
     Facets = str | Sequence[str | Mapping[str, Any]] | Mapping[str, Any]
 
 __all__ = ["analyze", "bias_report", "explain"]
-
-PARQUET = "application/x-parquet"
-_TYPES = {
-    (".csv", ".csv.gz"): "text/csv",
-    (".jsonl", ".jsonl.gz"): "application/jsonlines",
-    (".json",): "application/json",
-    (".parquet", ".parq", ".pq"): PARQUET,
-}
 
 
 def bias_report(
@@ -332,10 +325,11 @@ def _check(data: Any) -> None:
 
 
 def _type(data: Data) -> str:
+    """The format that the ending of a place tells; Parquet where none does, and for frames, which are kept as that."""
     if not isinstance(data, str | PathLike):
         return PARQUET
     place = fspath(data).lower()
-    return next((found for endings, found in _TYPES.items() if place.endswith(endings)), PARQUET)
+    return next((kind for kind, row in DATASET_FORMATS.items() if place.endswith(row.recognised)), PARQUET)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 from clarify_spark.cli.ending import print_out, warn
 from clarify_spark.cli.options import Parser
+from clarify_spark.config.formats import DATASET_FORMATS
 from clarify_spark.config.parsing import parse
 from clarify_spark.config.places import Place, path_of, shown
 from clarify_spark.errors import CommandError, ConfigError, Problem
@@ -31,13 +32,6 @@ example:
     --excluded-columns race,sex --model-uri model.skops --output analysis_config.json
 """
 
-#: Short words for dataset types.
-TYPES = {
-    "csv": "text/csv",
-    "jsonlines": "application/jsonlines",
-    "json": "application/json",
-    "parquet": "application/x-parquet",
-}
 #: What the SDK writes where the schema needs a value.
 DEFAULTS: tuple[tuple[Place, Any], ...] = (
     (("methods", "pdp", "grid_resolution"), 15),
@@ -149,7 +143,7 @@ class Option:
 
     flag: str
     place: Place
-    help: str
+    help: str | Callable[[], str]
     metavar: str = "TEXT"
     read: Callable[[str], Any] | None = str
     bare: Any = None
@@ -162,7 +156,8 @@ class Option:
 
     def add_to(self, group: Any) -> None:
         """Declare the option."""
-        common = {"dest": self.name, "help": self.help, "default": None}
+        said = self.help if isinstance(self.help, str) else self.help()
+        common = {"dest": self.name, "help": said, "default": None}
         if self.read is None:
             group.add_argument(self.flag, action="store_const", const=self.bare, **common)
             return
@@ -185,14 +180,20 @@ def _predictor(flag: str, key: str, help: str, metavar: str, read: Callable[[str
 
 
 def _type(text: str) -> str:
-    return TYPES.get(text, text)
+    """The dataset type that a word stands for; other texts as they are."""
+    return next((kind for kind, row in DATASET_FORMATS.items() if text == row.word), text)
+
+
+def _types() -> str:
+    words = [row.word for row in DATASET_FORMATS.values() if row.word is not None]
+    return f"{', '.join(words)}, or a MIME type"
 
 
 _PRE, _POST = (("methods", f"{when}_training_bias", "methods") for when in ("pre", "post"))
 
 GROUPS: dict[str, tuple[Option, ...]] = {
     "data": (
-        Option("--dataset-type", ("dataset_type",), f"{', '.join(TYPES)}, or a MIME type", "TYPE", _type),
+        Option("--dataset-type", ("dataset_type",), _types, "TYPE", _type),
         Option("--dataset-uri", ("dataset_uri",), "the data set; analyze --data goes before it", "URI"),
         Option("--headers", ("headers",), "names of the columns, in their order", "LIST", texts),
         Option("--features", ("features",), "where features are in JSON and JSON Lines", "JMESPATH"),
@@ -298,7 +299,14 @@ GROUPS: dict[str, tuple[Option, ...]] = {
         _predictor("--model-label-headers", "label_headers", "names of the classes", "LIST", values),
     ),
 }
-SET = Option("--set", (), "any place, such as methods.shap.engine=shared (may be repeated)", "PATH=JSON", assignment)
+SET = Option(
+    "--set",
+    (),
+    "any place, such as methods.shap.engine=shared (may be repeated)",
+    "PATH=JSON",
+    assignment,
+    repeated=list,
+)
 
 
 def add_options(parser: Parser) -> None:
@@ -314,7 +322,7 @@ def add_options(parser: Parser) -> None:
         for option in options:
             option.add_to(group)
     other = parser.add_argument_group("all other keys")
-    other.add_argument(SET.flag, dest=SET.name, metavar=SET.metavar, type=assignment, action="append", help=SET.help)
+    SET.add_to(other)
 
 
 def run(arguments: argparse.Namespace) -> int:

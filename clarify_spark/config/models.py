@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from clarify_spark.config.analyses import ANALYSES, Analysis
+from clarify_spark.config.formats import DATASET_FORMATS, DatasetFormat
 from clarify_spark.config.methods import Methods, methods_model
 from clarify_spark.config.predictor import Predictor
 from clarify_spark.config.values import (
@@ -16,6 +17,7 @@ from clarify_spark.config.values import (
     LOWERED,
     Decimal,
     Integer,
+    KeyOf,
     NameOrIndex,
     Section,
     Text,
@@ -24,14 +26,7 @@ from clarify_spark.config.values import (
     remade,
 )
 
-DatasetType = Literal[
-    "text/csv",
-    "application/jsonlines",
-    "application/json",
-    "application/x-parquet",
-    "application/x-image",
-    "application/sagemakercapturejson",
-]
+DatasetType = Annotated[Text, KeyOf(DATASET_FORMATS)]
 ColumnType = Literal["categorical", "continuous"]
 
 
@@ -155,6 +150,11 @@ class AnalysisConfig(Section):
     min_cell_size: Count = Field(
         10, description="Combinations and segments with fewer rows are not shown", json_schema_extra=EXTENSION
     )
+
+    @property
+    def format(self) -> DatasetFormat:
+        """What the dataset_type settles."""
+        return DATASET_FORMATS[self.dataset_type]
 
 
 def config_model() -> type[AnalysisConfig]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from clarify_spark.config.analyses import all_methods, supported
+from clarify_spark.config.formats import readable
 from clarify_spark.config.models import AnalysisConfig
 from clarify_spark.config.rules.analysis import all_rules
 from clarify_spark.config.rules.findings import finding
@@ -12,7 +13,6 @@ from clarify_spark.config.rules.findings import later as refused_for_now
 from clarify_spark.config.rules.prediction import is_sent, needs_model
 from clarify_spark.errors import Problem
 
-LATER_TYPES = ("application/x-image", "application/sagemakercapturejson")
 ENDPOINT_KEYS = (
     "endpoint_name_prefix",
     "target_model",
@@ -29,9 +29,9 @@ def unsupported(config: AnalysisConfig) -> tuple[Problem, ...]:
 
 
 def _unsupported(config: AnalysisConfig) -> Iterator[Problem]:
-    if config.dataset_type in LATER_TYPES:
-        allowed = "text/csv, application/jsonlines, application/json, application/x-parquet"
-        yield finding("dataset_type", f"{config.dataset_type}, which is not supported yet in this version", allowed)
+    if config.format.reader is None:
+        found = f"{config.dataset_type}, which is not supported yet in this version"
+        yield finding("dataset_type", found, ", ".join(readable()))
     known = [method.key for row in supported() for method in row.methods]
     for row, method in all_methods():
         if row.steps is None and getattr(config.methods, method.key, None) is not None:
@@ -46,7 +46,7 @@ def later(config: AnalysisConfig) -> tuple[str, ...]:
 
 
 def _without_effect(config: AnalysisConfig) -> Iterator[str]:
-    if config.features is not None and config.dataset_type in ("text/csv", "application/x-parquet"):
+    if config.features is not None and not config.format.uses_features:
         yield f"features: not used with the dataset_type {config.dataset_type}; the columns are the features"
     for rules in all_rules():
         yield from rules.without_effect(config)

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from clarify_spark.config.metrics import METRICS, Metric
+from clarify_spark.config.formats import DATASET_FORMATS
+from clarify_spark.config.metrics import METRICS
 from clarify_spark.config.models import AnalysisConfig, config_model
 from clarify_spark.config.places import Place
-from clarify_spark.udfs.shap.engines import ENGINES, Engine
+from clarify_spark.udfs.shap.engines import ENGINES
 
 Node = dict[str, Any]
 
@@ -30,11 +31,12 @@ def json_schema() -> dict[str, Any]:
 
 
 def _schema() -> Node:
-    return _schema_of(config_model(), tuple(ENGINES.values()), tuple(METRICS.values()))
+    tables = (*ENGINES.items(), *METRICS.items(), *DATASET_FORMATS.items())
+    return _schema_of(config_model(), tables)
 
 
 @lru_cache(maxsize=4)
-def _schema_of(model: type[AnalysisConfig], *_: tuple[Engine, ...] | tuple[Metric, ...]) -> Node:
+def _schema_of(model: type[AnalysisConfig], _: tuple[tuple[str, object], ...]) -> Node:
     schema = _tidied(model.model_json_schema())
     return {**HEAD, **schema, "title": "analysis_config.json", "$comment": NOTE}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -71,17 +70,10 @@ def _found(this: Run, analyses: Sequence[Planned]) -> tuple[Done, ...]:
 @contextmanager
 def _files_named(dataset: Dataset) -> Iterator[None]:
     """A context in which errors about a record name its file, of which executors know the number."""
-    files = dataset.source.files
-
-    def named(match: re.Match[str]) -> str:
-        place = int(match["file"].replace(",", "")) - 1
-        return f"record {match['record']} of {files[place].uri}" if place < len(files) else match[0]
-
     try:
         yield
     except ModelError as error:
-        text = re.sub(r"record (?P<record>[\d,]+) of file (?P<file>[\d,]+)", named, str(error))
-        raise ModelError(text) from error
+        raise ModelError(dataset.source.named(str(error))) from error
 
 
 def _data_uri(config: AnalysisConfig, places: Places) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -12,24 +12,13 @@ from pyspark.sql import functions as sf
 from clarify_spark.config import AnalysisConfig, Shap
 from clarify_spark.errors import ConfigError, DataError
 from clarify_spark.explaining.baseline import PATH, Baseline, cautions, computed, equally_weighted, from_config
-from clarify_spark.explaining.baseline_files import (
-    MOST_BYTES,
-    MOST_ROWS,
-    rows_of_csv,
-    rows_of_json_documents,
-    rows_of_json_lines,
-    rows_of_table,
-)
+from clarify_spark.explaining.baseline_files import MOST_ROWS
 from clarify_spark.explaining.baseline_rows import Features, Rows, UnfitError
 from clarify_spark.explaining.clustering import Attribute, sample_size
 from clarify_spark.redaction import without_secrets
 from clarify_spark.spark.collect import columns_of
 from clarify_spark.spark.data.datasets import Dataset, resolve_name
-from clarify_spark.spark.data.formats import csv, json_records, parquet
-from clarify_spark.spark.data.formats.listing import list_files
-from clarify_spark.spark.data.formats.roles import JSON_TYPES
-from clarify_spark.spark.files.raw_text import decoded, raw_value
-from clarify_spark.spark.files.read_failures import reading
+from clarify_spark.udfs.dotted_names import resolved
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -61,8 +50,8 @@ def features_of(config: AnalysisConfig, dataset: Dataset) -> Features:
         names=dataset.features,
         kinds=tuple(dataset.column(name).kind for name in dataset.features),
         others=tuple((name, roles.get(name, "excluded or of another data set")) for name in others),
-        path=config.features if config.dataset_type in JSON_TYPES else None,
-        whole=config.dataset_type == "application/json",
+        path=config.features if config.format.by_jmespath else None,
+        whole=config.format.document,
     )
 
 
@@ -73,7 +62,9 @@ def read_baseline(spark: SparkSession, config: AnalysisConfig, dataset: Dataset,
     """The rows at a URI in the format of the data set; each has the same weight."""
     features = features_of(config, dataset)
     with _told(uri):
-        rows = _READERS[config.dataset_type](spark, uri, features)
+        if config.format.baseline is None:
+            raise UnfitError(f"with {config.format.name} data a baseline is no URI; list its rows in the config")
+        rows: Rows = resolved(config.format.baseline)(spark, uri, features)
         if not rows.values:
             raise UnfitError("there is no row; a baseline needs at least one")
         if len(rows.values) > MOST_ROWS:
@@ -93,49 +84,6 @@ def _told(uri: str) -> Iterator[None]:
         raise DataError("\n".join(f"{PATH}: {uri}: {message}" for message in error.messages)) from error
     except DataError as error:
         raise DataError(f"{PATH}: {error}") from error
-
-
-def _read_csv(spark: SparkSession, uri: str, features: Features) -> Rows:
-    return rows_of_csv(_texts(spark, uri, csv.SUFFIXES), features)
-
-
-def _read_json_lines(spark: SparkSession, uri: str, features: Features) -> Rows:
-    return rows_of_json_lines(_texts(spark, uri, json_records.LINES_SUFFIXES), features)
-
-
-def _read_json_documents(spark: SparkSession, uri: str, features: Features) -> Rows:
-    return rows_of_json_documents(_texts(spark, uri, json_records.DOCUMENT_SUFFIXES), features)
-
-
-def _read_parquet(spark: SparkSession, uri: str, features: Features) -> Rows:
-    others = [name for name, _ in features.others]
-    table = parquet.read_parquet(spark, uri, parquet.Wishes(None, others))
-    ids = [column.id for column in table.columns]
-    with reading(uri):
-        some = table.keyed.select("row_key", *ids).orderBy("row_key").limit(MOST_ROWS + 1)
-        columns = columns_of(some)
-    return rows_of_table(table.names, list(zip(*(columns[id_] for id_ in ids), strict=True)), features)
-
-
-def _texts(spark: SparkSession, uri: str, suffixes: tuple[str, ...]) -> list[str]:
-    """The whole texts of the files, in the order of their URIs."""
-    listing = list_files(spark, uri, suffixes)
-    size = sum(file.size for file in listing.files)
-    if size > MOST_BYTES:
-        raise UnfitError(f"{size:,} bytes are too many for a baseline; allowed: {MOST_BYTES:,}")
-    with reading(uri):
-        whole = spark.read.text(listing.patterns, wholetext=True)
-        rows = whole.select("_metadata.file_path", raw_value()).collect()
-    found = {row[0]: decoded(row[1]) for row in rows}
-    return [found.get(key, "").removeprefix("\ufeff") for key in listing.keys]
-
-
-_READERS: Mapping[str, Callable[[SparkSession, str, Features], Rows]] = {
-    "text/csv": _read_csv,
-    "application/jsonlines": _read_json_lines,
-    "application/json": _read_json_documents,
-    "application/x-parquet": _read_parquet,
-}
 
 
 # --- computed -------------------------------------------------------------------------------------------------------

@@ -55,8 +55,7 @@ def predictor_spec(config: AnalysisConfig, predictor: Predictor, dataset: Datase
     uri = predictor.model_uri or predictor.endpoint_name or predictor.model_name
     if form is None or uri is None:
         raise ConfigError([Problem("predictor.model_uri", f"found {predictor.model_uri!r}; set model_format")])
-    default_type = config.dataset_type if config.dataset_type != "application/x-parquet" else None
-    content_type = predictor.content_type or default_type
+    content_type = predictor.content_type or (None if config.format.names_requests else config.dataset_type)
     template = predictor.content_template
     return PredictorSpec(
         format=form,

@@ -2,15 +2,17 @@
 
 import json
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
 from clarify_spark.config import load
 from clarify_spark.spark.data.datasets import Source, data_facts
+from clarify_spark.spark.data.formats.snapshot import Snapshot, SourceFile
 from clarify_spark.spark.delivery.models import model_facts
 from clarify_spark.udfs.predictors import Calling, PredictorSpec
 
-SOURCE = Source((), 3, 0, "listing", ())
+SOURCE = Source((Snapshot("d", (SourceFile("d", 1, datetime(2026, 1, 1)),)),), 3, 0, ())
 ENDPOINT = PredictorSpec("endpoint", "loans", ("a",), ("integer",), region="eu-west-1")
 
 

@@ -17,6 +17,7 @@ from pydantic import ConfigDict, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
 from clarify_spark.api.sagemaker.composing import Config, plain, told
+from clarify_spark.config.formats import DATASET_FORMATS
 from clarify_spark.errors import ArgumentError
 
 NameOrIndex = str | int
@@ -26,7 +27,6 @@ C = TypeVar("C")
 #: Types are taken as written: true is no integer, and "1" is none either.
 STRICT = ConfigDict(strict=True, extra="forbid")
 PREFIX = re.compile("^[a-zA-Z0-9](-*[a-zA-Z0-9])")
-TABULAR = ("text/csv", "application/jsonlines", "application/json", "application/x-parquet")
 
 
 @dataclass_transform(frozen_default=True)
@@ -220,20 +220,18 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         """The arguments go with the format of the data."""
-        if self.dataset_type not in (*TABULAR, "application/x-image"):
-            allowed = ", ".join((*TABULAR, "application/x-image"))
-            raise _wrong(self, f"dataset_type: found {self.dataset_type!r}; allowed: {allowed}.")
-        csv_only = ("facet_dataset_uri", "facet_headers", "predicted_label_dataset_uri", "predicted_label_headers")
-        names: tuple[str, ...] = csv_only if self.dataset_type != "text/csv" else ()
-        if self.dataset_type not in TABULAR:
-            names += ("predicted_label", "excluded_columns")
-        for name in names:
+        known = {kind: row for kind, row in DATASET_FORMATS.items() if row.in_sdk}
+        row = known.get(self.dataset_type)
+        if row is None:
+            raise _wrong(self, f"dataset_type: found {self.dataset_type!r}; allowed: {', '.join(known)}.")
+        for name in row.refused:
             if getattr(self, name):
                 raise _wrong(self, f"{name}: does not go with dataset_type {self.dataset_type!r}; leave it out.")
-        if self.time_series_data_config is not None and self.dataset_type != "application/json":
-            raise _wrong(self, "time_series_data_config: goes with dataset_type 'application/json' only.")
-        if self.dataset_type == "application/json" and self.features is None and self.time_series_data_config is None:
-            raise _wrong(self, "features: missing; dataset_type 'application/json' needs their JMESPath.")
+        if self.time_series_data_config is not None and not row.time_series:
+            allowed = " or ".join(repr(kind) for kind, other in known.items() if other.time_series)
+            raise _wrong(self, f"time_series_data_config: goes with dataset_type {allowed} only.")
+        if row.document and self.features is None and self.time_series_data_config is None:
+            raise _wrong(self, f"features: missing; dataset_type {self.dataset_type!r} needs their JMESPath.")
         for one in self.segmentation_config or ():
             if not hasattr(one, "to_dict"):
                 raise _wrong(self, f"segmentation_config: found {told(one)}; allowed: a list of SegmentationConfig.")

@@ -8,7 +8,6 @@ from clarify_spark.config.models import AnalysisConfig
 from clarify_spark.config.nearest import nearest
 from clarify_spark.config.places import Place, path_of, shown
 from clarify_spark.config.rules.analysis import FeatureList, all_rules
-from clarify_spark.config.rules.data import JSON_TYPES
 from clarify_spark.config.rules.findings import Problems, finding
 from clarify_spark.errors import Problem
 
@@ -27,7 +26,7 @@ def columns_exist(config: AnalysisConfig) -> Problems:
 
 def _roles(config: AnalysisConfig) -> Iterator[Reference]:
     main, facets = _main_headers(config), _facet_headers(config)
-    if config.dataset_type not in JSON_TYPES:
+    if not config.format.by_jmespath:
         yield from _given(("label",), config.label, main)
         if config.predicted_label_dataset_uri is None:
             yield from _given(("predicted_label",), config.predicted_label, main)
@@ -115,11 +114,11 @@ def different_columns(config: AnalysisConfig) -> Problems:
     same_data = config.predicted_label_dataset_uri is None
     if label is not None and same_data and label == config.predicted_label:
         yield finding("predicted_label", f"{shown(label)}, which is the label too", "another column")
-    if label is not None and label == config.joinsource_name_or_index and config.dataset_type not in JSON_TYPES:
+    if label is not None and label == config.joinsource_name_or_index and not config.format.by_jmespath:
         yield finding("joinsource_name_or_index", f"{shown(label)}, which is the label too", "another column")
     for one in (one for one in _features(config) if one.no_labels):
         for index, feature in enumerate(one.columns or ()):
-            if feature in (label, config.predicted_label) and config.dataset_type not in JSON_TYPES:
+            if feature in (label, config.predicted_label) and not config.format.by_jmespath:
                 path = path_of((*one.place, index))
                 yield finding(path, f"{shown(feature)}, which is a label", "features of the model")
 

@@ -10,9 +10,6 @@ from clarify_spark.config.models import AnalysisConfig
 from clarify_spark.config.places import shown
 from clarify_spark.config.rules.findings import Problems, finding, incomplete, missing
 
-JSON_TYPES = ("application/json", "application/jsonlines")
-SECOND_DATA_SETS = ("facet_dataset_uri", "facet_headers", "predicted_label_dataset_uri", "predicted_label_headers")
-
 
 def version(config: AnalysisConfig) -> Problems:
     """Problems of the version."""
@@ -22,17 +19,14 @@ def version(config: AnalysisConfig) -> Problems:
 
 def keys_of_the_format(config: AnalysisConfig) -> Problems:
     """Problems of keys that do not go with the dataset_type."""
-    refused = [] if config.dataset_type == "text/csv" else list(SECOND_DATA_SETS)
-    if config.dataset_type == "application/x-image":
-        refused += ["predicted_label", "excluded_columns"]
-    for key in refused:
+    for key in config.format.refused:
         if getattr(config, key) is not None:
             yield finding(key, f"this key with the dataset_type {config.dataset_type}", "no such key")
 
 
 def paths_into_json(config: AnalysisConfig) -> Problems:
     """Problems of the JMESPaths that address JSON data."""
-    if config.dataset_type not in JSON_TYPES or config.time_series_data_config is not None:
+    if not config.format.by_jmespath or config.time_series_data_config is not None:
         return
     if config.features is None:
         absent = missing("features", f"the dataset_type {config.dataset_type}", 'a JMESPath such as "features"')

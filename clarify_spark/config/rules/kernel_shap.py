@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from clarify_spark.config.formats import DATASET_FORMATS
 from clarify_spark.config.methods import ImageConfig, Shap
 from clarify_spark.config.models import AnalysisConfig
 from clarify_spark.config.places import shown
@@ -77,12 +78,12 @@ def images(config: AnalysisConfig) -> Problems:
     """Problems of image_config and of image data."""
     asked = config.methods.of(Shap)
     settings = None if asked is None else asked.image_config
-    is_images = config.dataset_type == "application/x-image"
+    kind, is_images = f"the dataset_type {config.dataset_type}", config.format.images
     if settings is not None and not is_images:
-        found = f"this key with the dataset_type {config.dataset_type}"
-        yield finding("methods.shap.image_config", found, "this key with application/x-image")
+        allowed = " or ".join(kind for kind, row in DATASET_FORMATS.items() if row.images)
+        yield finding("methods.shap.image_config", f"this key with {kind}", f"this key with {allowed}")
     if is_images and asked is not None and settings is None:
-        yield missing("methods.shap.image_config", "the dataset_type application/x-image", "an object with model_type")
+        yield missing("methods.shap.image_config", kind, "an object with model_type")
     if settings is not None:
         yield from _model_type(settings)
 

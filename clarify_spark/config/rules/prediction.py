@@ -19,7 +19,6 @@ from clarify_spark.udfs.model_formats import MODEL_SUFFIXES, SPEAKING_BYTES
 
 KINDS = ("model_uri", "endpoint_name", "model_name")
 INSTANCE_KEYS = ("instance_type", "initial_instance_count")
-IMAGE_TYPES = ("image/jpeg", "image/png", "application/x-npy")
 LONGEST_PREFIX = 23
 #: A header's name by RFC 9110, and the name of an environment variable.
 HEADER, VARIABLE = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", r"[A-Za-z_][A-Za-z0-9_]*"
@@ -141,13 +140,14 @@ def content_type(config: AnalysisConfig) -> Problems:
         return
     given = predictor.content_type
     if given is None:
-        if config.dataset_type == "application/x-parquet" and is_sent(predictor):
-            yield missing("predictor.content_type", "a Parquet data set", "the format of requests, such as text/csv")
+        if config.format.names_requests and is_sent(predictor):
+            reason = f"a {config.format.name} data set"
+            yield missing("predictor.content_type", reason, "the format of requests, such as text/csv")
         return
-    images = config.dataset_type == "application/x-image"
-    if images != (given in IMAGE_TYPES):
-        allowed = ", ".join(IMAGE_TYPES) if images else "text/csv, application/jsonlines, application/json"
-        yield finding("predictor.content_type", f"{given} with the dataset_type {config.dataset_type}", allowed)
+    allowed = config.format.requests
+    if given not in allowed:
+        found = f"{given} with the dataset_type {config.dataset_type}"
+        yield finding("predictor.content_type", found, ", ".join(allowed))
 
 
 def is_sent(predictor: Predictor) -> bool:
@@ -220,7 +220,7 @@ def answers(config: AnalysisConfig) -> Problems:
     predictor = config.predictor
     if predictor is None or not is_sent(predictor):
         return
-    images = config.dataset_type == "application/x-image"
+    images = config.format.images
     accepted = predictor.accept_type or ("application/json" if images else request_type(config))
     for key in ("label", "probability"):
         value = getattr(predictor, key)
@@ -233,7 +233,7 @@ def answers(config: AnalysisConfig) -> Problems:
         elif reason := jmespath_error(value):
             yield finding(f"predictor.{key}", f"{shown(value)}, which is no JMESPath ({reason})", "a JMESPath")
     if images and predictor.label_headers is None:
-        reason = "the dataset_type application/x-image"
+        reason = f"the dataset_type {config.dataset_type}"
         yield incomplete(missing("predictor.label_headers", reason, "the names of the classes"))
 
 

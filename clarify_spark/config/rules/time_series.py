@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from clarify_spark.config.analyses import all_methods
+from clarify_spark.config.formats import DATASET_FORMATS
 from clarify_spark.config.methods import AsymmetricShapleyValue, SeriesBaseline
 from clarify_spark.config.models import AnalysisConfig, TimeSeriesData
 from clarify_spark.config.places import path_of
@@ -25,8 +26,9 @@ def both_sides(config: AnalysisConfig) -> Problems:
         return
     if method is None:
         yield missing(METHOD, DATA, "an object with direction and granularity")
-    if config.dataset_type != "application/json":
-        yield finding("dataset_type", f"{config.dataset_type} with {DATA}", "application/json")
+    if not config.format.time_series:
+        allowed = ", ".join(kind for kind, row in DATASET_FORMATS.items() if row.time_series)
+        yield finding("dataset_type", f"{config.dataset_type} with {DATA}", allowed)
     yield from _not_with_series(config)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+import re
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,20 +11,21 @@ from typing import TYPE_CHECKING
 
 from clarify_spark.columns import Kind
 from clarify_spark.config import AnalysisConfig
+from clarify_spark.config.formats import readable
 from clarify_spark.errors import ConfigError, Problem
-from clarify_spark.spark.data.formats import csv, json_records, parquet
+from clarify_spark.spark.data.formats import csv
 from clarify_spark.spark.data.formats.joins import Side, join
-from clarify_spark.spark.data.formats.listing import SourceFile
 from clarify_spark.spark.data.formats.naming import resolve_name
 from clarify_spark.spark.data.formats.quoting import near
 from clarify_spark.spark.data.formats.roles import (
     assign,
     facet_columns,
     facet_references,
-    names_in_main_data,
     prediction_column,
 )
+from clarify_spark.spark.data.formats.snapshot import Snapshot, SourceFile
 from clarify_spark.spark.data.formats.table import Column, Table
+from clarify_spark.udfs.dotted_names import resolved
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -32,15 +33,42 @@ if TYPE_CHECKING:
 __all__ = ["Column", "Dataset", "Source", "SourceFile", "data_facts", "read", "resolve_name"]
 
 
+#: A record in the words of ``udfs.row_keys``, all that executors know of its place.
+_PLACE = re.compile(r"record (?P<record>[\d,]+) of file (?P<file>[\d,]+)")
+
+
 @dataclass(frozen=True)
 class Source:
-    """Where a data set came from: files, rows (None: not counted), malformed records left out, notes for the log."""
+    """Where a data set came from: the main one and those joined to it, rows (None: not counted), malformed records.
 
-    files: tuple[SourceFile, ...]
+    ``notes`` are for the log.
+    """
+
+    snapshots: tuple[Snapshot, ...]
     rows: int | None
     malformed: int
-    listing_hash: str
     notes: tuple[str, ...]
+
+    @property
+    def files(self) -> tuple[SourceFile, ...]:
+        """The files of all data sets; tables of a catalogue need not tell theirs."""
+        return tuple(file for snapshot in self.snapshots for file in snapshot.files)
+
+    @property
+    def listing_hash(self) -> str:
+        """The snapshot's hash; several snapshots: their hashes' hash."""
+        hashes = [snapshot.hash for snapshot in self.snapshots]
+        return hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+
+    def named(self, text: str) -> str:
+        """The text with the file's URI, or the table's name, in place of the number that executors know."""
+        return _PLACE.sub(self._named, text)
+
+    def _named(self, match: re.Match[str]) -> str:
+        main, file = self.snapshots[0], int(match["file"].replace(",", "")) - 1
+        if main.order:
+            return f"record {match['record']} of the table {main.uri} in the order of {', '.join(main.order)}"
+        return f"record {match['record']} of {main.files[file].uri}" if file < len(main.files) else match[0]
 
 
 @dataclass(frozen=True)
@@ -48,7 +76,7 @@ class Dataset:
     """Typed rows and the roles of their columns.
 
     ``frame`` has one Spark column per Column.id; ``keyed`` has ``row_key`` (bigint) besides: file number in the order
-    of URIs << 40, plus the 0-based position of the record in its file.
+    of URIs << 40, plus the 0-based position of the record in its file; or its position in the order of a table's key.
     ``features``: the names of what a model gets, in column order.
     ``facet_names``: the columns that an index in ``facet`` counts, those of the facet data set if there is one.
     """
@@ -97,11 +125,10 @@ def data_facts(config: AnalysisConfig, source: Source) -> dict[str, str]:
 
 def read(spark: SparkSession, config: AnalysisConfig, data_uri: str) -> Dataset:
     """The data set at ``data_uri`` with the facet and prediction data sets of the config joined to it."""
-    reader = READERS.get(config.dataset_type)
-    if reader is None:
-        allowed = ", ".join(READERS)
+    if config.format.reader is None:
+        allowed = ", ".join(readable())
         raise ConfigError([Problem("dataset_type", f"{config.dataset_type} data cannot be read yet; {allowed} can")])
-    main = reader(spark, config, data_uri)
+    main: Table = resolved(config.format.reader)(spark, config, data_uri)
     with ExitStack() as on_failure:
         on_failure.callback(main.release)
         dataset = _completed(spark, config, main, on_failure)
@@ -137,13 +164,11 @@ def _completed(spark: SparkSession, config: AnalysisConfig, main: Table, on_fail
 
 
 def _source(table: Table, read_from: list[Table]) -> Source:
-    """The joined table's rows and notes, and the files of all data sets (several listings: their hashes' hash)."""
-    hashes = [part.listing.hash for part in read_from]
+    """The joined table's rows and notes, and the snapshots of all data sets."""
     return Source(
-        files=tuple(file for part in read_from for file in part.listing.files),
+        snapshots=tuple(part.snapshot for part in read_from),
         rows=table.rows,
         malformed=sum(part.malformed for part in read_from),
-        listing_hash=hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest(),
         notes=(*table.notes, *(note for part in read_from[1:] for note in part.notes)),
     )
 
@@ -175,36 +200,5 @@ def _prediction_side(spark: SparkSession, config: AnalysisConfig, by: str | None
 def _require_id(table: Table, by: str | None) -> None:
     if by is not None and by not in table.names:
         near_names = near(by, table.names)
-        message = f"the id column {by!r} must be in every data set; {table.listing.uri} has none: {near_names}"
+        message = f"the id column {by!r} must be in every data set; {table.snapshot.uri} has none: {near_names}"
         raise ConfigError([Problem("joinsource_name_or_index", message)])
-
-
-def _read_csv(spark: SparkSession, config: AnalysisConfig, uri: str) -> Table:
-    return csv.read_csv(
-        spark, uri, csv.Wishes(config.headers, names_in_main_data(config), config.max_malformed_records)
-    )
-
-
-def _read_parquet(spark: SparkSession, config: AnalysisConfig, uri: str) -> Table:
-    return parquet.read_parquet(spark, uri, parquet.Wishes(config.headers, config.excluded_columns or ()))
-
-
-def _json_wishes(config: AnalysisConfig) -> json_records.Wishes:
-    predicted = None if config.predicted_label_dataset_uri else config.predicted_label
-    return json_records.Wishes(config.headers, config.features, config.label, predicted, config.max_malformed_records)
-
-
-def _read_json_lines(spark: SparkSession, config: AnalysisConfig, uri: str) -> Table:
-    return json_records.read_json_lines(spark, uri, _json_wishes(config))
-
-
-def _read_json_documents(spark: SparkSession, config: AnalysisConfig, uri: str) -> Table:
-    return json_records.read_json_documents(spark, uri, _json_wishes(config))
-
-
-READERS: Mapping[str, Callable[[SparkSession, AnalysisConfig, str], Table]] = {
-    "text/csv": _read_csv,
-    "application/jsonlines": _read_json_lines,
-    "application/json": _read_json_documents,
-    "application/x-parquet": _read_parquet,
-}

@@ -9,14 +9,21 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
+from clarify_spark.config import AnalysisConfig
+from clarify_spark.config.formats import CSV, DATASET_FORMATS
 from clarify_spark.errors import DataError
+from clarify_spark.explaining.baseline_files import rows_of_csv
+from clarify_spark.explaining.baseline_rows import Features, Rows
+from clarify_spark.spark.data.formats.baselines import whole_texts
 from clarify_spark.spark.data.formats.caching import cached
 from clarify_spark.spark.data.formats.csv_header import Header, doubts, find_header, parse
 from clarify_spark.spark.data.formats.keys import Split, placed, split_rows
 from clarify_spark.spark.data.formats.kinds import bits, missing
-from clarify_spark.spark.data.formats.listing import Listing, list_files
+from clarify_spark.spark.data.formats.listing import list_files
 from clarify_spark.spark.data.formats.malformed import first_malformed, require_tolerable
 from clarify_spark.spark.data.formats.quoting import shown
+from clarify_spark.spark.data.formats.roles import names_in_main_data
+from clarify_spark.spark.data.formats.snapshot import Snapshot
 from clarify_spark.spark.data.formats.table import Table
 from clarify_spark.spark.data.formats.texts import PROBLEM, Counts, Texts, typed
 from clarify_spark.spark.files.raw_text import decoded, raw_value
@@ -25,7 +32,6 @@ from clarify_spark.spark.files.read_failures import reading
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-SUFFIXES = (".csv",)
 _SAMPLE_LINES = 100
 
 
@@ -46,36 +52,46 @@ class _Lines:
     multiline: bool
 
 
+def table_of(spark: SparkSession, config: AnalysisConfig, uri: str) -> Table:
+    """The main data set."""
+    return read_csv(spark, uri, Wishes(config.headers, names_in_main_data(config), config.max_malformed_records))
+
+
+def baseline_of(spark: SparkSession, uri: str, features: Features) -> Rows:
+    """The rows of a baseline."""
+    return rows_of_csv(whole_texts(spark, uri, DATASET_FORMATS[CSV].listed), features)
+
+
 def read_csv(spark: SparkSession, uri: str, wishes: Wishes) -> Table:
     """The records of CSV files as columns typed like ``pandas.read_csv`` types them."""
-    listing = list_files(spark, uri, SUFFIXES)
+    snapshot = list_files(spark, uri, DATASET_FORMATS[CSV].listed)
     with reading(uri):
-        lines = _scan_lines(spark, listing)
-        header = _header(spark, listing, lines, wishes)
+        lines = _scan_lines(spark, snapshot)
+        header = _header(spark, snapshot, lines, wishes)
         width = len(header.names)
-        with cached(_records(spark, listing, header, lines.multiline)) as records:
+        with cached(_records(spark, snapshot, header, lines.multiline)) as records:
             counts = _counted(records, width)
             require_tolerable(
-                counts.malformed, wishes.max_malformed, lambda: _complaint(records, counts.splits, listing, width)
+                counts.malformed, wishes.max_malformed, lambda: _complaint(records, counts.splits, snapshot, width)
             )
             if counts.rows == 0:
                 besides = " besides the header row" if header.in_files else ""
-                raise DataError(f"{listing.uri}: there is no record{besides}.")
-            return typed(spark, Texts(listing, header.names, records, counts, (header.note,), missing))
+                raise DataError(f"{snapshot.uri}: there is no record{besides}.")
+            return typed(spark, Texts(snapshot, header.names, records, counts, (header.note,), missing))
 
 
-def _scan_lines(spark: SparkSession, listing: Listing) -> _Lines:
-    lines = placed(spark, spark.read.text(listing.patterns), listing, ["value"])
+def _scan_lines(spark: SparkSession, snapshot: Snapshot) -> _Lines:
+    lines = placed(spark, spark.read.text(snapshot.patterns), snapshot, ["value"])
     quotes = "octet_length(value) - octet_length(replace(value, '\"', ''))"
     odd = F.expr(f"CASE WHEN contains(value, '\"') AND ({quotes}) % 2 = 1 THEN 1 ELSE 0 END")
     rows = split_rows(lines.filter("length(trim(value)) > 0"), [F.min_by(raw_value(), "_mid"), F.max(odd)])
     if not rows:
-        raise DataError(f"{listing.uri}: the data set is empty.")
+        raise DataError(f"{snapshot.uri}: the data set is empty.")
     first: dict[int, str] = {}
     for split, (line, _) in sorted(rows, key=lambda row: (row[0].file, row[0].block)):
         first.setdefault(split.file, decoded(line))
     for file, line in first.items():
-        _require_text(line, listing.files[file].uri)
+        _require_text(line, snapshot.files[file].uri)
     return _Lines(first, any(odd for _, (_, odd) in rows))
 
 
@@ -97,10 +113,10 @@ def _is_json_object(line: str) -> bool:
         return False
 
 
-def _header(spark: SparkSession, listing: Listing, lines: _Lines, wishes: Wishes) -> Header:
+def _header(spark: SparkSession, snapshot: Snapshot, lines: _Lines, wishes: Wishes) -> Header:
     number = min(lines.first)
-    file = listing.files[number].uri
-    sample = spark.read.text(listing.patterns[number]).limit(_SAMPLE_LINES).select(raw_value()).collect()
+    file = snapshot.files[number].uri
+    sample = spark.read.text(snapshot.patterns[number]).limit(_SAMPLE_LINES).select(raw_value()).collect()
     records = parse("\n".join(decoded(row[0]) for row in sample)) or parse(lines.first[number])
     header = find_header(records, wishes.headers, wishes.wanted, file)
     header = replace(header, note=header.note + doubts(records))
@@ -114,16 +130,16 @@ def _header(spark: SparkSession, listing: Listing, lines: _Lines, wishes: Wishes
         if named != header.in_files:
             here, there = ("without", "with") if header.in_files else ("with", "without")
             raise DataError(
-                f"{listing.files[other].uri}: starts {here} the header row, {file} {there} it; "
+                f"{snapshot.files[other].uri}: starts {here} the header row, {file} {there} it; "
                 f"the first record is {shown(line)}. All files of a data set must have the same header row, or none."
             )
     return header
 
 
-def _records(spark: SparkSession, listing: Listing, header: Header, multiline: bool) -> DataFrame:
+def _records(spark: SparkSession, snapshot: Snapshot, header: Header, multiline: bool) -> DataFrame:
     names = [f"c{index}" for index in range(len(header.names))]
     scan = spark.read.csv(
-        listing.patterns,
+        snapshot.patterns,
         schema=", ".join(f"{name} string" for name in [*names, PROBLEM]),
         header=header.in_files,
         escape='"',
@@ -134,7 +150,7 @@ def _records(spark: SparkSession, listing: Listing, header: Header, multiline: b
         encoding="UTF-8",
         maxColumns=max(20480, 2 * len(names)),
     )
-    return placed(spark, scan, listing, [*names, PROBLEM])
+    return placed(spark, scan, snapshot, [*names, PROBLEM])
 
 
 def _counted(cached: DataFrame, width: int) -> Counts:
@@ -153,18 +169,18 @@ def _counted(cached: DataFrame, width: int) -> Counts:
     return Counts(splits, sum(values[0] for _, values in rows), sum(values[1] for _, values in rows), kinds)
 
 
-def _complaint(cached: DataFrame, splits: tuple[Split, ...], listing: Listing, width: int) -> str:
+def _complaint(cached: DataFrame, splits: tuple[Split, ...], snapshot: Snapshot, width: int) -> str:
     bad = cached.filter(F.trim(F.col(PROBLEM)) != "")
-    uri, position, text = first_malformed(bad, PROBLEM, splits, listing)
+    uri, position, text = first_malformed(bad, PROBLEM, splits, snapshot)
     record = (parse(text) or [[]])[0]
     return (
         f"{uri}, record {position + 1} (blank lines and the header not counted): "
-        f"{len(record)} columns, {width} expected{_hint(text, listing)}: {shown(text)}"
+        f"{len(record)} columns, {width} expected{_hint(text, snapshot)}: {shown(text)}"
     )
 
 
-def _hint(record: str, listing: Listing) -> str:
+def _hint(record: str, snapshot: Snapshot) -> str:
     if record.count('"') % 2:
         return " (a quote is not closed)"
-    first = listing.files[0].uri.rsplit("/", 1)[-1]
-    return f" as in the first record of {first}" if len(listing.files) > 1 else ""
+    first = snapshot.files[0].uri.rsplit("/", 1)[-1]
+    return f" as in the first record of {first}" if len(snapshot.files) > 1 else ""

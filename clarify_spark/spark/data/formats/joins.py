@@ -33,7 +33,7 @@ class Side:
 def join(main: Table, side: Side, by: str | None) -> Table:
     """The rows of ``main`` that have a partner, with ``side``'s columns; ``by`` names the ids, None: by position."""
     added = _added(main, side)
-    with reading(side.table.listing.uri):
+    with reading(side.table.snapshot.uri):
         matched = _by_position(main, side, added) if by is None else _by_id(main, side, added, by)
         with cached(matched) as joined:
             kept = joined.count()
@@ -54,9 +54,8 @@ def _added(main: Table, side: Side) -> tuple[Column, ...]:
     """The columns of ``side`` to take, with ids that follow those of ``main``."""
     both = [name for name in side.take if name in main.names]
     if both:
-        raise DataError(
-            f"Column {both[0]!r} is in both {main.listing.uri} and {side.table.listing.uri}; rename it in one of them."
-        )
+        here, there = main.snapshot.uri, side.table.snapshot.uri
+        raise DataError(f"Column {both[0]!r} is in both {here} and {there}; rename it in one of them.")
     next_id = max((int(column.id[1:]) for column in main.columns), default=-1) + 1
     taken = [column for column in side.table.columns if column.name in side.take]
     return tuple(replace(column, id=f"c{next_id + index}") for index, column in enumerate(taken))
@@ -69,16 +68,16 @@ def _partner(side: Side, added: Sequence[Column], key: SparkColumn) -> DataFrame
 
 def _by_position(main: Table, side: Side, added: Sequence[Column]) -> DataFrame:
     for table in (main, side.table):
-        if len(table.listing.files) > 1:
+        files = len(table.snapshot.files)
+        if files > 1:
             raise DataError(
-                f"{table.listing.uri} has {len(table.listing.files)} files; without joinsource_name_or_index data sets "
-                "are matched by position, for which each must be a single file. "
-                "Set joinsource_name_or_index to an id column."
+                f"{table.snapshot.uri} has {files} files; without joinsource_name_or_index data sets are matched by "
+                "position, for which each must be a single file. Set joinsource_name_or_index to an id column."
             )
     here, there = (_count(table) + table.malformed for table in (main, side.table))
     if here != there:
         raise DataError(
-            f"{main.listing.uri} has {here} records and {side.table.listing.uri} has {there}; without "
+            f"{main.snapshot.uri} has {here} records and {side.table.snapshot.uri} has {there}; without "
             "joinsource_name_or_index they are matched by position and must be equally long. "
             "Set joinsource_name_or_index to an id column."
         )
@@ -106,7 +105,7 @@ def _require_distinct(table: Table, column: Column) -> None:
     example = twice.orderBy(column.id).first()
     if example is not None:
         raise DataError(
-            f"{table.listing.uri}: the ids in column {column.name!r} must be distinct; {shown(example[0])} occurs "
+            f"{table.snapshot.uri}: the ids in column {column.name!r} must be distinct; {shown(example[0])} occurs "
             f"{example[1]} times. Remove the duplicates or join by another column (joinsource_name_or_index)."
         )
 
@@ -116,13 +115,13 @@ def _unmatched(main: Table, side: Side, by: str | None, kept: int) -> tuple[str,
     here, there = _count(main), _count(side.table)
     if kept == 0:
         raise DataError(
-            f"No row of {main.listing.uri} has a partner in {side.table.listing.uri}"
+            f"No row of {main.snapshot.uri} has a partner in {side.table.snapshot.uri}"
             + (f" by the ids in column {by!r}." if by else ".")
         )
     if here == kept == there:
         return ()
     return (
-        f"Joined {main.listing.uri} with {side.table.listing.uri}: {kept} rows; {here - kept} rows of the first and "
+        f"Joined {main.snapshot.uri} with {side.table.snapshot.uri}: {kept} rows; {here - kept} rows of the first and "
         f"{there - kept} of the second had no partner and were left out.",
     )
 

@@ -11,14 +11,20 @@ from typing import TYPE_CHECKING, Protocol
 
 from pyspark.sql import functions as F
 
+from clarify_spark.config import AnalysisConfig
+from clarify_spark.config.formats import DATASET_FORMATS, JSON, JSON_LINES
 from clarify_spark.errors import ConfigError, DataError, Problem
+from clarify_spark.explaining.baseline_files import rows_of_json_documents, rows_of_json_lines
+from clarify_spark.explaining.baseline_rows import Features, Rows
+from clarify_spark.spark.data.formats.baselines import whole_texts
 from clarify_spark.spark.data.formats.caching import cached
 from clarify_spark.spark.data.formats.csv_header import MISMATCH
 from clarify_spark.spark.data.formats.keys import PLACE, Split, placed, split_rows, with_file_number
 from clarify_spark.spark.data.formats.kinds import is_null
-from clarify_spark.spark.data.formats.listing import Listing, list_files
+from clarify_spark.spark.data.formats.listing import list_files
 from clarify_spark.spark.data.formats.malformed import first_malformed, require_tolerable
 from clarify_spark.spark.data.formats.naming import require_unique
+from clarify_spark.spark.data.formats.snapshot import Snapshot
 from clarify_spark.spark.data.formats.table import Table
 from clarify_spark.spark.data.formats.texts import PROBLEM, Counts, Texts, typed
 from clarify_spark.spark.files.read_failures import reading
@@ -30,8 +36,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
-LINES_SUFFIXES = (".jsonl", ".json", ".jsonlines", ".ndjson")
-DOCUMENT_SUFFIXES = (".json",)
 _SAMPLE_LINES = 100
 _ANY_WIDTH = -1
 
@@ -54,25 +58,50 @@ class Wishes:
     max_malformed: int
 
 
+def table_of_lines(spark: SparkSession, config: AnalysisConfig, uri: str) -> Table:
+    """The main data set as JSON Lines."""
+    return read_json_lines(spark, uri, _wishes(config))
+
+
+def table_of_documents(spark: SparkSession, config: AnalysisConfig, uri: str) -> Table:
+    """The main data set as JSON documents."""
+    return read_json_documents(spark, uri, _wishes(config))
+
+
+def _wishes(config: AnalysisConfig) -> Wishes:
+    predicted = None if config.predicted_label_dataset_uri else config.predicted_label
+    return Wishes(config.headers, config.features, config.label, predicted, config.max_malformed_records)
+
+
+def baseline_of_lines(spark: SparkSession, uri: str, features: Features) -> Rows:
+    """The rows of a baseline in JSON Lines."""
+    return rows_of_json_lines(whole_texts(spark, uri, DATASET_FORMATS[JSON_LINES].listed), features)
+
+
+def baseline_of_documents(spark: SparkSession, uri: str, features: Features) -> Rows:
+    """The rows of a baseline in JSON documents."""
+    return rows_of_json_documents(whole_texts(spark, uri, DATASET_FORMATS[JSON].listed), features)
+
+
 def read_json_lines(spark: SparkSession, uri: str, wishes: Wishes) -> Table:
     """One row per line of JSON Lines files; a line is a record, its number counts blank lines too."""
     spec = _spec(wishes)
-    listing = list_files(spark, uri, LINES_SUFFIXES)
+    snapshot = list_files(spark, uri, DATASET_FORMATS[JSON_LINES].listed)
     with reading(uri):
-        spec = replace(spec, width=_width(_line_widths(spark, listing, spec), wishes, spec, uri))
-        lines = placed(spark, spark.read.text(listing.patterns), listing, ["value"])
-        return _table(spark, listing, lines, parse_lines, spec, wishes)
+        spec = replace(spec, width=_width(_line_widths(spark, snapshot, spec), wishes, spec, uri))
+        lines = placed(spark, spark.read.text(snapshot.patterns), snapshot, ["value"])
+        return _table(spark, snapshot, lines, parse_lines, spec, wishes)
 
 
 def read_json_documents(spark: SparkSession, uri: str, wishes: Wishes) -> Table:
     """One row per record of JSON documents; a document is read whole by one task."""
     spec = _spec(wishes)
-    listing = list_files(spark, uri, DOCUMENT_SUFFIXES)
+    snapshot = list_files(spark, uri, DATASET_FORMATS[JSON].listed)
     with reading(uri):
-        spec = replace(spec, width=_width(_document_widths(spark, listing, spec), wishes, spec, uri))
-        documents = spark.read.text(listing.patterns, wholetext=True)
+        spec = replace(spec, width=_width(_document_widths(spark, snapshot, spec), wishes, spec, uri))
+        documents = spark.read.text(snapshot.patterns, wholetext=True)
         known = documents.select("value", F.col("_metadata.file_path").alias("_path"))
-        return _table(spark, listing, with_file_number(spark, known, listing), parse_documents, spec, wishes)
+        return _table(spark, snapshot, with_file_number(spark, known, snapshot), parse_documents, spec, wishes)
 
 
 def _spec(wishes: Wishes) -> RecordSpec:
@@ -95,23 +124,23 @@ def _spec(wishes: Wishes) -> RecordSpec:
     return RecordSpec(str(wishes.features), text["label"], text["predicted_label"], _ANY_WIDTH)
 
 
-def _line_widths(spark: SparkSession, listing: Listing, spec: RecordSpec) -> list[int]:
+def _line_widths(spark: SparkSession, snapshot: Snapshot, spec: RecordSpec) -> list[int]:
     """The number of features of the first lines that can be read."""
-    lines = spark.read.text(_first_pattern(listing)).select(F.col("value").cast("binary")).limit(_SAMPLE_LINES)
+    lines = spark.read.text(_first_pattern(snapshot)).select(F.col("value").cast("binary")).limit(_SAMPLE_LINES)
     return line_widths([bytes(row[0]) for row in lines.collect()], spec)
 
 
-def _document_widths(spark: SparkSession, listing: Listing, spec: RecordSpec) -> list[int]:
-    content = spark.read.text(_first_pattern(listing), wholetext=True).select(F.col("value").cast("binary"))
+def _document_widths(spark: SparkSession, snapshot: Snapshot, spec: RecordSpec) -> list[int]:
+    content = spark.read.text(_first_pattern(snapshot), wholetext=True).select(F.col("value").cast("binary"))
     return [row[0] for row in content.mapInArrow(partial(document_widths, spec=spec), "width int").collect()]
 
 
-def _first_pattern(listing: Listing) -> str:
+def _first_pattern(snapshot: Snapshot) -> str:
     """The first file that is not empty."""
-    for file, pattern in zip(listing.files, listing.patterns, strict=True):
+    for file, pattern in zip(snapshot.files, snapshot.patterns, strict=True):
         if file.size:
             return pattern
-    raise DataError(f"{listing.uri}: the data set is empty.")
+    raise DataError(f"{snapshot.uri}: the data set is empty.")
 
 
 def _width(found: list[int], wishes: Wishes, spec: RecordSpec, uri: str) -> int:
@@ -135,7 +164,7 @@ def _width(found: list[int], wishes: Wishes, spec: RecordSpec, uri: str) -> int:
 
 
 def _table(
-    spark: SparkSession, listing: Listing, records: DataFrame, parse: Parse, spec: RecordSpec, wishes: Wishes
+    spark: SparkSession, snapshot: Snapshot, records: DataFrame, parse: Parse, spec: RecordSpec, wishes: Wishes
 ) -> Table:
     names = _names(wishes.headers, spec)
     schema = ", ".join([*(f"c{index} string" for index in range(spec.columns)), f"{PROBLEM} string", "_bits string"])
@@ -144,12 +173,12 @@ def _table(
     with cached(parsed) as kept:
         counts = _counted(kept, spec.columns)
         if any(split.first < 0 for split in counts.splits):
-            raise DataError(_broken_document(kept, listing))
-        require_tolerable(counts.malformed, wishes.max_malformed, lambda: _complaint(kept, counts.splits, listing))
+            raise DataError(_broken_document(kept, snapshot))
+        require_tolerable(counts.malformed, wishes.max_malformed, lambda: _complaint(kept, counts.splits, snapshot))
         if counts.rows == 0:
-            raise DataError(f"{listing.uri}: there is no record.")
-        _require_found(names, counts.bits, spec, listing.uri)
-        table = typed(spark, Texts(listing, names, kept, counts, (), is_null))
+            raise DataError(f"{snapshot.uri}: there is no record.")
+        _require_found(names, counts.bits, spec, snapshot.uri)
+        table = typed(spark, Texts(snapshot, names, kept, counts, (), is_null))
     label = names[spec.width] if spec.label is not None else None
     predicted = names[-1] if spec.predicted_label is not None else None
     return replace(table, label=label, predicted_label=predicted)
@@ -176,17 +205,17 @@ def _names(headers: tuple[str, ...] | None, spec: RecordSpec) -> tuple[str, ...]
     return (*(f"column_{index}" for index in range(spec.width)), *labels)
 
 
-def _broken_document(cached: DataFrame, listing: Listing) -> str:
+def _broken_document(cached: DataFrame, snapshot: Snapshot) -> str:
     row = cached.filter("_mid < 0").select(PROBLEM, "_file").orderBy("_file").first()
     assert row is not None
     hint = (
         " If it has one record per line, dataset_type must be application/jsonlines." if "Extra data" in row[0] else ""
     )
-    return f"{listing.files[row[1]].uri}: {row[0]}.{hint}"
+    return f"{snapshot.files[row[1]].uri}: {row[0]}.{hint}"
 
 
-def _complaint(cached: DataFrame, splits: tuple[Split, ...], listing: Listing) -> str:
-    uri, position, problem = first_malformed(cached.filter(f"{PROBLEM} <> ''"), PROBLEM, splits, listing)
+def _complaint(cached: DataFrame, splits: tuple[Split, ...], snapshot: Snapshot) -> str:
+    uri, position, problem = first_malformed(cached.filter(f"{PROBLEM} <> ''"), PROBLEM, splits, snapshot)
     whole = position == 0 and "not JSON" in problem
     hint = " (if the file is one JSON document, dataset_type must be application/json)" if whole else ""
     return f"{uri}, record {position + 1}: {problem}{hint}"

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from clarify_spark.errors import DataError
+from clarify_spark.spark.data.formats.snapshot import GLOB, Snapshot, SourceFile
 from clarify_spark.spark.files.read_failures import reading
 
 if TYPE_CHECKING:
@@ -19,50 +18,12 @@ if TYPE_CHECKING:
 
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
 _PARTITION = re.compile(r"/[^/=]+=[^/]+/")
-_GLOB = re.compile(r"([\\\[\]{}*?])")
 #: What a run writes, or is told by; a second run with the same folder for data and output must not read it.
 RESULTS = ("/analysis.json", "/analysis_details.json", "/analysis_config.json")
 _PACKED = r"(\.(gz|gzip|bz2|deflate|snappy|lz4|zst))?$"
 
 
-@dataclass(frozen=True)
-class SourceFile:
-    """One input file: its URI, its size in bytes and its time of modification."""
-
-    uri: str
-    size: int
-    modified: datetime
-
-
-@dataclass(frozen=True)
-class Listing:
-    """The files of one data set in the order of their URIs; ``keys`` is what ``_metadata.file_path`` calls them.
-
-    ``partitioned`` is the folder at which names like ``column=value`` start, None when not all files lie in such ones
-    of the same columns, or ``uri`` is not a folder above them.
-    """
-
-    uri: str
-    files: tuple[SourceFile, ...]
-    keys: tuple[str, ...]
-    notes: tuple[str, ...]
-    partitioned: str | None
-
-    @property
-    def patterns(self) -> list[str]:
-        """The files' paths in a form that Spark's globbing takes literally."""
-        return [_GLOB.sub(r"\\\1", file.uri) for file in self.files]
-
-    @property
-    def hash(self) -> str:
-        """SHA-256 over each file's name below the data set's folder and its size, so that a copy has the same."""
-        digest = hashlib.sha256()
-        for name, file in zip(_relative([file.uri for file in self.files]), self.files, strict=True):
-            digest.update(f"{name}\0{file.size}\n".encode())
-        return digest.hexdigest()
-
-
-def list_files(spark: SparkSession, uri: str, suffixes: Sequence[str]) -> Listing:
+def list_files(spark: SparkSession, uri: str, suffixes: Sequence[str]) -> Snapshot:
     """The files at a file, folder or glob; in a mixed folder only those whose names end in one of ``suffixes``."""
     location = _absolute(uri)
     with reading(uri):
@@ -84,12 +45,12 @@ def list_files(spark: SparkSession, uri: str, suffixes: Sequence[str]) -> Listin
     notes += own
     files = tuple(SourceFile(path, size, modified) for path, size, modified, _ in chosen)
     partitioned = _partitioned(uri, [file.uri for file in files])
-    return Listing(uri, files, tuple(key for *_, key in chosen), tuple(notes), partitioned)
+    return Snapshot(uri, files, tuple(key for *_, key in chosen), tuple(notes), partitioned)
 
 
-def unread_folders(listing: Listing) -> tuple[str, ...]:
+def unread_folders(snapshot: Snapshot) -> tuple[str, ...]:
     """A note that names of folders are not read as columns, empty when no folder has such a name."""
-    if not any(_PARTITION.search(file.uri) for file in listing.files):
+    if not any(_PARTITION.search(file.uri) for file in snapshot.files):
         return ()
     return (
         "Folder names like 'column=value' are not read as columns; they are for Parquet data, when the data's location "
@@ -151,12 +112,5 @@ def _absolute(uri: str) -> str:
     """An existing local path made absolute (the JVM's working directory may differ) and literal; others as given."""
     if _SCHEME.match(uri) or not os.path.exists(uri):
         return uri
-    path = _GLOB.sub(r"\\\1", os.path.abspath(uri))
+    path = GLOB.sub(r"\\\1", os.path.abspath(uri))
     return path if uri.startswith("/") else f"file://{path}"
-
-
-def _relative(uris: Sequence[str]) -> list[str]:
-    folder = uris[0].rsplit("/", 1)[0] + "/"
-    while not all(uri.startswith(folder) for uri in uris):
-        folder = folder[: folder.rstrip("/").rfind("/") + 1]
-    return [uri[len(folder) :] for uri in uris]

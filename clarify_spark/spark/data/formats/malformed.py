@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from clarify_spark.errors import DataError
 from clarify_spark.spark.data.formats.keys import PLACE, Split, starts
-from clarify_spark.spark.data.formats.listing import Listing
+from clarify_spark.spark.data.formats.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 _FILE_MASK = (1 << 40) - 1
 
 
-def first_malformed(bad: DataFrame, reason: str, splits: Sequence[Split], listing: Listing) -> tuple[str, int, str]:
+def first_malformed(bad: DataFrame, reason: str, splits: Sequence[Split], snapshot: Snapshot) -> tuple[str, int, str]:
     """The file, the 0-based position and the ``reason`` column of the malformed record that comes first in the data."""
     bases = {(split.file, split.block): base for split, base in starts(splits)}
     row = bad.select(reason, *PLACE).orderBy("_file", "_block", "_mid").first()
     assert row is not None
     key = bases[(row[1], row[2])] + row[3]
-    return listing.files[row[1]].uri, key & _FILE_MASK, str(row[0])
+    return snapshot.files[row[1]].uri, key & _FILE_MASK, str(row[0])
 
 
 def require_tolerable(malformed: int, limit: int, first: Callable[[], str]) -> None:

@@ -10,10 +10,15 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from clarify_spark.columns import Kind
+from clarify_spark.config import AnalysisConfig
+from clarify_spark.config.formats import DATASET_FORMATS, PARQUET
 from clarify_spark.errors import DataError
+from clarify_spark.explaining.baseline_rows import Features, Rows
+from clarify_spark.spark.data.formats.baselines import first_rows
 from clarify_spark.spark.data.formats.keys import with_file_number
-from clarify_spark.spark.data.formats.listing import Listing, list_files, unread_folders
-from clarify_spark.spark.data.formats.quoting import near
+from clarify_spark.spark.data.formats.listing import list_files, unread_folders
+from clarify_spark.spark.data.formats.quoting import near, quoted
+from clarify_spark.spark.data.formats.snapshot import Snapshot
 from clarify_spark.spark.data.formats.table import Column, Table
 from clarify_spark.spark.files.read_failures import reading
 from clarify_spark.udfs.row_keys import FILE_BITS
@@ -22,7 +27,6 @@ if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
     from pyspark.sql import DataFrame, SparkSession
 
-SUFFIXES = (".parquet", ".parq", ".pq")
 #: Up to this many files each schema is read by itself, so that a file that differs can be named.
 SCHEMAS_READ_SINGLY = 32
 
@@ -48,14 +52,24 @@ class Wishes:
     excluded: Collection[str | int]
 
 
+def table_of(spark: SparkSession, config: AnalysisConfig, uri: str) -> Table:
+    """The main data set."""
+    return read_parquet(spark, uri, Wishes(config.headers, config.excluded_columns or ()))
+
+
+def baseline_of(spark: SparkSession, uri: str, features: Features) -> Rows:
+    """The rows of a baseline."""
+    return first_rows(read_parquet(spark, uri, Wishes(None, [name for name, _ in features.others])), features)
+
+
 def read_parquet(spark: SparkSession, uri: str, wishes: Wishes) -> Table:
     """The rows of Parquet files; integers become bigint, floats and decimals double, dates and the like text.
 
     Folders named ``column=value`` add columns after those of the files, with the types that Spark infers.
     """
-    listing = list_files(spark, uri, SUFFIXES)
+    snapshot = list_files(spark, uri, DATASET_FORMATS[PARQUET].listed)
     with reading(uri):
-        scan = _scan(spark, listing)
+        scan = _scan(spark, snapshot)
         if "_metadata" in scan.columns:
             raise DataError(f"{uri}: Spark reserves the column name '_metadata'; rename the column.")
         fields, notes = _fields(scan.schema.fields, wishes, uri)
@@ -63,10 +77,10 @@ def read_parquet(spark: SparkSession, uri: str, wishes: Wishes) -> Table:
         if frame.isEmpty():
             raise DataError(f"{uri}: there is no row.")
     columns = tuple(Column(field.name, id_, kind_of(field.dataType)) for field, id_ in fields)
-    keyed = _keyed(spark, scan, listing, [_cast(field, id_) for field, id_ in fields])
+    keyed = _keyed(spark, scan, snapshot, [_cast(field, id_) for field, id_ in fields])
     unread = tuple(name for name in scan.columns if name not in {field.name for field, _ in fields})
-    notes = (*listing.notes, *(() if listing.partitioned else unread_folders(listing)), *notes)
-    return Table(frame, keyed, columns, listing, None, 0, notes, (), unread=unread)
+    notes = (*snapshot.notes, *(() if snapshot.partitioned else unread_folders(snapshot)), *notes)
+    return Table(frame, keyed, columns, snapshot, None, 0, notes, (), unread=unread)
 
 
 def kind_of(spark_type: T.DataType) -> Kind:
@@ -76,36 +90,32 @@ def kind_of(spark_type: T.DataType) -> Kind:
 
 def _cast(field: T.StructField, name: str) -> SparkColumn:
     wanted = _KINDS.get(type(field.dataType), ("other", "string"))[1]
-    return F.col(_quoted(field.name)).cast(wanted).alias(name)
+    return F.col(quoted(field.name)).cast(wanted).alias(name)
 
 
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
-
-
-def _scan(spark: SparkSession, listing: Listing) -> DataFrame:
-    if not any(file.size for file in listing.files):
-        raise DataError(f"{listing.uri}: the data set is empty.")
-    first = spark.read.parquet(listing.patterns[0])
-    _check_schemas(spark, listing, first)
+def _scan(spark: SparkSession, snapshot: Snapshot) -> DataFrame:
+    if not any(file.size for file in snapshot.files):
+        raise DataError(f"{snapshot.uri}: the data set is empty.")
+    first = spark.read.parquet(snapshot.patterns[0])
+    _check_schemas(spark, snapshot, first)
     whole = spark.read.schema(first.schema)
-    if listing.partitioned is not None:  # Spark adds the folders' columns after those of the schema
-        whole = whole.option("basePath", listing.partitioned)
-    return whole.parquet(*listing.patterns)
+    if snapshot.partitioned is not None:  # Spark adds the folders' columns after those of the schema
+        whole = whole.option("basePath", snapshot.partitioned)
+    return whole.parquet(*snapshot.patterns)
 
 
-def _check_schemas(spark: SparkSession, listing: Listing, first: DataFrame) -> None:
+def _check_schemas(spark: SparkSession, snapshot: Snapshot, first: DataFrame) -> None:
     """Raise DataError when a file has other columns than the first."""
-    if len(listing.files) == 1:
+    if len(snapshot.files) == 1:
         return
     expected = _shape(first)
-    if len(listing.files) <= SCHEMAS_READ_SINGLY:
-        for file, pattern in zip(listing.files[1:], listing.patterns[1:], strict=True):
+    if len(snapshot.files) <= SCHEMAS_READ_SINGLY:
+        for file, pattern in zip(snapshot.files[1:], snapshot.patterns[1:], strict=True):
             with reading(file.uri):
-                _require_same(expected, _shape(spark.read.parquet(pattern)), listing.files[0].uri, file.uri)
+                _require_same(expected, _shape(spark.read.parquet(pattern)), snapshot.files[0].uri, file.uri)
     else:
-        merged = spark.read.option("mergeSchema", "true").parquet(*listing.patterns)
-        _require_same(expected, _shape(merged), listing.files[0].uri, listing.uri)
+        merged = spark.read.option("mergeSchema", "true").parquet(*snapshot.patterns)
+        _require_same(expected, _shape(merged), snapshot.files[0].uri, snapshot.uri)
 
 
 def _shape(frame: DataFrame) -> dict[str, str]:
@@ -156,9 +166,9 @@ def _compare_headers(names: list[str], headers: tuple[str, ...] | None, uri: str
     return (f"{uri}: headers has the columns in another order than the file; the file's order counts.",)
 
 
-def _keyed(spark: SparkSession, scan: DataFrame, listing: Listing, casts: list[SparkColumn]) -> DataFrame:
+def _keyed(spark: SparkSession, scan: DataFrame, snapshot: Snapshot, casts: list[SparkColumn]) -> DataFrame:
     placed = scan.select(
         *casts, F.col("_metadata.file_path").alias("_path"), F.col("_metadata.row_index").alias("_row")
     )
     key = F.shiftleft(F.col("_file").cast("bigint"), FILE_BITS) + F.col("_row")
-    return with_file_number(spark, placed, listing).withColumn("row_key", key).drop("_file", "_row")
+    return with_file_number(spark, placed, snapshot).withColumn("row_key", key).drop("_file", "_row")

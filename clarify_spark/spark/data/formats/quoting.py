@@ -7,7 +7,12 @@ from collections.abc import Sequence
 
 from clarify_spark.udfs.quoting import shown
 
-__all__ = ["near", "shown"]
+__all__ = ["near", "quoted", "shown"]
+
+
+def quoted(name: str) -> str:
+    """A column's name as Spark takes it literally."""
+    return "`" + name.replace("`", "``") + "`"
 
 
 def near(name: object, names: Sequence[str]) -> str:

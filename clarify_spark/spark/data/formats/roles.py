@@ -11,8 +11,6 @@ from clarify_spark.spark.data.formats.naming import resolve_name
 from clarify_spark.spark.data.formats.table import Table
 
 DEFAULT_PREDICTED_LABEL = "predicted_label"
-#: Formats in which label and predicted label are JMESPaths.
-JSON_TYPES = ("application/json", "application/jsonlines")
 
 
 @dataclass(frozen=True)
@@ -36,10 +34,10 @@ def assign(config: AnalysisConfig, table: Table) -> ColumnRoles:
             problems.extend(error.problems)
             return None
 
-    json_data = config.dataset_type in JSON_TYPES
-    label = table.label if json_data else resolved(config.label, "label")
+    found = config.format.by_jmespath
+    label = table.label if found else resolved(config.label, "label")
     predicted = table.predicted_label
-    if not json_data and config.predicted_label_dataset_uri is None:
+    if not found and config.predicted_label_dataset_uri is None:
         predicted = resolved(config.predicted_label, "predicted_label")
     join = resolved(config.joinsource_name_or_index, "joinsource_name_or_index")
     weight = resolved(config.weight, "weight")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from clarify_spark.columns import Kind
-from clarify_spark.spark.data.formats.listing import Listing
+from clarify_spark.spark.data.formats.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -33,7 +33,7 @@ class Table:
     frame: DataFrame
     keyed: DataFrame
     columns: tuple[Column, ...]
-    listing: Listing
+    snapshot: Snapshot
     rows: int | None
     malformed: int
     notes: tuple[str, ...]

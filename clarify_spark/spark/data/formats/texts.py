@@ -9,8 +9,9 @@ from pyspark.sql import functions as F
 
 from clarify_spark.spark.data.formats.keys import PLACE, Split, with_row_key
 from clarify_spark.spark.data.formats.kinds import Missing, cast, remark, settle
-from clarify_spark.spark.data.formats.listing import Listing, unread_folders
+from clarify_spark.spark.data.formats.listing import unread_folders
 from clarify_spark.spark.data.formats.malformed import tolerated_note
+from clarify_spark.spark.data.formats.snapshot import Snapshot
 from clarify_spark.spark.data.formats.table import Column, Table
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Texts:
     ``missing`` tells which texts are missing values.
     """
 
-    listing: Listing
+    snapshot: Snapshot
     names: tuple[str, ...]
     cached: DataFrame
     counts: Counts
@@ -52,13 +53,13 @@ def typed(spark: SparkSession, texts: Texts) -> Table:
     good = texts.cached.filter(F.col(PROBLEM).isNull())
     casts = [cast(name, found, texts.missing) for name, found in zip(ids, counts.bits, strict=True)]
     kinds = [settle(found) for found in counts.bits]
-    notes = (*texts.listing.notes, *unread_folders(texts.listing), *texts.notes)
+    notes = (*texts.snapshot.notes, *unread_folders(texts.snapshot), *texts.notes)
     remarks = [remark(name, found) for name, found in zip(texts.names, counts.bits, strict=True)]
     return Table(
         frame=good.select(*casts),
         keyed=with_row_key(spark, good.select(*casts, *PLACE), counts.splits),
         columns=tuple(Column(*column) for column in zip(texts.names, ids, kinds, strict=True)),
-        listing=texts.listing,
+        snapshot=texts.snapshot,
         rows=counts.rows,
         malformed=counts.malformed,
         notes=(*notes, *filter(None, remarks), *tolerated_note(counts.malformed)),
