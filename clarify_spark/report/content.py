@@ -152,7 +152,8 @@ def _reproduce(details: Document) -> Section:
         pairs.insert(0, ("Command", sentence(details["command"])))
     dataset = details.get("dataset", {})
     if dataset.get("listing_sha256"):
-        pairs.append(("SHA-256 of the list of data files", plain(dataset["listing_sha256"])))
+        what = "list of data files" if dataset.get("files", 1) else "table's name and version"
+        pairs.append((f"SHA-256 of the {what}", plain(dataset["listing_sha256"])))
     pairs.append(("SHA-256 of the configuration", plain(details.get("config_sha256", "–"))))
     pairs += [(f"Version of {plain(name)}", plain(version)) for name, version in details.get("versions", {}).items()]
     seconds = tuple((plain(phase), number(taken)) for phase, taken in details.get("seconds", {}).items())
