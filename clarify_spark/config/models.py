@@ -17,7 +17,6 @@ from clarify_spark.config.values import (
     LOWERED,
     Decimal,
     Integer,
-    KeyOf,
     NameOrIndex,
     Section,
     Text,
@@ -26,8 +25,18 @@ from clarify_spark.config.values import (
     remade,
 )
 
-DatasetType = Annotated[Text, KeyOf(DATASET_FORMATS)]
 ColumnType = Literal["categorical", "continuous"]
+
+
+def _known_format(kind: str) -> str:
+    if kind not in DATASET_FORMATS:
+        raise PydanticCustomError("format", "unknown format")
+    return kind
+
+
+def _format_words(node: dict[str, Any]) -> None:
+    """Puts the types of DATASET_FORMATS, as it is now, into the schema of the key."""
+    node["enum"] = list(DATASET_FORMATS)
 
 
 def _one_kind(columns: tuple[str | int, ...]) -> tuple[str | int, ...]:
@@ -100,7 +109,9 @@ class TimeSeriesData(Section):
 class AnalysisConfig(Section):
     """What to analyse, in which data, with which model."""
 
-    dataset_type: Annotated[DatasetType, LOWERED] = Field(description="Format of the data set")
+    dataset_type: Annotated[Text, AfterValidator(_known_format), LOWERED] = Field(
+        description="Format of the data set", json_schema_extra=_format_words
+    )
     methods: Methods = Field(description="The analyses to run")
     version: Text | None = Field(None, description='Version of this format: "1.0"')
     dataset_uri: Text | None = Field(None, description="File, folder or glob of the data set")

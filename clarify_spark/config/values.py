@@ -2,22 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-    Tag,
-    create_model,
-    field_validator,
-)
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Tag, create_model, field_validator
+from pydantic_core import PydanticCustomError
 
 
 class Section(BaseModel):
@@ -59,29 +47,8 @@ def _lowered(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
 
-#: Put on a Literal or a KeyOf: the choices are compared in lower case, as the reference does.
+#: Put on a Literal: the choices are compared in lower case, as the reference does.
 LOWERED = BeforeValidator(_lowered)
-
-
-@dataclass(frozen=True, eq=False)
-class KeyOf:
-    """Put on a text: one of the keys that a table has when a config is read, or the schema asked for."""
-
-    table: Mapping[str, object]
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """The text's schema, with a look into the table."""
-        return core_schema.no_info_after_validator_function(self._known, handler(source))
-
-    def __get_pydantic_json_schema__(self, _: CoreSchema, __: GetJsonSchemaHandler) -> dict[str, Any]:
-        """The keys as an enum."""
-        return {"enum": list(self.table), "type": "string"}
-
-    def _known(self, text: str) -> str:
-        if text not in self.table:
-            raise PydanticCustomError("key", "unknown word")
-        return text
-
 
 Text = Annotated[str, exactly(str)]
 Integer = Annotated[int, exactly(int)]
