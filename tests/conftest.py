@@ -13,9 +13,8 @@ REPOSITORY = HERE.parent
 
 
 def importable(name):
-    """Make a module or package here importable; on the path, the folder's clarify_spark would hide the real one."""
-    place = HERE / name / "__init__.py" if (HERE / name).is_dir() else HERE / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(name, place)
+    """Make a module of this folder importable; on the path, the folder's clarify_spark would hide the real one."""
+    spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
     sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(sys.modules[name])
 
@@ -27,7 +26,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 importable("serving")
 importable("control_plane")
 importable("connect_server")
-importable("toys")
+sys.path.append(str(HERE / "toys"))
 
 
 def pytest_addoption(parser):

@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 
 import pytest
-from toys.table_format import FORMAT, TYPE
+from toy_format import FORMAT, TYPE
 
 from clarify_spark.api import dataframes
 from clarify_spark.api.sagemaker.configs import DataConfig

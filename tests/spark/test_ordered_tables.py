@@ -4,7 +4,7 @@ import json
 
 import pytest
 from pyspark.sql import functions as sf
-from toys.table_format import FORMAT, TYPE
+from toy_format import FORMAT, TYPE
 
 from clarify_spark.config import load as load_config
 from clarify_spark.config.formats import DATASET_FORMATS

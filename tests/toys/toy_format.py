@@ -14,8 +14,8 @@ from clarify_spark.spark.files.read_failures import reading
 TYPE = "application/x-toy"
 FORMAT = DatasetFormat(
     name="toy",
-    reader="toys.table_format:table_of",
-    baseline="toys.table_format:baseline_of",
+    reader="toy_format:table_of",
+    baseline="toy_format:baseline_of",
     word="toy",
     recognised=(".toy",),
     names_requests=True,
