@@ -1,0 +1,70 @@
+"""Masks of what two runs of one commit say differently: times, names made of times, how far a killed run had come."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+MASK = "‹…›"
+NUMBER = r"[\d.,]*\d(?:e[-+]?\d+)?"
+#: In what is told on terminals and in notes.
+TOLD = (
+    # How far a job is, told every 15 seconds.
+    (re.compile(r"^.* … .*\d+ (?:s|(?:s|min) left)\n", re.M), ""),
+    # How long a phase took.
+    (re.compile(r"^(.+): \d+\.\d s$", re.M), rf"\1: {MASK} s"),
+    # What a dry run measured.
+    (re.compile(rf"{NUMBER} (µs|ms|seconds|minutes|hours|days)\b(?= a re| in the | on one|$)", re.M), f"{MASK} time"),
+    # The name of a temporary endpoint ends with the time and random digits.
+    (re.compile(r"-1\d{9}-[0-9a-f]{8}\b"), f"-{MASK}"),
+    # How much was finished when a run ended.
+    (re.compile(r"(Resuming: )[\d,]+( of)"), rf"\1{MASK}\2"),
+)
+
+
+def told(text: str) -> str:
+    """Lines of a terminal."""
+    for pattern, instead in TOLD:
+        text = pattern.sub(instead, text)
+    return text
+
+
+def details(document: dict[str, Any]) -> dict[str, Any]:
+    """analysis_details.json; phases become a list, since their names are texts."""
+    found = _notes_told(document)
+    if "seconds" in found:
+        found["seconds"] = list(found["seconds"])
+    if "finished" in found:
+        found["finished"] = MASK
+    found["versions"] = dict.fromkeys(found.get("versions", {}), MASK)
+    for calls in found.get("model_calls", {}).values():
+        calls["seconds_waited"] = MASK
+    return found
+
+
+def _notes_told(document: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(json.dumps(document))
+    if "notes" in found:
+        found["notes"] = [told(note) for note in found["notes"]]
+    return found
+
+
+def report(text: str, folder: Path) -> str:
+    """A report's text beside the analysis_details.json that it was made from."""
+    facts = json.loads((folder / "analysis_details.json").read_text(encoding="utf-8"))
+    for name in facts.get("seconds", {}):
+        text = _after(name, NUMBER, text)
+    for name, version in facts.get("versions", {}).items():
+        text = _after(f" of {name}", re.escape(version), text)
+    for calls in facts.get("model_calls", {}).values():
+        text = _after(f"{calls['requests']:,}", NUMBER, text, cells=2)
+    return told(text.replace(facts.get("finished", MASK), MASK))
+
+
+def _after(name: str, value: str, text: str, cells: int = 1) -> str:
+    """Mask what is in the cell after the one that ends with a name."""
+    between = r"(?:<[^<>]*>|[\s|])+"
+    others = rf"(?:[^<>|\n]+{between})" * (cells - 1)
+    return re.sub(rf"({re.escape(name)}{between}{others}){value}", rf"\g<1>{MASK}", text)
