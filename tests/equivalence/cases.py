@@ -257,8 +257,9 @@ def _errors() -> Iterator[Case]:
     yield analysis("error-strict", loans(PRE, weight="weight", predictor=None), "--strict")
     nowhere = {"model_uri": "http://127.0.0.1:9/invocations", "content_type": "text/csv", "accept_type": "text/csv"}
     yield analysis("error-no-service", loans(POST, predictor={**nowhere, "label": 0}), "--retry-seconds", "1")
+    other = {"model_uri": f"{INPUTS / 'untrusted.skops'}"}
     untrusted = Step(tuple(word for word in analyze("error-untrusted").argv if word not in TRUST))
-    yield Case("error-untrusted", (untrusted,), {"config.json": written(loans(POST))})
+    yield Case("error-untrusted", (untrusted,), {"config.json": written(loans(POST, predictor=other))})
     words = analyze("error-output").argv
     elsewhere = Step(tuple("/proc/nothing/output" if word.endswith("/output") else word for word in words))
     yield Case("error-output", (elsewhere,), {"config.json": written(loans(PRE, predictor=None))})
@@ -268,7 +269,8 @@ def _errors() -> Iterator[Case]:
 
 SUBCOMMANDS = ("analyze", "validate", "config", "cleanup", "report", "schema", "demo")
 RICH = """--dataset-type csv --dataset-uri s3://bucket/loans.csv --label approve --label-values 1,2
---label-type categorical --headers approve,race,sex,obrat --excluded-columns race,sex --joinsource id --predicted-label predicted
+--label-type categorical --headers approve,race,sex,obrat
+--excluded-columns race,sex --joinsource id --predicted-label predicted
 --facet race=Black,Hispanic --facet {"name_or_index":"sex"} --facet-intersection race,sex --group-variable chist
 --min-cell-size 30 --confidence-level 0.9 --weight weight --bounds DPPL=-0.1:0.1 --bounds DI=0.8:
 --probability-threshold 0.4 --max-malformed-records 3 --pre-training-bias --post-training-bias AD,DI --shap

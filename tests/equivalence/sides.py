@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import shutil
 import signal
@@ -115,6 +116,7 @@ def _services() -> Iterator[dict[str, str]]:
     from control_plane import control_plane
     from serving import Faults, serve
 
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     failing = Faults(bad_record=is_bad)
     with control_plane() as plane, serve(_scores, port=PORT) as server, serve(_scores, failing, port=FAILING_PORT):
         plane.add_model("loans-2026-11")
