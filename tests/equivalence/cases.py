@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from inputs import BAD, CHECKOUT, FAILING_PORT, FEATURES, INPUTS, PORT, WORK
+import inputs
+from inputs import CHECKOUT, FAILING_PORT, FEATURES, INPUTS, PORT, WORK
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "conf" / "examples"
 TRUST = ("--trust-type", "numpy.dtype")
@@ -45,7 +47,11 @@ class Case:
     def definition(self) -> str:
         """All of it as text: results of another definition cannot be compared."""
         steps = [{"program": step.program, "argv": step.argv, "killed_at": step.killed_at} for step in self.steps]
-        return json.dumps({"steps": steps, "files": self.files}, indent=1)
+        return json.dumps({"inputs": _hash_of_inputs(), "steps": steps, "files": self.files}, indent=1)
+
+
+def _hash_of_inputs() -> str:
+    return hashlib.sha256(Path(inputs.__file__).read_bytes()).hexdigest()
 
 
 def cases() -> list[Case]:
@@ -76,6 +82,8 @@ POST: Config = {"post_training_bias": {"methods": "all"}}
 REPORT: Config = {"report": {"name": "report", "title": "Mortgage approvals"}}
 BASELINE = [[33.0, 0.77, 3.2, 1, 0, 70.0, 130.0, 0], [31.5, 0.6, 3.9, 1, 0, 90.0, 150.0, 1]]
 GIVEN: Config = {"baseline": BASELINE, "seed": 1, "save_local_shap_values": True}
+#: So many records for a row that blocks have few rows, and a run several waves of them.
+COSTLY: Config = {**GIVEN, "baseline": [[20.0 + place, *BASELINE[0][1:]] for place in range(20)], "engine": "shared"}
 SEGMENTS = [{"name_or_index": "appinc", "segments": [["[0, 50]"], ["(50, 100]"]]}]
 BOUNDS = {"DPPL": {"min": -0.1, "max": 0.1}, "DI": {"min": 0.8}, "CDDL": {"max": 0.01}}
 
@@ -150,8 +158,8 @@ def _bias_runs() -> Iterator[Case]:
     former = ("--bounds-from", f"{WORK / name / 'output' / 'analysis.json'}", "--fail-on", "outside")
     yield analysis(name, loans({**PRE, **POST}, **predicted), *former, before=(analyze(name),))
     beside: Config = {"facet_dataset_uri": f"{INPUTS / 'facets.csv'}", "facet_headers": ["id", "race", "sex"]}
-    joined = loans({**PRE, **POST}, joinsource_name_or_index="id", excluded_columns=["id", "weight"], **beside)
-    yield analysis("bias-joined-facets", {**joined, **predicted, "predictor": None}, data="without_facets.csv")
+    joined = loans({**PRE, **POST}, joinsource_name_or_index="id", excluded_columns=["id"], **beside, **predicted)
+    yield analysis("bias-joined-facets", joined, data="without_facets.csv")
 
 
 def _explanations() -> Iterator[Case]:
@@ -178,8 +186,8 @@ def _services() -> Iterator[Case]:
     yield analysis("endpoint-unknown", loans(POST, predictor={**ENDPOINT, "endpoint_name": "nobody"}))
     name = "resume-service"
     files = {
-        "failing.json": written(loans({"shap": {**GIVEN, "num_samples": 60}}, predictor=FAILING)),
-        "config.json": written(loans({"shap": {**GIVEN, "num_samples": 60}}, predictor=HTTP)),
+        "failing.json": written(loans({"shap": COSTLY}, predictor=FAILING)),
+        "config.json": written(loans({"shap": COSTLY}, predictor=HTTP)),
     }
     first = analyze(name, data="bad.csv", config="failing.json")
     yield Case(name, (first, analyze(name, "--force-resume", data="bad.csv")), files)
@@ -269,7 +277,7 @@ def _errors() -> Iterator[Case]:
 
 SUBCOMMANDS = ("analyze", "validate", "config", "cleanup", "report", "schema", "demo")
 RICH = """--dataset-type csv --dataset-uri s3://bucket/loans.csv --label approve --label-values 1,2
---label-type categorical --headers approve,race,sex,obrat
+--label-type categorical --headers approve,race,sex,obrat,chist,predicted,weight,id
 --excluded-columns race,sex --joinsource id --predicted-label predicted
 --facet race=Black,Hispanic --facet {"name_or_index":"sex"} --facet-intersection race,sex --group-variable chist
 --min-cell-size 30 --confidence-level 0.9 --weight weight --bounds DPPL=-0.1:0.1 --bounds DI=0.8:
@@ -360,12 +368,6 @@ def _processes() -> Iterator[Case]:
     jobs = (Step(words, (f"{CHECKOUT}/jobs/analyze.py",)), Step(("--help",), (f"{CHECKOUT}/jobs/processing.py",)))
     yield Case(name, jobs, {"config.json": config})
     name = "resume-killed"
-    shap = {**GIVEN, "engine": "shared", "num_samples": 100}
-    slow = loans({"shap": shap}, predictor={"model_uri": "python:slow_loans:predict"})
+    slow = loans({"shap": COSTLY}, predictor={"model_uri": "python:slow_loans:predict"})
     first = analyze(name, program=module, killed_at="output/explanations_shap/_journal/range-*")
     yield Case(name, (first, analyze(name, program=module)), {"config.json": written(slow)})
-
-
-def is_bad(record: list[Any]) -> bool:
-    """Whether the failing service fails for the record."""
-    return BAD in record

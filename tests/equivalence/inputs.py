@@ -35,10 +35,21 @@ MODULES = {
     "lending/__init__.py": "",
     "lending/model.py": "def predict(frame):\n    return 1 / (1 + 2.7 ** ((frame['obrat'].fillna(30) - 36) / 9))\n",
     "slow_loans.py": (
-        "import time\n\n\ndef predict(frame):\n    time.sleep(5e-5 * len(frame))\n"
+        "import time\n\n\ndef predict(frame):\n    time.sleep(5e-6 * len(frame))\n"
         "    return 1 / (1 + (frame['obrat'] / 40) ** 2 + 0.3 * frame['pubrec'] * frame['loanprc'])\n"
     ),
 }
+
+
+def scores(records: list[list[float | None]]) -> list[float]:
+    """The model behind the services."""
+    totals = (sum(value or 0.0 for value in record[:4]) for record in records)
+    return [total / (total + 35.0) for total in totals]
+
+
+def is_bad(record: list[float | None]) -> bool:
+    """Whether the failing service fails for the record."""
+    return BAD in record
 
 
 def write_inputs() -> None:
@@ -71,7 +82,7 @@ def _write_loans() -> None:
     model.fit(training[FEATURES], training["approve"])
     skops.io.dump(model, INPUTS / "model.skops")
     joblib.dump(model, INPUTS / "model.joblib")
-    untrusted = make_pipeline(FunctionTransformer(np.abs), LogisticRegression(max_iter=1000))
+    untrusted = make_pipeline(FunctionTransformer(np.nan_to_num), LogisticRegression(max_iter=1000))
     skops.io.dump(untrusted.fit(training[FEATURES], training["approve"]), INPUTS / "untrusted.skops")
 
 

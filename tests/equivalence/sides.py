@@ -20,8 +20,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cases import Case, Step, is_bad
-from inputs import CHECKOUT, CODE, FAILING_PORT, INPUTS, PORT, SCRATCH, WORK, write_inputs
+from cases import Case, Step
+from inputs import CHECKOUT, CODE, FAILING_PORT, INPUTS, PORT, SCRATCH, WORK, is_bad, scores, write_inputs
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RUNNER = Path(__file__).resolve().with_name("runner.py")
@@ -118,7 +118,7 @@ def _services() -> Iterator[dict[str, str]]:
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     failing = Faults(bad_record=is_bad)
-    with control_plane() as plane, serve(_scores, port=PORT) as server, serve(_scores, failing, port=FAILING_PORT):
+    with control_plane() as plane, serve(scores, port=PORT) as server, serve(scores, failing, port=FAILING_PORT):
         plane.add_model("loans-2026-11")
         server.endpoints = _Endpoints()
         yield _environment() | plane.environment | {"AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME": server.url}
@@ -129,11 +129,6 @@ class _Endpoints:
 
     def __contains__(self, name: str) -> bool:
         return name != "nobody"
-
-
-def _scores(records: list[list[float | None]]) -> list[float]:
-    totals = (sum(value or 0.0 for value in record[:4]) for record in records)
-    return [total / (total + 150.0) for total in totals]
 
 
 def _environment() -> dict[str, str]:
