@@ -262,7 +262,7 @@ def _errors() -> Iterator[Case]:
         yield analysis(f"error-{name}", config)
     yield analysis("error-no-data", loans(PRE), data="nothing.csv")
     yield analysis("error-fail-on", loans(PRE), "--fail-on", "outside")
-    yield analysis("error-strict", loans(PRE, weight="weight", predictor=None), "--strict")
+    yield analysis("error-strict", loans(PRE, label_values_or_threshold=1, predictor=None), "--strict")
     nowhere = {"model_uri": "http://127.0.0.1:9/invocations", "content_type": "text/csv", "accept_type": "text/csv"}
     yield analysis("error-no-service", loans(POST, predictor={**nowhere, "label": 0}), "--retry-seconds", "1")
     other = {"model_uri": f"{INPUTS / 'untrusted.skops'}"}

@@ -35,7 +35,7 @@ MODULES = {
     "lending/__init__.py": "",
     "lending/model.py": "def predict(frame):\n    return 1 / (1 + 2.7 ** ((frame['obrat'].fillna(30) - 36) / 9))\n",
     "slow_loans.py": (
-        "import time\n\n\ndef predict(frame):\n    time.sleep(5e-6 * len(frame))\n"
+        "import time\n\n\ndef predict(frame):\n    time.sleep(3e-6 * len(frame))\n"
         "    return 1 / (1 + (frame['obrat'] / 40) ** 2 + 0.3 * frame['pubrec'] * frame['loanprc'])\n"
     ),
 }

@@ -23,6 +23,7 @@ TOLD = (
     (re.compile(r"(the last of )\d+( tries)"), rf"\1{MASK}\2"),
     # How much was finished when a run ended.
     (re.compile(r"(Resuming: )[\d,]+( of)"), rf"\1{MASK}\2"),
+    (re.compile(r"[\d,]+( of [\d,]+ rows are done and kept)"), rf"{MASK}\1"),
 )
 
 
