@@ -1,5 +1,6 @@
 # make demo   runs the main job on real data          make test    runs every check and every test
 # make check  the checks and tests without a JVM      make venv    only the environment, .venv
+# make compare BASE=commit [HEAD=commit]   the same commands on both, and what a user would see change
 # make dist   wheel, sdist, the zip for --py-files and an environment for --archives (EXTRAS=…, see conf/dist.sh)
 # make cluster   a Spark master and two workers on 127.0.0.1 (see conf/local-cluster.sh); make cluster-stop   ends them
 # make bench-bias   counting speed against a bare scan, DuckDB and pandas
@@ -16,6 +17,7 @@ CONSTRAINTS ?= conf/constraints/spark4.txt
 EXTRAS ?= sklearn
 BIN := $(VENV)/bin
 .PHONY: help venv java demo dist test check lint bench-bias bench-shap bench-shap-accuracy bench-pair-games bench-predict bench-help bench-coverage bench-statistics bench-pdp clean
+.PHONY: help venv java demo dist test check lint compare bench-bias bench-shap bench-shap-accuracy bench-pair-games bench-predict bench-coverage bench-statistics bench-pdp clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -46,6 +48,9 @@ check: lint
 
 test: lint java
 	$(BIN)/pytest
+
+compare: venv java
+	$(BIN)/python tests/equivalence/compare.py $(BASE) $(HEAD) $(COMPARE_OPTIONS)
 
 bench-bias: venv java
 	$(BIN)/python benchmarks/bench_bias.py

@@ -2,9 +2,9 @@
 
     python tests/equivalence/compare.py BASE [HEAD]
 
-BASE and HEAD are commits or folders of checkouts; HEAD is this checkout as it is unless given. Exit code 1 when
-anything differs. ``--base-results DIR`` keeps the outputs of BASE in DIR, and takes from there what an earlier call has
-left; ``--head-results DIR`` the same for HEAD. A side whose results are all there is not run.
+BASE and HEAD are commits, folders of checkouts, or folders of results; HEAD is this checkout as it is unless given. The
+exit code is 1 when anything differs. ``--base-results DIR`` keeps the outputs of BASE in DIR, and takes from there what
+an earlier call has left; ``--head-results DIR`` the same for HEAD. A side whose results are all there is not run.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from cases import Case, cases
 from differences import Rules, differences_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+#: The file of a folder of results that says what they are of.
+STATE = "state.txt"
 #: Lines of a report on one case.
 MOST_LINES = 60
 
@@ -45,7 +47,7 @@ def _names() -> list[str]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("base", metavar="BASE", help="a commit or a folder")
+    parser.add_argument("base", metavar="BASE", help="a commit, the folder of a checkout, or of results")
     parser.add_argument("head", metavar="HEAD", nargs="?", default=f"{REPOSITORY}", help="default: this checkout")
     parser.add_argument("--mode", choices=("exact", "words"), default="exact", help="words: texts may differ")
     parser.add_argument("--texts", metavar="FILE", type=Path, help="with --mode words: where changed texts are listed")
@@ -62,15 +64,27 @@ def _parser() -> argparse.ArgumentParser:
 
 def _results(name: str, what: str, folder: Path, wanted: Sequence[Case]) -> Path:
     """The folder with the results of a side, for which cases are run that it lacks or that have changed since."""
+    if (Path(what) / STATE).is_file():
+        return _saved(Path(what), wanted)
     one = sides.side(name, what)
     folder.mkdir(parents=True, exist_ok=True)
-    state = folder / "state.txt"
+    state = folder / STATE
     if state.is_file() and state.read_text().strip() != one.state:
-        raise SystemExit(f"{folder} has results of {state.read_text().strip()}, and {name} is {one.state}.")
+        raise SystemExit(
+            f"{folder} has results of {state.read_text().strip()}, and {name} is {one.state}: name another folder."
+        )
     state.write_text(f"{one.state}\n")
     missing = [case for case in wanted if not _has(folder, case)]
     if missing:
         sides.run(one, missing, folder)
+    return folder
+
+
+def _saved(folder: Path, wanted: Sequence[Case]) -> Path:
+    """The folder itself, if it has all results."""
+    missing = [case.name for case in wanted if not _has(folder, case)]
+    if missing:
+        raise SystemExit(f"{folder} lacks results, or has those of former cases: {', '.join(missing)}")
     return folder
 
 

@@ -6,6 +6,7 @@ All sides have the same scratch folder, at ``checkout`` in it a link to the chec
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import logging
 import os
@@ -40,8 +41,12 @@ class Side:
 
     @property
     def state(self) -> str:
-        """What saved results are of."""
-        return self.commit or f"{self.checkout}"
+        """What saved results are of; of a folder with all changes in it."""
+        if self.checkout is None:
+            return f"{self.commit}"
+        changes = _git("diff", "HEAD", "--", ".", ":!tests", at=self.checkout)
+        changes += _git("status", "--porcelain", at=self.checkout)
+        return f"{self.checkout} {_git('rev-parse', 'HEAD', at=self.checkout).strip()} {_short_hash(changes)}"
 
 
 def side(name: str, what: str) -> Side:
@@ -73,8 +78,12 @@ def _say(text: str) -> None:
     sys.stderr.flush()
 
 
-def _git(*words: str) -> str:
-    done = subprocess.run(["git", "-C", REPOSITORY, *words], capture_output=True, text=True, check=False)
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16] if text else "unchanged"
+
+
+def _git(*words: str, at: Path = REPOSITORY) -> str:
+    done = subprocess.run(["git", "-C", f"{at}", *words], capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"git {' '.join(words)}: {done.stderr.strip()}")
     return done.stdout
