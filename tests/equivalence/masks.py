@@ -63,6 +63,7 @@ def report(text: str, folder: Path) -> str:
         text = _after(f" of {name}", re.escape(version), text)
     for calls in facts.get("model_calls", {}).values():
         text = _after(f"{calls['requests']:,}", NUMBER, text, cells=2)
+    text = re.sub(rf'<data value="[^"]*">{MASK}', f'<data value="{MASK}">{MASK}', text)
     return told(text.replace(facts.get("finished", MASK), MASK))
 
 
