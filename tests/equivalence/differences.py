@@ -99,7 +99,7 @@ def _document(path: Path) -> Any:
     text = path.read_text(encoding="utf-8")
     document = json.loads(text)
     document = masks.details(document) if path.name == "analysis_details.json" else document
-    return {"document": document, "usual_layout": json.dumps(json.loads(text), indent=2) in text}
+    return {"document": document, "usual_layout": json.dumps(json.loads(text), indent=2, ensure_ascii=False) in text}
 
 
 def _html(path: Path) -> str:
