@@ -16,8 +16,7 @@ VENV ?= .venv
 CONSTRAINTS ?= conf/constraints/spark4.txt
 EXTRAS ?= sklearn
 BIN := $(VENV)/bin
-.PHONY: help venv java demo dist test check lint bench-bias bench-shap bench-shap-accuracy bench-pair-games bench-predict bench-help bench-coverage bench-statistics bench-pdp clean
-.PHONY: help venv java demo dist test check lint compare bench-bias bench-shap bench-shap-accuracy bench-pair-games bench-predict bench-coverage bench-statistics bench-pdp clean
+.PHONY: help venv java demo dist test check lint compare bench-bias bench-shap bench-shap-accuracy bench-pair-games bench-predict bench-help bench-coverage bench-statistics bench-pdp clean
 
 help:
 	@sed -n 's/^# //p' Makefile
