@@ -3,7 +3,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from clarify_spark.udfs.shap.priors import MARGIN, symmetric
+from clarify_spark.udfs.shap.priors import MARGIN, _likelihood, symmetric
 from clarify_spark.udfs.shap.shapley import default_prior, design, fit_prior, solver
 
 
@@ -94,3 +94,26 @@ def test_a_game_that_no_prior_fits_widens_the_intervals_or_is_not_trusted():
     assert fitted(coalitions, seen, totals).misfit < 1.5 * MARGIN
     found = fitted(coalitions, spoilt, totals)
     assert found.misfit > MARGIN or not found.trusted
+
+
+@pytest.mark.parametrize("scale", [1e-5, 1e-4, 1e-3, 1e-2])
+def test_games_that_are_additive_but_for_rounding_have_a_prior_too(scale):
+    coalitions = design(12, 600, 0)
+    random = np.random.default_rng(0)
+    weights, rows = scale * random.normal(size=12), random.normal(size=(20, 12))
+    everyone = np.ones((1, 12), dtype=bool)
+    inside = np.vstack([coalitions.members, everyone]).astype(float)
+    shares = (logistic(inside @ (rows * weights).T) - logistic((1 - inside) @ (rows * weights).T)).T
+    prior = fit_prior(coalitions, shares[:, :-1, np.newaxis], shares[:, -1:], 0)
+    assert prior.share5 <= 0.1
+    assert prior.trusted
+
+
+def logistic(values):
+    return 1 / (1 + np.exp(-values))
+
+
+def test_pairs_without_any_interaction_leave_a_likelihood():
+    signs = np.vstack([np.where(design(8, 100, 0).members, 1.0, -1.0), np.ones(8)])
+    found = _likelihood(np.eye(len(signs)), signs, np.zeros((len(signs), 3)))
+    assert np.isfinite(found)

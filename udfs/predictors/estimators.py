@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -75,9 +74,8 @@ def _matrix(estimator: Any, spec: PredictorSpec) -> MatrixPredict | None:
 
 @contextmanager
 def _asking(spec: PredictorSpec) -> Iterator[None]:
-    """A context for a call: the threads of a task, no warnings, failures told as the model's own."""
-    with calling_user_code(f"the model {spec.path} failed"), model_threads(spec), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    """A context for a call: the threads of a task, failures told as the model's own."""
+    with calling_user_code(f"the model {spec.path} failed"), model_threads(spec):
         yield
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -107,13 +106,11 @@ def _pyfunc(folder: Path, flavour: Flavour, spec: PredictorSpec) -> Predict:
             f"flavours {', '.join(_NATIVE)}"
         )
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    with calling_user_code(f"{folder} cannot be loaded by mlflow"), model_threads(spec), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with calling_user_code(f"{folder} cannot be loaded by mlflow"), model_threads(spec):
         model = library("mlflow.pyfunc", "mlflow").load_model(str(folder), suppress_warnings=True)
 
     def predict(features: pd.DataFrame) -> Answer:
-        with calling_user_code(f"the model {folder} failed"), model_threads(spec), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with calling_user_code(f"the model {folder} failed"), model_threads(spec):
             returned = model.predict(features)
         return expect_records(answer_of(returned, spec, str(folder)), len(features), str(folder))
 

@@ -22,10 +22,9 @@ def load(spec: PredictorSpec) -> Predict:
         raise refused(spec.path)
     library("sklearn", "sklearn")
     joblib = library("joblib", "sklearn")
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        with calling_user_code(f"{spec.path} cannot be loaded"):
-            estimator: Any = joblib.load(spec.path)
+    with calling_user_code(f"{spec.path} cannot be loaded"), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)  # that of another version is one
+        estimator: Any = joblib.load(spec.path)
     for note in version_notes(caught, spec):
         log.warning("%s", note)
     is_function = callable(estimator) and not hasattr(estimator, "predict")

@@ -20,13 +20,12 @@ def load(spec: PredictorSpec) -> Predict:
     """The estimator in a skops file, if skops or the user trusts every type in it."""
     library("sklearn", "sklearn")
     skops = library("skops.io", "sklearn")
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        with calling_user_code(f"{spec.path} cannot be loaded"):
-            untrusted = set(skops.get_untrusted_types(file=spec.path))
-            _refuse(sorted(untrusted - set(spec.trusted_types)), spec)
-            # Only what the user named and the file holds: a list taken from the file alone would trust anything.
-            estimator: Any = skops.load(spec.path, trusted=sorted(untrusted & set(spec.trusted_types)))
+    with calling_user_code(f"{spec.path} cannot be loaded"), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)  # that of another version is one
+        untrusted = set(skops.get_untrusted_types(file=spec.path))
+        _refuse(sorted(untrusted - set(spec.trusted_types)), spec)
+        # Only what the user named and the file holds: a list taken from the file alone would trust anything.
+        estimator: Any = skops.load(spec.path, trusted=sorted(untrusted & set(spec.trusted_types)))
     for note in version_notes(caught, spec):
         log.warning("%s", note)
     return predictor(estimator, spec)

@@ -8,6 +8,7 @@ import sys
 import sysconfig
 import threading
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -26,6 +27,11 @@ _LIBRARIES = tuple(
     }
 )
 
+#: What libraries warn of, each with its reason: files of other versions, names of features and habits (UserWarning),
+#: what their next version changes (FutureWarning, DeprecationWarning and its like), and numbers beyond what floats hold
+#: (RuntimeWarning), of which those that reach an answer are told as outputs that are not finite.
+LIBRARY_WARNINGS = (UserWarning, FutureWarning, DeprecationWarning, PendingDeprecationWarning, RuntimeWarning)
+
 
 def library(name: str, extra: str) -> Any:
     """The imported module; a missing one is a ModelError that says how to install it."""
@@ -41,9 +47,15 @@ def library(name: str, extra: str) -> Any:
 
 @contextmanager
 def calling_user_code(doing: str) -> Iterator[None]:
-    """Turns whatever the model's code raises into a ModelError that quotes it and the line it came from."""
+    """Turns whatever the model's code raises into a ModelError that quotes it and the line it came from.
+
+    What its libraries warn of is not printed: a warning on every executor is no answer to the user.
+    """
     try:
-        yield
+        with warnings.catch_warnings():
+            for category in LIBRARY_WARNINGS:
+                warnings.simplefilter("ignore", category)
+            yield
     except ModelError:
         raise
     # A model's code may raise anything, and any of it is the user's to see and mend: the only broad catch there is.

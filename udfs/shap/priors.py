@@ -158,4 +158,6 @@ def _likelihood(covariance: Floats, signs: Floats, seen: Floats) -> float:
     precision, right = signs.T @ solved[:, :players], signs.T @ solved[:, players:]
     square = (seen * solved[:, players:]).sum() - (right * np.linalg.solve(precision, right)).sum()
     volume = np.linalg.slogdet(covariance)[1] + np.linalg.slogdet(precision)[1]
+    if square <= 0.0:  # main effects are all there is: nothing is left of the squares, or less by rounding
+        return np.inf if square == 0.0 else -np.inf
     return float(-0.5 * ((len(signs) - players) * np.log(square) + volume))
