@@ -113,7 +113,6 @@ def logistic(values):
     return 1 / (1 + np.exp(-values))
 
 
-def test_pairs_without_any_interaction_leave_a_likelihood():
+def test_pairs_of_which_main_effects_leave_nothing_are_as_likely_as_can_be():
     signs = np.vstack([np.where(design(8, 100, 0).members, 1.0, -1.0), np.ones(8)])
-    found = _likelihood(np.eye(len(signs)), signs, np.zeros((len(signs), 3)))
-    assert np.isfinite(found)
+    assert _likelihood(np.eye(len(signs)), signs, np.zeros((len(signs), 3))) == np.inf
