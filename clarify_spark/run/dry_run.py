@@ -20,8 +20,8 @@ def result(run: Run, analyses: Sequence[Planned], cost: Cost, warnings: Sequence
     rows = next((preview.rows for preview in previews if preview.rows is not None), source.rows)
     lines = (
         "Dry run: the config and the data fit together; nothing was computed or written.",
-        f"  data: files: {len(source.files)}, bytes: {sum(file.size for file in source.files):,}, "
-        f"columns: {len(run.dataset.columns)}" + ("" if rows is None else f", rows: {rows:,}"),
+        f"  data: {source.description}, columns: {len(run.dataset.columns)}"
+        + ("" if rows is None else f", rows: {rows:,}"),
         *(f"  {line}" for preview in previews for line in preview.lines),
         f"  methods: {', '.join(_methods(run))}",
         *(f"  {line}" for line in _model_lines(run, cost)),

@@ -23,7 +23,7 @@ PROGRAM = Path(__file__).with_name("faulty_runs.py")
 #: The command with waves as small as they can be.
 COMMAND = """
 import sys
-from clarify_spark.spark import waves
+from clarify_spark.spark.blocks import waves
 waves.FIRST_SECONDS = waves.WAVE_SECONDS = 0.5
 from clarify_spark.cli import main
 sys.exit(main(sys.argv[1:]))

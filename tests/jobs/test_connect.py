@@ -22,7 +22,7 @@ def predict(frame):
 """
 COMMAND = """
 import sys
-from clarify_spark.spark import waves
+from clarify_spark.spark.blocks import waves
 waves.FIRST_SECONDS = waves.WAVE_SECONDS = 0.5
 from clarify_spark.cli import main
 sys.exit(main(sys.argv[1:]))

@@ -23,7 +23,7 @@ FEATURES = ["black", "male", "obrat", "loanprc", "unem", "chist"]
 #: The command with waves of one block; it kills itself with all its processes when half a range has been written.
 COMMAND = """
 import os, signal, sys
-from clarify_spark.spark import waves
+from clarify_spark.spark.blocks import waves
 from clarify_spark.spark.blocks.checkpoints import Journal
 waves.FIRST_SECONDS = waves.WAVE_SECONDS = 0.001
 whole = Journal.commit

@@ -13,6 +13,7 @@ from clarify_spark.columns import Kind
 from clarify_spark.config import AnalysisConfig
 from clarify_spark.config.formats import readable
 from clarify_spark.errors import ConfigError, Problem
+from clarify_spark.redaction import without_secrets
 from clarify_spark.spark.data.formats import csv
 from clarify_spark.spark.data.formats.joins import Side, join
 from clarify_spark.spark.data.formats.naming import resolve_name
@@ -59,6 +60,13 @@ class Source:
         """The snapshot's hash; several snapshots: their hashes' hash."""
         hashes = [snapshot.hash for snapshot in self.snapshots]
         return hashes[0] if len(hashes) == 1 else hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+
+    @property
+    def description(self) -> str:
+        """The files' number and size; of a table without files its name and version."""
+        if not self.files and self.snapshots[0].version is not None:
+            return f"{without_secrets(self.snapshots[0].uri)}, version {self.snapshots[0].version}"
+        return f"files: {len(self.files)}, bytes: {sum(file.size for file in self.files):,}"
 
     def named(self, text: str) -> str:
         """The text with the file's URI, or the table's name, in place of the number that executors know."""
