@@ -9,7 +9,7 @@
 # make bench-help   processor time of --version and --help
 # make bench-predict   requests to a service against a bare loop, models against their own predict
 # make bench-pair-games   pair games against the shared design and against shap
-# make bench-coverage   how often intervals of bias metrics hold the truth; make bench-statistics   what they take
+# make bench-coverage   how often intervals of bias metrics contain the true value; make bench-statistics   their cost
 # make bench-scale   growth of time and of the driver's memory with rows (200 million; ten minutes and 3 GB of disk)
 # make bench-pdp   partial dependence against scikit-learn, and the report
 VENV ?= .venv
@@ -82,13 +82,13 @@ bench-statistics: venv
 clean:
 	rm -rf $(VENV) build dist *.egg-info demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-# The same tests on the older Spark line, in an environment of its own.
+# The same tests on the older Spark line, in a separate environment.
 .PHONY: test-spark35
 test-spark35: java
 	$(MAKE) venv VENV=.venv-spark35 CONSTRAINTS=conf/constraints/spark35.txt
 	.venv-spark35/bin/pytest $(PYTEST_OPTIONS)
 
-# The tests of what is fitted to a Spark on the oldest Spark 4, with pandas 2.
+# The tests that depend on the Spark version, on the oldest Spark 4 with pandas 2.
 .PHONY: test-spark40
 test-spark40: java
 	$(MAKE) venv VENV=.venv-spark40 CONSTRAINTS=conf/constraints/spark40.txt

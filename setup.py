@@ -15,7 +15,7 @@ PACKAGES = sorted(
 UDFS = sorted(".".join(path.parent.relative_to(HERE).parts) for path in HERE.glob("udfs/**/__init__.py"))
 
 CLUSTER = ["numpy>=1.23", "pandas>=1.5,<4", "pyarrow>=14", "jmespath>=1.0"]
-# threadpoolctl: matrix products of the driver on one thread, so that results do not depend on its cores.
+# threadpoolctl: the driver's matrix products on one thread, so that results do not depend on its cores.
 # scipy: the distributions and exact tests behind intervals and p-values.
 # matplotlib, jinja2, nbformat: charts, page and notebook of the report.
 DRIVER = [
@@ -26,16 +26,16 @@ DRIVER = [
     "jinja2>=3.1",
     "nbformat>=5.7",
 ]
-# typst makes a tagged PDF in one wheel, without TeX, a browser or libraries of the system.
+# typst produces tagged PDF from one wheel, without TeX, a browser or system libraries.
 PDF = ["typst>=0.14"]
 MODELS = {
     "sklearn": ["scikit-learn>=1.2", "joblib>=1.2", "skops>=0.10"],
     "xgboost": ["xgboost>=2.0"],
     "lightgbm": ["lightgbm>=4.0"],
     "onnx": ["onnxruntime>=1.17"],
-    # mlflow-skinny is mlflow without its server: all that loading a model takes.
+    # mlflow-skinny is mlflow without its server: everything needed to load a model.
     "mlflow": ["mlflow-skinny>=2.9"],
-    # urllib3 is the connection pool below requests and boto3.
+    # urllib3 is the connection pool underneath requests and boto3.
     "http": ["urllib3>=2.0"],
     "aws": ["boto3>=1.34"],
 }
@@ -54,7 +54,7 @@ TEST = [
     "moto[sagemaker,server]>=5.0.9",
     # scikit-learn models as ONNX files.
     "skl2onnx>=1.17",
-    # The bare loop that a benchmark of endpoints is held against.
+    # The bare loop that a benchmark of endpoints is compared with.
     "requests>=2.31",
     "chispa>=0.10",
     "hypothesis>=6.90",
@@ -68,13 +68,13 @@ TEST = [
     "pypdf>=4.0",
     "playwright>=1.40",
     "axe-core-python>=0.1",
-    # The usual Kernel SHAP, which tests and benchmarks are held against.
+    # The usual Kernel SHAP, which tests and benchmarks are compared with.
     "shap>=0.46",
-    # What intervals and tests are held against.
+    # The reference for intervals and tests.
     "statsmodels>=0.14",
     # Building the wheel without the network; 0.46 asks for a newer setuptools than Python 3.11 brings.
     "wheel>=0.40,<0.46",
-    # Bundles of Databricks are YAML.
+    # Databricks bundles are YAML.
     "pyyaml>=6.0",
     # What a Spark Connect client needs; pyspark[connect] 3.5 would pin numpy below 2.
     "grpcio>=1.67",

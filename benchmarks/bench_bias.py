@@ -119,7 +119,7 @@ def _options() -> argparse.Namespace:
 
 
 def generated(folder: Path, rows: int) -> Path:
-    """The file of that many rows, made once."""
+    """The file with that many rows, generated once."""
     path = folder / f"bias-{rows}.parquet"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -181,7 +181,7 @@ def metrics(counts: CountTable, most: int) -> int:
 
 
 def by_duckdb(path: Path, case: Case) -> list[tuple[object, ...]]:
-    """The same numbers from DuckDB: filters for configured values, grouping sets else."""
+    """The same numbers from DuckDB: filters for configured values, grouping sets otherwise."""
     keys = f"approved, predicted, {case.group}"
     configured = {name: values for name, values in case.facets.items() if values is not None}
     if configured:
@@ -198,7 +198,7 @@ def by_duckdb(path: Path, case: Case) -> list[tuple[object, ...]]:
 
 
 def by_pandas(path: Path, case: Case) -> int:
-    """Boolean masks over the whole frame, made anew for every metric of every facet."""
+    """Boolean masks over the whole frame, recomputed for every metric of every facet."""
     frame = pd.read_parquet(path, columns=case.columns)
     label, predicted = frame["approved"] == 1, frame["predicted"] == 1
     total = 0
@@ -218,7 +218,7 @@ def by_pandas(path: Path, case: Case) -> int:
 
 
 def _check(roles: Roles, counts: Counts, path: Path) -> None:
-    """Our counts of each facet's first entry must be DuckDB's before their times are compared."""
+    """Our counts of each facet's first entry must equal DuckDB's before their times are compared."""
     with duckdb.connect() as connection:
         for role, of_facet in zip(roles.facets, counts.facets, strict=True):
             values = ", ".join(repr(value) for value in role.entries[0].values or ())

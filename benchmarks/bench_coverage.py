@@ -1,7 +1,7 @@
-"""How often intervals hold the true value: the table of docs/statistics.md (make bench-coverage).
+"""How often intervals contain the true value: the table of docs/statistics.md (make bench-coverage).
 
-Samples are drawn from pairs of groups with known probabilities; a cell tells the worst and the best of several pairs,
-and how often there was an interval at all where that was not always. Counted is how many given ones hold the truth.
+Samples are drawn from pairs of groups with known probabilities; a cell shows the worst and the best of several pairs,
+and how often there was an interval at all if not always. The table counts the given intervals that contain the truth.
 """
 
 from __future__ import annotations

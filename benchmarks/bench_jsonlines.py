@@ -1,4 +1,4 @@
-"""JSON Lines: our Python path against what the JVM offers, on generated dense records, as ratios to a text scan."""
+"""JSON Lines: our Python path against the JVM's options, on generated dense records, as ratios to a text scan."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def generate(path: Path, lines: int) -> None:
 
 
 def by_python(text: DataFrame, features: str) -> DataFrame:
-    """The path that the reader takes; an expression that is not simple goes through the jmespath library."""
+    """The path that the reader takes; a complex expression goes through the jmespath library."""
     spec = RecordSpec(features, "label", None, FEATURES)
     columns = ", ".join(f"c{place} string" for place in range(spec.columns))
     source = text.select(F.col("value").cast("binary"), *(F.lit(0).cast(t).alias(n) for n, t in PLACES))
@@ -48,7 +48,7 @@ PLACES = (("_file", "int"), ("_block", "bigint"), ("_mid", "bigint"))
 
 
 def by_from_json(text: DataFrame) -> DataFrame:
-    """One parse in the JVM; numbers are rewritten as text on the way, and all JSON types are lost."""
+    """One parse in the JVM; numbers are rewritten as text, and all JSON types are lost."""
     parsed = F.from_json("value", "features array<string>, label string").alias("r")
     return text.select(parsed).select(*[F.col("r.features")[place] for place in range(FEATURES)], "r.label")
 
@@ -71,7 +71,7 @@ def seconds(frame: DataFrame, repeats: int) -> float:
 
 
 def main() -> None:
-    """Generate, run each way, print a table."""
+    """Generate the data, run each method, print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lines", type=int, default=400_000)
     parser.add_argument("--repeats", type=int, default=2)

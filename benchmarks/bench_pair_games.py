@@ -1,5 +1,5 @@
-"""Pair games beside the shared design and beside shap: model records, error and time, for data whose rows agree in
-many features. The truth is interventional TreeSHAP, hence a regression on the label; needs shap besides.
+"""Pair games next to the shared design and shap: model records, error and time, for data whose rows agree in
+many features. The truth is interventional TreeSHAP, hence a regression on the label; also needs shap.
 
     python benchmarks/bench_pair_games.py
 """
@@ -29,7 +29,7 @@ from clarify_spark.udfs.shap.masking import Buffer, encoded
 from clarify_spark.udfs.shap.pair_games import pair_records
 from clarify_spark.udfs.shap.shapley import default_prior, default_samples, game
 
-#: How often the values of Adult's columns occur, most frequent first; the rest is spread over so many others.
+#: How often the values of Adult's columns occur, most frequent first; the rest is spread over that many others.
 ADULT = {
     "workclass": ([0.74, 0.08, 0.07, 0.04, 0.03, 0.03], 1),
     "education": ([0.33, 0.22, 0.17, 0.05, 0.05, 0.04], 10),
@@ -49,7 +49,7 @@ LOAN_COLUMNS = ["loanamt", "married", "dep", "emp", "self", "male", "white", "ob
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """Data, a model of it (fitted, and saved as executors load it) and B background rows."""
+    """Data, a model fitted to it (in memory, and saved as executors load it) and B background rows."""
 
     name: str
     data: pd.DataFrame
@@ -68,7 +68,7 @@ class Case:
 
 
 def adult_like(rows: int = 8000) -> tuple[pd.DataFrame, np.ndarray]:
-    """14 columns of numbers and codes that agree as often as Adult's do, and a label with interactions."""
+    """14 columns of numbers and codes that agree as often as Adult's, and a label with interactions."""
     random = np.random.default_rng(0)
     frame = pd.DataFrame({name: _codes(random, rows, *shares) for name, shares in ADULT.items()})
     frame.insert(0, "age", np.clip(random.gamma(5, 5, rows) + 16, 17, 90).astype(int))
@@ -189,8 +189,8 @@ HEAD = ["data", "B", "differing", "enumerated", "default budget", "records a row
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description="Pair games beside the shared design and shap, one thread.")
-    parser.add_argument("--rows", type=int, default=20, help="rows of which errors are taken")
+    parser = argparse.ArgumentParser(description="Pair games next to the shared design and shap, one thread.")
+    parser.add_argument("--rows", type=int, default=20, help="rows for which errors are computed")
     parser.add_argument("--repeat", type=int, default=3)
     options = parser.parse_args()
     warnings.simplefilter("ignore")

@@ -1,7 +1,7 @@
-"""Partial dependence beside scikit-learn's brute force, and what a report takes (make bench-pdp).
+"""Partial dependence next to scikit-learn's brute force, and the time for a report (make bench-pdp).
 
 First on one core without Spark: our blocks and ``sklearn.inspection.partial_dependence(method="brute")`` on the same
-grids, the bare model's time for as many records as the yardstick. Then the whole command on two cores.
+grids, relative to the bare model's time for as many records. Then the whole command on two cores.
 """
 
 from __future__ import annotations

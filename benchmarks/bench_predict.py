@@ -1,5 +1,5 @@
-"""How fast predictions are, as ratios measured side by side: requests to a service on loopback beside a bare loop that
-posts the same payloads, and models in this process beside their library's own predict.
+"""How fast predictions are, as ratios measured side by side: requests to a service on loopback next to a bare loop that
+posts the same payloads, and in-process models next to their library's own predict.
 
     python benchmarks/bench_predict.py endpoint process
 """
@@ -37,7 +37,7 @@ IN_FLIGHT = (1, 4, 8)
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """The same rows as a frame, and as they come to executors: batches with a row_key."""
+    """The same rows as a frame, and as they reach executors: batches with a row_key."""
 
     frame: pd.DataFrame
     batches: list[pa.RecordBatch]
@@ -55,7 +55,7 @@ def rows(count: int, features: int) -> Rows:
 
 @contextmanager
 def service(milliseconds: float) -> Iterator[str]:
-    """The address of a service in a process of its own whose answer comes so long after its request."""
+    """The address of a service in its own process that answers with the given latency."""
     command = [sys.executable, str(SERVER), "--request-ms", str(milliseconds)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
@@ -68,7 +68,7 @@ def service(milliseconds: float) -> Iterator[str]:
 
 
 def payloads(asked: Rows, spec: PredictorSpec) -> list[bytes]:
-    """The bodies that blocks of these rows are sent in."""
+    """The bodies in which blocks of these rows are sent."""
     encode = encoder(spec)
     frames = [asked.frame.iloc[start : start + BLOCK_ROWS] for start in range(0, len(asked.frame), BLOCK_ROWS)]
     encoded = [encode(frame) for frame in frames]
@@ -76,13 +76,13 @@ def payloads(asked: Rows, spec: PredictorSpec) -> list[bytes]:
 
 
 def post(session: requests.Session, bodies: list[bytes], spec: PredictorSpec) -> list[bytes]:
-    """The bare loop: one request after the other, and nothing is read out of the answers."""
+    """The bare loop: one request after the other, without parsing the answers."""
     headers = {"Content-Type": "text/csv", "Accept": "text/csv"}
     return [session.post(spec.uri, data=body, headers=headers).content for body in bodies]
 
 
 def write_and_post(session: requests.Session, asked: Rows, spec: PredictorSpec) -> list[np.ndarray]:
-    """The loop that one writes by hand: a slice of the frame as CSV, a request, the scores of its answer."""
+    """The loop that one would write manually: a slice of the frame as CSV, a request, the scores of its answer."""
     size = spec.calling.batch_records
     slices = (asked.frame.iloc[start : start + size] for start in range(0, len(asked.frame), size))
     bodies = (some.to_csv(index=False, header=False).encode() for some in slices)
@@ -97,7 +97,7 @@ def ask(asked: Rows, spec: PredictorSpec) -> pa.Table:
 
 
 def wall(timed: list[Callable[[], object]], repeat: int) -> list[list[tuple[float, float]]]:
-    """Seconds, and seconds of this process's processor, of each, in turn after a round to warm up."""
+    """Wall-clock and processor seconds of each, in turn after a warm-up round."""
     runs: list[list[tuple[float, float]]] = [[] for _ in timed]
     for turn in range(repeat + 1):
         for work, found in zip(timed, runs, strict=True):
@@ -109,7 +109,7 @@ def wall(timed: list[Callable[[], object]], repeat: int) -> list[list[tuple[floa
 
 
 def endpoint(options: argparse.Namespace, _: Path) -> None:
-    """Records a second by requests in flight and records a request, over those of the bare loop."""
+    """Records a second by requests in flight and records per request, relative to the bare loop."""
     print("| records a request | requests | | s | records a second | times the bare loop | busy, ms a request |")
     print("|---|---|---|---|---|---|---|")
     with service(options.latency) as url, requests.Session() as session:
@@ -146,7 +146,7 @@ def _tell(records: int, sent: int, count: int, runs: list[list[tuple[float, floa
 
 
 def models(features: int, folder: Path) -> Iterator[Model]:
-    """Boosters and estimators of 100 trees, and one that costs nearly nothing."""
+    """Boosters and estimators of 100 trees, and one that costs almost nothing."""
     yield model("LightGBM", features, folder)
     frame, label = data(4000, features)
     train = xgboost.DMatrix(frame, label, nthread=1)
@@ -196,7 +196,7 @@ PARTS = {"endpoint": endpoint, "process": process}
 
 def main() -> None:
     """Print one table per part."""
-    parser = argparse.ArgumentParser(description="Predictions beside a bare loop and beside bare models.")
+    parser = argparse.ArgumentParser(description="Predictions next to a bare loop and bare models.")
     parser.add_argument("parts", nargs="*", default=list(PARTS), metavar="|".join(PARTS))
     parser.add_argument("--features", type=int, default=30)
     parser.add_argument("--latency", type=float, default=20.0, help="milliseconds of a request")

@@ -1,4 +1,4 @@
-"""How time and the driver's memory grow with rows: the real command on Parquet, executors in JVMs of their own.
+"""How time and the driver's memory grow with rows: the real command on Parquet, executors in their own JVMs.
 
     python benchmarks/bench_scale.py --bias 2000000 20000000 200000000 --shap 10000 100000 1000000
 
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def generated(folder: Path, kind: str, rows: int) -> Path:
-    """The data of that many rows, made once."""
+    """The data with that many rows, generated once."""
     path = folder / f"{kind}-{rows}"
     if not (path / "_SUCCESS").exists():
         spark = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
@@ -71,7 +71,7 @@ def generated(folder: Path, kind: str, rows: int) -> Path:
 
 
 def config(kind: str) -> dict[str, object]:
-    """What is asked for."""
+    """What is requested."""
     common = {"dataset_type": "application/x-parquet", "label": "approved", "label_values_or_threshold": [1]}
     if kind == "shap":
         shap = {"baseline": [[0.5] * len(FEATURES)], "num_samples": 100, "save_local_shap_values": True, "seed": 1}
@@ -166,7 +166,7 @@ def _resident(pid: int) -> float:
 
 
 def _check(data: Path, log: Path) -> None:
-    """The rows of each facet's group, counted by DuckDB, are those that the command tells."""
+    """The rows of each facet's group, counted by DuckDB, must match those that the command reports."""
     with duckdb.connect() as connection:
         counted = connection.execute(
             f"SELECT count(*) FILTER (sex = 'Female'), count(*) FILTER (race = 'race 1') FROM '{data}/*.parquet'"

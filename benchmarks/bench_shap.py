@@ -43,7 +43,7 @@ HERE = Path(__file__).resolve().parent
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A fitted model: as its library calls it for a matrix of floats, and as executors load it from a file."""
+    """A fitted model: as called by its library for a matrix of floats, and as loaded by executors from a file."""
 
     name: str
     bare: Callable[[np.ndarray], np.ndarray]
@@ -97,7 +97,7 @@ def model(name: str, features: int, folder: Path) -> Model:
 
 
 def plan(spec: PredictorSpec, budget: Budget) -> ShapPlan:
-    """The plan of a job with a pilot of 16 rows, as the command makes it."""
+    """The plan of a job with a pilot of 16 rows, as built by the command."""
     features = len(spec.feature_names)
     settings = ShapSettings(
         spec=spec,
@@ -114,7 +114,7 @@ def plan(spec: PredictorSpec, budget: Budget) -> ShapPlan:
 
 
 def seconds(timed: Sequence[Callable[[], object]], repeat: int) -> list[float]:
-    """The median processor time of each, run in turn after a round to warm up; other work here matters less so."""
+    """The median processor time of each, run in turn after a warm-up round, which reduces the effect of other load."""
     runs: list[list[float]] = [[] for _ in timed]
     for turn in range(repeat + 1):
         for work, found in zip(timed, runs, strict=True):
@@ -126,7 +126,7 @@ def seconds(timed: Sequence[Callable[[], object]], repeat: int) -> list[float]:
 
 
 class Block:
-    """A block of rows to explain by a plan, and the masked records that its model is asked for."""
+    """A block of rows to explain by a plan, and the masked records sent to its model."""
 
     def __init__(self, asked: Model, planned: ShapPlan) -> None:
         self.asked, self.planned = asked, planned
@@ -158,7 +158,7 @@ def blocks(options: argparse.Namespace, folder: Path) -> Iterator[tuple[str, Blo
 
 
 def overhead(options: argparse.Namespace, folder: Path) -> None:
-    """A block of rows explained, over the bare model asked for the same masked records in the same calls."""
+    """A block of rows explained, relative to the bare model for the same masked records in the same calls."""
     print("| model | budget | calls | ns a record, explained | bare model | ratio |\n|---|---|---|---|---|---|")
     for title, block in blocks(options, folder):
         ours, bare = seconds([block.ours, block.bare], options.repeat)
@@ -169,7 +169,7 @@ def overhead(options: argparse.Namespace, folder: Path) -> None:
 
 
 def against_shap(options: argparse.Namespace, folder: Path) -> None:
-    """Time per row, ours over that of shap at the same budget and background, which the bare model's time limits."""
+    """Time per row, ours over that of shap at the same budget and background, bounded by the bare model's time."""
     print("| model | budget | shap, ms a row | ours, ms a row | times faster | the bare model alone |")
     print("|---|---|---|---|---|---|")
     for title, block in blocks(options, folder):
@@ -230,7 +230,7 @@ def _error(values: np.ndarray, truth: np.ndarray) -> float:
 
 
 def scaling(options: argparse.Namespace, folder: Path) -> None:
-    """Cost against rows, features, background rows and budget, with a model that costs next to nothing; and a plot."""
+    """Cost against rows, features, background rows and budget, with a model that costs almost nothing; and a plot."""
     base = {"rows": 256, "features": 30, "background rows": 4, "coalitions": 500}
     grids = {
         "rows": (16, 64, 256, 1024),
@@ -273,7 +273,7 @@ def _plot(found: dict[str, list[tuple[int, float]]], path: Path) -> None:
     figure.savefig(path, metadata={"Date": None})
 
 
-#: What one worker does: it prints its resident size after the model is loaded and the largest one from there on.
+#: One worker's script: it prints its resident size after loading the model and the peak from then on.
 _WORKER = """
 import json, pickle, re, sys
 import bench_shap
@@ -295,7 +295,7 @@ print(json.dumps([before, resident("VmHWM")]))
 
 
 def memory(options: argparse.Namespace, folder: Path) -> None:
-    """Peak resident memory of a process of its own that explains one row, above what it held before (Linux)."""
+    """Peak resident memory of a separate process that explains one row, above its size before (Linux)."""
     print("| M | B | coalitions | contender | MB before | MB at most | grown by |\n|---|---|---|---|---|---|---|")
     for features in (14, 100, 1000):
         asked = model("logistic regression", features, folder)
@@ -324,7 +324,7 @@ PARTS = {
 
 def main() -> None:
     """Print one table per part."""
-    parser = argparse.ArgumentParser(description="Kernel SHAP beside the bare model and beside shap, one thread.")
+    parser = argparse.ArgumentParser(description="Kernel SHAP next to the bare model and shap, one thread.")
     parser.add_argument("parts", nargs="*", default=list(PARTS), metavar="|".join(PARTS))
     parser.add_argument("--features", type=int, default=30)
     parser.add_argument("--repeat", type=int, default=5)

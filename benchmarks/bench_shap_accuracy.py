@@ -1,4 +1,4 @@
-"""How near sampled Shapley values come to the true ones, beside shap.KernelExplainer at the same budget.
+"""How close sampled Shapley values come to the true ones, next to shap.KernelExplainer at the same budget.
 
     python benchmarks/bench_shap_accuracy.py --seeds 2          # the table of benchmarks/README.md
     python benchmarks/bench_shap_accuracy.py --only kNN --seeds 3
@@ -40,7 +40,7 @@ CHUNK = 2**18
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A model's score (n,) for rows (n, M); ``trees`` is the model as shap.TreeExplainer takes it, if it can."""
+    """A model's score (n,) for rows (n, M); ``trees`` is the model for shap.TreeExplainer, if supported."""
 
     name: str
     score: Predict
@@ -53,7 +53,7 @@ class Case:
 
     @property
     def background(self) -> np.ndarray:
-        """Background rows (B, M), then come the rows to explain and those of the pilot."""
+        """Background rows (B, M), followed by the rows to explain and those of the pilot."""
         return self.data[: self.backs]
 
     @property
@@ -68,7 +68,7 @@ class Case:
 
 
 def shuffled(rows: np.ndarray, label: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Rows as numbers that a tree library of single precision sees as they are, in random order."""
+    """Rows as numbers that a single-precision tree library represents exactly, in random order."""
     order = np.random.default_rng(seed).permutation(len(rows))
     return np.asarray(rows, dtype=np.float32).astype(np.float64)[order], np.asarray(label)[order]
 
@@ -177,7 +177,7 @@ def adverse() -> Iterator[Case]:
 
 
 def held_out() -> Iterator[Case]:
-    """Games that were looked at only after every constant of the estimators had been chosen on the others."""
+    """Games that were run only after all constants of the estimators had been chosen on the others."""
     rows, label = shuffled(*load_digits(return_X_y=True), seed=4)
     model = RandomForestClassifier(60, random_state=1).fit(rows, label == 8)
     yield Case("held out: digits, random forest, M=64, B=5", probability(model), rows, 5, trees=model, output=1)
@@ -323,7 +323,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="games whose name contains this")
     parser.add_argument("--seeds", type=int, default=1, help="designs, over which errors and coverage are means")
     parser.add_argument("--no-shap", action="store_true", help="leave out shap.KernelExplainer, which takes longest")
-    parser.add_argument("--verbose", action="store_true", help="also tell the prior and the time")
+    parser.add_argument("--verbose", action="store_true", help="also report the prior and the time")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     print(f"{HEAD}\n|{'---|' * 8}")

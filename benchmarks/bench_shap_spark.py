@@ -1,5 +1,5 @@
-"""How much of two cores Spark gives to Kernel SHAP: the blocks of a job through Spark against the same blocks in one
-process, in turns. Only the explaining is timed, not Spark's start, reading and probing, which are told beside it.
+"""How well Spark uses two cores for Kernel SHAP: the blocks of a job through Spark against the same blocks in one
+process, in turn. Only the explaining is timed, not Spark's start, reading and probing, which are printed separately.
 
     python benchmarks/bench_shap_spark.py --rows 1000 --repeat 3
 """

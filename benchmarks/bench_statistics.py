@@ -1,6 +1,6 @@
-"""Time of all intervals and tests for many facet entries, beside the metrics alone (make bench-statistics).
+"""Time of all intervals and tests for many facet entries, relative to the metrics alone (make bench-statistics).
 
-The counts are random and of 20 strata; nothing of this reads data. Ratios to the metrics, measured side by side.
+The counts are random, with 20 strata; no data is read. Ratios to the metrics, measured side by side.
 """
 
 from __future__ import annotations

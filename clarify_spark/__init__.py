@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Results", "__version__", "analyze", "bias_report", "explain"]
 
-#: Names for notebooks and programs, and the modules that have them: loaded when they are asked for, since executors
+#: Names for notebooks and programs, and the modules that define them: loaded on demand, since executors
 #: import this package too.
 _PUBLIC = {
     "analyze": "api.dataframes",

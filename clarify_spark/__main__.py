@@ -7,8 +7,8 @@ from clarify_spark.cli import main
 
 
 def job() -> None:
-    """Run the command and raise SystemExit if it fails: wheel tasks of Databricks take nothing else for a failure."""
-    if "DATABRICKS_RUNTIME_VERSION" in os.environ:  # the platform's session, be it classic or Connect
+    """Run the command and raise SystemExit if it fails: Databricks wheel tasks treat nothing else as a failure."""
+    if "DATABRICKS_RUNTIME_VERSION" in os.environ:  # the platform's session, classic or Connect
         from pyspark.sql import SparkSession
 
         SparkSession.builder.getOrCreate()

@@ -1,4 +1,4 @@
-"""What is known about the columns of a data set: plain values that cross from Spark to the arithmetic."""
+"""What is known about the columns of a data set: plain values passed from Spark to the arithmetic."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class ColumnProfile:
     """Facts about one column, counted exactly over all rows.
 
     ``rows`` counts rows, ``nulls`` the missing values among them (null and NaN alike). The optional facts are counted
-    only where a rule asks for them:
+    only where a rule needs them:
 
     * ``distinct``: how many non-null values differ;
     * ``all_integers``: every non-null value is a 64-bit integer, in a text column by its spelling (``"12"``, not

@@ -1,4 +1,4 @@
-"""Errors that end a run with an exit code of their own; the tree is drawn in ``clarify_spark.udfs.errors``."""
+"""Errors that end a run with their own exit code; the hierarchy is shown in ``clarify_spark.udfs.errors``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Problem:
 
     ``path`` is a JSON path without the leading ``$.`` (``facet[0].value_or_threshold``), empty for the whole document.
     ``message`` says what was found and what is allowed. ``incomplete``: nothing in the config is wrong, but something
-    must be added before it can run; a configuration of a monitor, which gets its model elsewhere, is such a one.
+    must be added before it can run; a monitor's configuration, which gets its model elsewhere, is an example.
     """
 
     path: str
@@ -53,10 +53,10 @@ class CommandError(ClarifyError):
 
 
 class ArgumentError(CommandError, ValueError):
-    """An argument of a call from Python is wrong; also a ValueError, which Python's own classes and SDKs raise."""
+    """An argument of a Python call is invalid; also a ValueError, which Python's own classes and SDKs raise."""
 
 
 class OutputError(ClarifyError):
-    """The results cannot be written where they should go."""
+    """The results cannot be written to the output location."""
 
     exit_code = 5

@@ -1,4 +1,4 @@
-"""Passwords and tokens taken out of the URIs that a run prints or writes down."""
+"""Removes passwords and tokens from the URIs that a run prints or writes."""
 
 from __future__ import annotations
 

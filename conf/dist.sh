@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Builds what is handed to others and to clusters (make dist):
+# Builds what is distributed to users and clusters (make dist):
 #   dist/clarify_spark-VERSION.tar.gz              the source distribution
 #   dist/clarify_spark-VERSION-py3-none-any.whl    the wheel, made from it
 #   dist/clarify_spark.zip                         the wheel under a name that spark-submit --py-files takes
 #   dist/environment.tar.gz                        a packed environment for spark-submit --archives
-# Settings, by environment:
-#   EXTRAS        what the environment holds besides the package and its own needs (sklearn); a list with commas
+# Settings, from environment variables:
+#   EXTRAS        what the environment holds besides the package and its dependencies (sklearn); comma-separated
 #   CONSTRAINTS   versions, a pip constraints file (conf/constraints/spark4.txt)
-#   PYTHON        the environment's Python. Nodes need one of this version at this very path
+#   PYTHON        the environment's Python. Nodes need one of this version at exactly this path
 #   ENVIRONMENT   no: leave the archive out
 set -euo pipefail
 cd "$(dirname "$0")/.."

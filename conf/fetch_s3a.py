@@ -1,4 +1,4 @@
-"""Puts S3A beside the jars of the installed pyspark: hadoop-aws of the same Hadoop, and what it uses of the AWS SDK.
+"""Adds S3A to the jars of the installed pyspark: hadoop-aws for the same Hadoop, and what it uses of the AWS SDK.
 
 Spark's own resolver gets them from Maven Central, or from the mirror that ``spark.jars.ivySettings`` names.
 """
@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 
 
 def packages(hadoop: str) -> tuple[str, str]:
-    """What to resolve for a version of Hadoop, and the bundle of the whole AWS SDK (600 MB), which to leave out."""
+    """What to resolve for a version of Hadoop, and the bundle of the whole AWS SDK (600 MB), which is excluded."""
     if hadoop.startswith("3.3."):
         parts = [f"com.amazonaws:aws-java-sdk-{part}:1.12.262" for part in ("s3", "dynamodb", "sts")]
         bundle = "com.amazonaws:aws-java-sdk-bundle"
@@ -24,7 +24,7 @@ def packages(hadoop: str) -> tuple[str, str]:
 
 
 def missing(found: list[str], there: list[str]) -> list[str]:
-    """Resolved files (group_artifact-version.jar) of which Spark has no version of its own: it must not see two."""
+    """Resolved files (group_artifact-version.jar) that Spark does not already have: it must not see two."""
     present = {_artifact(name) for name in there}
     return [name for name in found if _artifact(name.partition("_")[2]) not in present]
 

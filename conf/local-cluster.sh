@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # A Spark cluster on this machine: a master and workers, from the pyspark of the environment.
-#   conf/local-cluster.sh start FOLDER   starts what does not run of it, and prints the master's address
-#   conf/local-cluster.sh stop FOLDER    ends it and its executors
+#   conf/local-cluster.sh start FOLDER   starts whatever is not running, and prints the master's address
+#   conf/local-cluster.sh stop FOLDER    stops it and its executors
 # FOLDER gets the address (master.url), process ids (*.pid), logs (*.log), and what executors write (worker-*/).
-# All of it listens on 127.0.0.1 alone. Set in the environment:
+# Everything listens on 127.0.0.1 only. Set in the environment:
 #   VENV (.venv)  WORKERS (2)  CORES (1) and MEMORY (1g) of a worker  PORT of the master (0: a free one)
 set -euo pipefail
 
@@ -12,7 +12,7 @@ say_usage() { sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 mkdir -p "$2"
 folder=$(cd "$2" && pwd)
 
-runs() {  # NAME: whether the process of that name is there
+runs() {  # NAME: whether the process of that name is running
     [ -f "$folder/$1.pid" ] && kill -0 "$(cat "$folder/$1.pid")" 2>/dev/null
 }
 
@@ -23,7 +23,7 @@ launch() {  # NAME CLASS ARGUMENTS: start a process of the cluster, which outliv
     echo $! >"$folder/$name.pid"
 }
 
-wait_for() {  # NAME TEXT: until the log says so; fails when the process ends before
+wait_for() {  # NAME TEXT: until the log contains it; fails if the process ends first
     local tries
     for tries in $(seq 600); do
         ! grep -q "$2" "$folder/$1.log" || return 0

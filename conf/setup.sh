@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Sets up what the Makefile needs on a fresh machine.
-#   conf/setup.sh java                       Java 17 or newer, installed with apt-get when this user may
+#   conf/setup.sh java                       Java 17 or newer, installed with apt-get if this user is allowed to
 #   conf/setup.sh venv FOLDER CONSTRAINTS    a virtual environment with everything the demo and the tests need
-#   conf/setup.sh python                     says which Python that would be
+#   conf/setup.sh python                     prints the Python that would be used
 set -euo pipefail
 
 apt_install() {  # the first of the named packages that installs; fails where apt-get is missing or not allowed
@@ -42,7 +42,7 @@ ensure_java() {
     fi
 }
 
-find_python() {  # the first Python from 3.11 on; versions that Spark has long been run on come first
+find_python() {  # the first Python from 3.11 on; versions long used with Spark come first
     local candidate
     for candidate in ${PYTHON:-} python3.12 python3.11 python3.13 python3; do
         if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then

@@ -1,4 +1,4 @@
-"""Entry point of a SageMaker processing container, in place of Clarify's image: ``analyze`` on the job's folders.
+"""Entry point of a SageMaker processing container, instead of Clarify's image: ``analyze`` on the job's folders.
 
 SageMaker starts the container on every instance of a job. The first one does the work; the others end at once, since
 all of them would write the same files.
@@ -14,7 +14,7 @@ from typing import Any
 from clarify_spark.cli import main
 from clarify_spark.cli.ending import last_words
 
-#: Where SageMaker says which hosts a job has, and what the job is.
+#: Where SageMaker lists the hosts of a job, and its definition.
 SETTINGS = Path("/opt/ml/config")
 
 
@@ -27,26 +27,24 @@ def run(arguments: list[str], settings: Path = SETTINGS) -> int:
     scattered = _scattered(_read(settings / "processingjobconfig.json"))
     if scattered:
         return _refuse(
-            f"The input {scattered[0]!r} is ShardedByS3Key, so that no host has all of it: "
+            f"The input {scattered[0]!r} is ShardedByS3Key, so no host has all of it: "
             "use one instance, or FullyReplicated"
         )
     if current != hosts[0]:
         _say(f"exit_message: Completed: {hosts[0]} does the work of this job, {current} has nothing to do")
         return 0
-    _say(
-        f"warning: this job has {len(hosts)} instances and uses one; a larger one, or a cluster, is better use of money"
-    )
+    _say(f"warning: this job has {len(hosts)} instances and uses one; a larger one, or a cluster, is more economical")
     return main(["analyze", *arguments])
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """A JSON object of SageMaker's; empty where there is none, as in a container that was started by hand."""
+    """A JSON object from SageMaker; empty where there is none, as in a manually started container."""
     found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     return found if isinstance(found, dict) else {}
 
 
 def _scattered(job: dict[str, Any]) -> list[str]:
-    """Names of the inputs of which each host gets a part."""
+    """Names of the inputs that are split among hosts."""
     inputs = job.get("ProcessingInputs") or []
     return [one.get("InputName", "?") for one in inputs if _distribution(one) == "ShardedByS3Key"]
 

@@ -1,4 +1,4 @@
-"""Several pieces of work under way at once, with results in order: for work that mostly waits."""
+"""Several pieces of work in progress at once, with results in order: for work that mostly waits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Result = TypeVar("Result")
 
 
 def in_order(work: Callable[[Item], Result], items: Iterable[Item], at_once: int) -> Iterator[Result]:
-    """``work(item)`` for each item, in order; so many items are worked on at once, and no more are taken ahead."""
+    """``work(item)`` for each item, in order; at most that many are in progress, and no more are taken ahead."""
     if at_once <= 1:
         yield from map(work, items)
         return

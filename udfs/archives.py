@@ -1,4 +1,4 @@
-"""Packed model folders: unpacked so that nothing reaches outside or fills the disk, packed to the same bytes."""
+"""Packed model folders: unpacked so that nothing escapes the folder or fills the disk, packed reproducibly."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from typing import BinaryIO
 
 from clarify_spark.udfs.errors import ModelError
 
-#: Bytes that are read at a time; a header of an archive that is longer (they are read whole) is refused.
+#: Bytes that are read at a time; a longer archive header (headers are read at once) is rejected.
 PIECE = 2**20
 #: Files and folders that an archive may hold.
 MEMBERS = 100_000
-#: Bytes that may come out of a compressed byte, and how many may come out of any file; gzip can reach 1,000.
+#: The allowed compression ratio, and the bytes that any file may unpack to; gzip can reach 1,000.
 RATIO = 200
 RATIO_FREE = 64 * 2**20
 #: The share of the free disk that an archive may take.
@@ -37,7 +37,7 @@ _KINDS = (("issym", "symbolic link"), ("islnk", "hard link"), ("isdev", "device 
 def unpack(archive: Path, target: Path, shown: str) -> Path:
     """``target``, a folder with the files of a .tar or .tar.gz, which appears whole or not at all.
 
-    A folder that another process put there meanwhile counts as well. Messages call the archive ``shown``.
+    A folder that another process has put there meanwhile is accepted. Messages call the archive ``shown``.
     """
     with _told(shown), tempfile.TemporaryDirectory(prefix=".unpacking-", dir=target.parent) as scratch:
         tar = _decompressed(archive, Path(scratch) / "tar", shown)
@@ -56,7 +56,7 @@ def unpack(archive: Path, target: Path, shown: str) -> Path:
 
 @dataclass(frozen=True)
 class _Guarded:
-    """A file whose readers never ask for much at once: tarfile takes whole headers into memory."""
+    """A file whose reads are limited in size: tarfile reads whole headers into memory."""
 
     stream: BinaryIO
 
@@ -74,17 +74,17 @@ class _Guarded:
 
 @contextmanager
 def _told(shown: str) -> Iterator[None]:
-    """A context whose failures are told as the archive's."""
+    """A context whose failures are reported as the archive's."""
     try:
         yield
     except (*_BROKEN, RecursionError) as error:
-        raise ModelError(f"{shown} is no whole .tar or .tar.gz archive ({error}); pack the model again") from error
+        raise ModelError(f"{shown} is not a valid .tar or .tar.gz archive ({error}); pack the model again") from error
     except OSError as error:
         raise ModelError(f"{shown} cannot be unpacked: {error.strerror or error}") from error
 
 
 def _decompressed(archive: Path, plain: Path, shown: str) -> Path:
-    """The archive itself, or ``plain`` with what comes out of it when it is compressed."""
+    """The archive itself, or ``plain`` with its decompressed content."""
     with archive.open("rb") as stream:
         if stream.read(len(_GZIP)) != _GZIP:
             return archive
@@ -96,8 +96,8 @@ def _decompressed(archive: Path, plain: Path, shown: str) -> Path:
             taken += len(piece)
             if taken > most:
                 raise ModelError(
-                    f"{shown}: more than {most:,} bytes come out of {archive.stat().st_size:,}; no model compresses "
-                    "like that. If this one does, give it uncompressed (.tar, or a folder)"
+                    f"{shown}: {archive.stat().st_size:,} bytes unpack to more than {most:,}; no model compresses "
+                    "like that. If this one does, provide it uncompressed (.tar, or a folder)"
                 )
             _require_room(taken, room, shown)
             unpacked.write(piece)
@@ -111,8 +111,8 @@ def _room(folder: Path) -> int:
 def _require_room(taken: int, room: int, shown: str) -> None:
     if taken > room:
         raise ModelError(
-            f"{shown}: unpacking takes more than the {room:,} bytes that may be used of the disk of "
-            f"{tempfile.gettempdir()} or of Spark's files; free some, or give a smaller model"
+            f"{shown}: unpacking takes more than the {room:,} bytes available on the disk of "
+            f"{tempfile.gettempdir()} or of Spark's files; free some space, or use a smaller model"
         )
 
 
@@ -134,16 +134,16 @@ def _extract(opened: tarfile.TarFile, folder: Path, shown: str) -> None:
 
 
 def _relative(member: tarfile.TarInfo, shown: str) -> PurePosixPath:
-    """The member's path below the folder; raises ModelError for whatever is not a plain file or folder in there."""
+    """The member's path below the folder; raises ModelError for anything but a plain file or folder inside it."""
     path = PurePosixPath(member.name)
     what = next((what for test, what in _KINDS if getattr(member, test)()), None)
     if what is not None or not (member.isfile() or member.isdir()):
         raise ModelError(
-            f"{shown}: {member.name!r} is a {what or 'member of an unknown kind'}; only files and folders are unpacked "
+            f"{shown}: {member.name!r} is a {what or 'member of an unknown type'}; only files and folders are unpacked "
             "(pack the model with tar --dereference --hard-dereference)"
         )
     if path.is_absolute() or ".." in path.parts or "\0" in member.name:
-        raise ModelError(f"{shown}: {member.name!r} leads out of the archive's own folder; pack the model again")
+        raise ModelError(f"{shown}: {member.name!r} points outside the archive's own folder; pack the model again")
     if not path.parts and not member.isdir():
         raise ModelError(f"{shown}: a file in it has no name; pack the model again")
     return path
@@ -154,7 +154,7 @@ def _make_folders(path: Path, top: Path, member: tarfile.TarInfo, shown: str) ->
         with suppress(FileExistsError):
             (top / folder).mkdir(0o700)
         if not (top / folder).is_dir():
-            raise ModelError(f"{shown}: {member.name!r} needs a folder where a file is; pack the model again")
+            raise ModelError(f"{shown}: {member.name!r} needs a folder where there is a file; pack the model again")
 
 
 def _write(opened: tarfile.TarFile, member: tarfile.TarInfo, path: Path, shown: str) -> None:
@@ -170,17 +170,17 @@ def _write(opened: tarfile.TarFile, member: tarfile.TarInfo, path: Path, shown: 
 
 
 def _require_end(opened: tarfile.TarFile, stream: BinaryIO) -> None:
-    """Raise unless a block of zeros follows the last member: tarfile takes a broken header for the end as well."""
+    """Raise unless a block of zeros follows the last member: tarfile treats a damaged header as the end as well."""
     stream.seek(opened.offset)
     if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
-        raise tarfile.ReadError(f"it is cut short or damaged at byte {opened.offset:,}")
+        raise tarfile.ReadError(f"it is truncated or damaged at byte {opened.offset:,}")
 
 
 # --- packing --------------------------------------------------------------------------------------------------------
 
 
 def files_of(model: Path) -> Iterator[tuple[str, Path]]:
-    """Relative name and path of every file of a model (a file or a folder) in order; links lead to what they mean."""
+    """Relative name and path of every file of a model (a file or a folder) in order; links are followed."""
     if not model.is_dir():
         yield model.name, model
         return
@@ -189,13 +189,13 @@ def files_of(model: Path) -> Iterator[tuple[str, Path]]:
     for folder, folders, names in os.walk(model, followlinks=True):
         real = os.path.realpath(folder)
         if real in above:
-            raise ModelError(f"{model}: the links in it lead to {folder} a second time; give a folder without links")
+            raise ModelError(f"{model}: the links in it lead to {folder} a second time; use a folder without links")
         above.add(real)
         folders[:] = [name for name in folders if name != "__pycache__"]
         found += [Path(folder, name) for name in names]
     for path in sorted(found, key=lambda path: path.relative_to(model).parts):
         if not path.is_file():
-            raise ModelError(f"{path} is no file that can be read; a model folder holds files and folders")
+            raise ModelError(f"{path} is not a readable file; a model folder holds files and folders")
         yield path.relative_to(model).as_posix(), path
 
 

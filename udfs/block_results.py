@@ -1,4 +1,4 @@
-"""What becomes of the blocks of a task: one row each, of a result or of the error that a user can mend."""
+"""The outcome of the blocks of a task: one row each, with a result or an error that the user can fix."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ SCHEMA = "block bigint, rows bigint, result binary, error_kind string, error str
 def block_results(
     work: Callable[[pa.Table], bytes], blocks: Iterable[pa.Table], block_rows: int, at_once: int
 ) -> Iterator[pa.RecordBatch]:
-    """One row per block in order, so many blocks being worked on at once; after one that fails no more are begun.
+    """One row per block in order, with that many blocks in progress at once; after a failure no more are begun.
 
-    An error is handed over instead of raised, for Spark would throw away what the task has finished, and try again.
-    Blocks that are under way then are finished and handed over too: their requests are paid for, and a thread that is
-    left behind would go on asking beside the worker's next task.
+    An error is returned instead of raised, since Spark would discard what the task has finished, and retry it.
+    Blocks in progress are then finished and returned too: their requests are paid for, and a thread that is
+    left behind would keep sending requests during the worker's next task.
     """
     failed = Event()
 
@@ -53,4 +53,4 @@ def _told(block: pa.Table, block_rows: int) -> str:
 
 def _reason(error: MemoryError) -> str:
     said = f" ({error})" if str(error) else ""
-    return f"a Python worker has too little memory{said}; {MORE_MEMORY}"
+    return f"a Python worker ran out of memory{said}; {MORE_MEMORY}"

@@ -1,4 +1,4 @@
-"""Dotted names in tables: what a row names is imported when it is used, so that tables load nothing."""
+"""Dotted names in tables: what a row names is imported on use, so that tables load nothing."""
 
 from __future__ import annotations
 

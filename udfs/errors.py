@@ -1,15 +1,15 @@
-"""The errors a user can mend. Executors raise the same classes as the driver does.
+"""The errors a user can fix. Executors raise the same classes as the driver does.
 
     ClarifyError
     ├── ConfigError, CommandError   exit code 2   (clarify_spark.errors)
-    │   └── ArgumentError           a ValueError too
+    │   └── ArgumentError           also a ValueError
     ├── DataError                   exit code 3
     ├── ModelError                  exit code 4
-    │   └── RecordError             one record is the reason
+    │   └── RecordError             caused by one record
     └── OutputError                 exit code 5   (clarify_spark.errors)
 
 An executor's error reaches the driver as text inside a Spark exception; ``clarify_spark.spark.failures`` turns it back
-into the class it was.
+into its original class.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from contextlib import contextmanager
 
 #: From the position of a record in a model call to that of the row it was made of.
 RowOf = Callable[[int], int]
-#: What helps Python workers that have too little memory.
+#: The remedy for Python workers that run out of memory.
 MORE_MEMORY = (
     "give Python workers more memory (spark.executor.memoryOverhead; spark.executor.pyspark.memory where it is set) "
     "or executors fewer cores"
@@ -25,13 +25,13 @@ MORE_MEMORY = (
 
 
 class ClarifyError(Exception):
-    """A failure that the user can mend; its text is one plain message: what is wrong, where, what to do."""
+    """A failure that the user can fix; its text is one plain message: what is wrong, where, what to do."""
 
     exit_code = 70
 
 
 class DataError(ClarifyError):
-    """The data cannot be read as the config says."""
+    """The data cannot be read as the config describes it."""
 
     exit_code = 3
 
@@ -43,7 +43,7 @@ class ModelError(ClarifyError):
 
 
 class RecordError(ModelError):
-    """The model fails for one record: that at ``position`` (from 0) of those it was asked about."""
+    """The model fails for one record: the one at ``position`` (from 0) among those sent."""
 
     def __init__(self, text: str, position: int) -> None:
         super().__init__(text)

@@ -1,4 +1,4 @@
-"""What executors hand back about the rows of a block: plain arrays that travel as Arrow IPC, never as pickles."""
+"""What executors return about the rows of a block: plain arrays sent as Arrow IPC, never as pickles."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Explained:
     """SHAP values of one block: n rows, D outputs of the model, K explained features.
 
     ``prediction`` v(N) and ``base`` v(∅) (n, D) and ``values`` (n, D, K) are in units of the link; ``errors`` (n, D, K)
-    are standard errors, None when nobody asked; ``residual`` (n, D) = prediction - base - sum of values. ``records``
-    is how many records the model was asked for in ``calls`` calls, ``duplicates`` how many were not asked for because
-    they repeat others; ``traffic`` is what that took over the network. ``row_keys`` (n,) count from 0, and ``join`` is
+    are standard errors, None when not requested; ``residual`` (n, D) = prediction - base - sum of values. ``records``
+    is the number of records sent to the model in ``calls`` calls, ``duplicates`` how many were not sent because
+    they repeat others; ``traffic`` is the network traffic for it. ``row_keys`` (n,) count from 0, and ``join`` is
     None, until a batch gives them.
     """
 
@@ -41,11 +41,11 @@ class Explained:
 
 @dataclass(frozen=True, eq=False)
 class Probe:
-    """What the first model calls of a job tell: B background rows, r pilot rows, P pairs of coalitions, D outputs.
+    """The results of the first model calls of a job: B background rows, r pilot rows, P pairs of coalitions, D outputs.
 
     ``background`` (B, D) are raw outputs; ``differences`` (r, P, D) and ``totals`` (r, D) are in units of the link,
-    without rows when all coalitions are enumerated; ``pair_sizes`` (r, B) is in how many explained features a pilot row
-    and a background row differ. ``seconds`` is the time of the ``calls`` model calls for ``records`` records.
+    without rows when all coalitions are enumerated; ``pair_sizes`` (r, B) counts the explained features in which a
+    pilot row and a background row differ. ``seconds`` is the time of the ``calls`` model calls for ``records`` records.
     """
 
     outputs: int
@@ -64,7 +64,7 @@ class CurveSums:
     """Partial dependence of some rows: P points of all grids one after the other, D outputs of the model.
 
     ``sums`` (P, D) of the outputs over the ``rows``; ``deviations`` (P, D): sums of their squared deviations from the
-    mean; ``individual`` (P, m, D): the outputs of the rows ``individual_keys`` (m,). The rest as in Explained.
+    mean; ``individual`` (P, m, D): the outputs of the rows ``individual_keys`` (m,). The others as in Explained.
     """
 
     rows: int
@@ -113,7 +113,7 @@ def probe_from_bytes(data: bytes) -> Probe:
 
 
 def _column(value: Any) -> tuple[Any, list[int]]:
-    """A list column of one row that holds all cells, and the shape that they had."""
+    """A list column of one row that holds all cells, and their original shape."""
     texts = isinstance(value, tuple)
     cells = pa.array(value, pa.large_string()) if texts else pa.array(np.ascontiguousarray(value).ravel())
     shape = [len(value)] if texts else list(value.shape)
@@ -130,6 +130,6 @@ def _unpacked(data: bytes) -> dict[str, Any]:
         cells = table.column(field.name).chunk(0).flatten()
         shape = json.loads(field.metadata[b"shape"])
         texts = pa.types.is_large_string(cells.type)
-        # Cells of a table live in the bytes they came in: a copy can be written to and outlives them.
+        # Cells of a table are views of the received bytes: a copy is writable and outlives them.
         found[field.name] = tuple(cells.to_pylist()) if texts else cells.to_numpy().reshape(shape).copy()
     return found

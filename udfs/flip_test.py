@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 #: Rows of consecutive row keys that are classified together: neighbour searches may differ in the last bit, and so in
 #: the order of tied neighbours, with the size of a batch.
 BLOCK_BITS = 14
-#: Rows per block whose ties are looked for.
+#: Rows per block that are searched for ties.
 EXAMINED = 1_000
 #: Fitted searches kept in one Python worker; queries come sorted by entry, so few are in use at a time.
 KEPT = 4
@@ -38,7 +38,7 @@ RESULT = pa.schema(
         ("error", pa.string()),
     ]
 )
-#: The same for Spark, which wants its schema before the workers start.
+#: The same for Spark, which needs its schema before the workers start.
 RESULT_DDL = "entry int, to_negative bigint, to_positive bigint, tied bigint, examined bigint, error string"
 
 
@@ -84,7 +84,7 @@ def classify(batches: Iterator[pa.RecordBatch], plan: FlipPlan) -> Iterator[pa.R
     """One row of RESULT per entry and block of rows.
 
     The batches hold ``entry``, ``row_key``, ``positive`` (the model's prediction), ``x`` (F features) and, where rows
-    count other than once, ``weight`` in whole units; sorted by entry and row key, a block never split between two
+    have weights, ``weight`` in whole units; sorted by entry and row key, a block never split between two
     iterators.
     """
     key = plan.key()
@@ -103,7 +103,7 @@ class Rows:
 
 
 def blocks(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, Rows]]:
-    """Each block's entry and rows, put together from however many batches it came in."""
+    """Each block's entry and rows, assembled from however many batches it arrived in."""
     parts: list[Rows] = []
     current: tuple[int, int] | None = None
     for batch in batches:
@@ -165,7 +165,7 @@ def _result(entry: int, rows: Rows, plan: FlipPlan, key: str) -> pa.RecordBatch:
 
 
 def tied(search: Any, queries: NDArray[Any]) -> int:
-    """How many queries have a k-th and a next neighbour equally far away, so that their order decides."""
+    """How many queries have a k-th and a next neighbour at equal distance, so that their order decides."""
     k = int(search.n_neighbors)
     if search.n_samples_fit_ <= k:
         return 0
@@ -203,7 +203,7 @@ def fit(plan: FlipPlan, entry: int) -> Any:
 
 
 def single_thread() -> AbstractContextManager[Any]:
-    """One thread for the numeric libraries: Spark counts on one per task, and thread counts change last bits."""
+    """One thread for the numeric libraries: Spark assumes one per task, and thread counts change the last bits."""
     try:
         limits: AbstractContextManager[Any] = importlib.import_module("threadpoolctl").threadpool_limits(limits=1)
     except ModuleNotFoundError:

@@ -20,7 +20,7 @@ _TOKEN = re.compile(_STEP)
 
 
 def compile_path(expression: str) -> Path:
-    """The function that finds what a JMESPath expression names; raises JMESPathError when the expression is none."""
+    """The function that evaluates a JMESPath expression; raises JMESPathError for an invalid one."""
     steps = simple_steps(expression)
     if steps is None:
         search: Path = jmespath.compile(expression).search

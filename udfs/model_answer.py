@@ -1,4 +1,4 @@
-"""What every model gives back, whatever it is and however it is called."""
+"""What every model returns, whatever it is and however it is called."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ Scores = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Answer:
-    """A model's predictions for n records: labels (n,), scores (n, k), either of them or both.
+    """A model's predictions for n records: labels (n,), scores (n, k), or both.
 
-    ``classes`` names the columns of the scores when the model knows the names; a single score is about the second of
-    two classes. ``label_is`` tells a class (kept as it is) from a number, which a configured threshold turns into 0/1.
-    ``traffic`` is what it took to ask over the network, None for models that are asked in process.
+    ``classes`` names the columns of the scores if the model knows the names; a single score refers to the second of
+    two classes. ``label_is`` marks a class (kept unchanged) or a number, which a configured threshold turns into 0/1.
+    ``traffic`` is the network traffic for it, None for in-process models.
     """
 
     labels: Labels | None
@@ -42,16 +42,16 @@ class Answer:
 Predict = Callable[[pd.DataFrame], Answer]
 #: Every feature as a float in the order of the spec: (n, M), missing = NaN.
 Matrix = NDArray[np.float64]
-#: From a matrix to the scores (n, k) of each row; numbers that the frame's answer calls labels are one score here.
+#: From a matrix to the scores (n, k) of each row; numbers that are labels in the frame's answer are one score here.
 MatrixPredict = Callable[[Matrix], Answer]
 
 
 @dataclass(frozen=True, eq=False)
 class NumericPredict:
-    """The predictor of a model that only ever sees numbers; ``matrix`` gives the frame's answer without the frame.
+    """The predictor of a model that takes only numbers; ``matrix`` gives the frame's answer without the frame.
 
     The answers agree to the last bit for the typed frame and for its values laid out column by column (Fortran order),
-    as pandas keeps them: products of matrices in another order round differently. A model may overwrite the matrix.
+    as pandas keeps them: matrix products in another order round differently. A model may overwrite the matrix.
     """
 
     frame: Predict
@@ -63,7 +63,7 @@ class NumericPredict:
 
 
 def matrix_of(predict: Predict) -> MatrixPredict | None:
-    """The predictor's way for a matrix of all features, None when it has no such way."""
+    """The predictor's method for a matrix of all features, None if it has none."""
     return predict.matrix if isinstance(predict, NumericPredict) else None
 
 
@@ -80,16 +80,16 @@ def scores_of(values: Any, where: str) -> Scores:
     try:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise ModelError(f"{where}: the scores are not numbers, or not equally many per record ({error})") from error
+        raise ModelError(f"{where}: the scores are not numbers, or not the same number per record ({error})") from error
     if array.ndim not in (1, 2):
         raise ModelError(f"{where}: the scores have {array.ndim} dimensions; one or two are allowed")
     if array.ndim == 2 and array.shape[1] == 0:
-        raise ModelError(f"{where}: there are no scores in the rows of scores")
+        raise ModelError(f"{where}: the rows of scores are empty")
     return array if array.ndim == 2 else array[:, np.newaxis]
 
 
 def expect_records(answer: Answer, sent: int, where: str) -> Answer:
-    """The answer, if it is about as many records as were sent."""
+    """The answer, if it has as many records as were sent."""
     if answer.records != sent:
         raise ModelError(f"{where}: the model answered {answer.records} records, but {sent} were sent")
     return answer

@@ -33,18 +33,18 @@ MODEL_SUFFIXES = {
     ".lgb": "lightgbm",
     ".onnx": "onnx",
 }
-#: Formats of models that take and give bodies.
+#: Formats of models that take and return bodies.
 SPEAKING_BYTES = ("sagemaker", "http", "endpoint")
 #: Packed model folders.
 ARCHIVES = (".tar.gz", ".tgz", ".tar")
-#: A file or folder that tells what a model folder is; any other folder is one of SageMaker's.
+#: A file or folder that identifies the kind of a model folder; any other folder is a SageMaker one.
 _SIGNS = {"MLmodel": "mlflow", "stages": "sparkml", "metadata": "sparkml"}
 
 
 def format_of(model_uri: str) -> str:
-    """The format that a model's address speaks for: its scheme, its suffix, or what is in a folder.
+    """The format implied by a model's address: its scheme, its suffix, or a folder's content.
 
-    A folder that cannot be read from here, or that is packed, counts as one of SageMaker's.
+    A folder that cannot be read from here, or that is packed, counts as a SageMaker one.
     """
     if model_uri.startswith("python:"):
         return "python"
@@ -59,6 +59,6 @@ def format_of(model_uri: str) -> str:
     if not suffix or model_uri.endswith("/") or path.is_dir():
         return next((found for sign, found in _SIGNS.items() if (path / sign).exists()), "sagemaker")
     raise ModelError(
-        f"predictor.model_uri {model_uri!r}: the suffix {suffix!r} tells no format; "
+        f"predictor.model_uri {model_uri!r}: the suffix {suffix!r} does not determine the format; "
         f"set predictor.model_format to one of {', '.join(PREDICTORS)}"
     )

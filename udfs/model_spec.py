@@ -1,20 +1,20 @@
-"""What an executor must know to load and call a model: plain values that pickle."""
+"""What an executor must know to load and call a model: plain, picklable values."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-#: The formats that are asked over the network; all others are loaded by executors.
+#: The formats that are called over the network; all others are loaded by executors.
 REMOTE = frozenset(("http", "endpoint"))
 
 
 @dataclass(frozen=True)
 class Calling:
-    """How requests are made.
+    """How requests are sent.
 
     A request has at most ``payload_bytes`` bytes and ``batch_records`` records; ``in_flight`` of a task's requests are
-    under way at once. One of which nothing is heard for ``timeout_seconds`` has failed; what fails for a reason that
-    may pass is sent again for ``retry_seconds``.
+    in flight at once. One without a response for ``timeout_seconds`` has failed; what fails for a temporary
+    reason is retried for ``retry_seconds``.
     """
 
     payload_bytes: int = 6_000_000
@@ -26,17 +26,17 @@ class Calling:
 
 @dataclass(frozen=True)
 class PredictorSpec:
-    """One model and how to talk to it; the keys of ``predictor`` in the config, settled.
+    """One model and how to call it; the keys of ``predictor`` in the config, resolved.
 
     ``uri`` is a path that executors can read, ``package.module:function`` (with or without ``python:``) for the format
     ``python``, a URL for ``http``, the name of an endpoint for ``endpoint``. ``feature_names`` and ``feature_kinds``
     (``integer``, ``float``, ``string``, ``boolean``, ``other``) describe the columns that the model gets, in order.
-    ``content_type`` to ``record_template`` and ``calling`` matter to models that speak bytes (``sagemaker`` and remote
+    ``content_type`` to ``record_template`` and ``calling`` apply to models called with bodies (``sagemaker`` and remote
     ones); the pairs of ``content_template`` are the keys and texts of its object form. ``probability_threshold`` None
-    means that none was configured: 0.5 for scores, and labels are left alone. ``trusted_types`` are type names that the
+    means that none was configured: 0.5 for scores, and labels are unchanged. ``trusted_types`` are type names that the
     user allows in a skops file. ``entry_script`` is the script of a model folder. ``threads`` is how many cores a task
-    has. ``headers`` of HTTP requests may be secrets: they are in no text of a spec. ``name`` is what messages call a
-    model that ``uri`` does not name as the user did.
+    has. ``headers`` of HTTP requests may be secrets: no text form of a spec has them. ``name`` is what messages call a
+    model whose ``uri`` is not the user's.
     """
 
     format: str
@@ -69,5 +69,5 @@ class PredictorSpec:
 
     @property
     def remote(self) -> bool:
-        """Whether the model is asked over the network."""
+        """Whether the model is called over the network."""
         return self.format in REMOTE

@@ -1,4 +1,4 @@
-"""A model's answers as the numbers that explanations are about."""
+"""A model's answers as the numbers to be explained."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from clarify_spark.udfs.traffic import Traffic, together
 
 Outputs = NDArray[np.float64]
 Link = Literal["identity", "logit"]
-#: A mean probability is kept this far from 0 and 1 before its logit is taken, which bounds log-odds by about 27.6.
+#: A mean probability is kept this far from 0 and 1 before its logit is taken, which limits log-odds to about 27.6.
 CLIP = 1e-12
 
 
@@ -31,7 +31,7 @@ def outputs_of(answer: Answer, spec: PredictorSpec) -> Outputs:
     if not numbers:
         shown = repr(answer.labels[0])[:80] if len(answer.labels) else ""
         raise ModelError(
-            f"explanations are about numbers, but the model gives class labels only ({shown}): set "
+            f"explanations need numbers, but the model returns only class labels ({shown}): set "
             "predictor.probability to where its scores are, or use a model that has them"
         )
     return np.array(answer.labels.tolist(), dtype=np.float64)[:, np.newaxis]
@@ -42,13 +42,13 @@ def _is_number(label: object) -> bool:
 
 
 def link(values: Outputs, kind: Link) -> Outputs:
-    """The values themselves, or their log-odds; those are of values clipped to [CLIP, 1 - CLIP]."""
+    """The values themselves, or the log-odds of the values clipped to [CLIP, 1 - CLIP]."""
     if kind == "identity":
         return values
     if values.size and not (values.min() >= -1e-9 and values.max() <= 1 + 1e-9):
         raise ModelError(
             "methods.shap.use_logit: the model's outputs are not between 0 and 1 "
-            f"(from {values.min():g} to {values.max():g}), so that they have no log-odds; set use_logit to false"
+            f"(from {values.min():g} to {values.max():g}), so they have no log-odds; set use_logit to false"
         )
     clipped = np.clip(values, CLIP, 1 - CLIP)
     logits: Outputs = np.log(clipped) - np.log1p(-clipped)
@@ -56,7 +56,7 @@ def link(values: Outputs, kind: Link) -> Outputs:
 
 
 class ModelCalls:
-    """A model as a function from n records to finite outputs (n, D), which counts what it was asked."""
+    """A model as a function from n records to finite outputs (n, D), which counts its calls and records."""
 
     def __init__(
         self, predict: Predict, spec: PredictorSpec, outputs: int | None = None, link: Link = "identity"
@@ -72,7 +72,7 @@ class ModelCalls:
 
     @property
     def takes_matrix(self) -> bool:
-        """Whether records may come as one matrix of floats (n, M)."""
+        """Whether records may be given as one matrix of floats (n, M)."""
         return self._matrix is not None
 
     def __call__(self, features: pd.DataFrame | NDArray[np.float64]) -> Outputs:

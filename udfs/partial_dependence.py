@@ -1,7 +1,7 @@
 """Partial dependence on an executor: the model with one feature set to each value of a grid, in blocks of rows.
 
 The partial dependence of the model f on feature j at the value g is the mean of f(x with x_j = g) over the rows x
-(Friedman 2001, equation 53; scikit-learn's method "brute"). A block hands back sums, never rows times grid.
+(Friedman 2001, equation 53; scikit-learn's method "brute"). A block returns sums, never rows times grid.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ class Grid:
 
 @dataclass(frozen=True, eq=False)
 class CurvePlan:
-    """All that a block of rows needs.
+    """Everything that a block of rows needs.
 
-    ``individual`` (m,): the sorted keys of the rows whose own curves are kept. Rows whose keys share
+    ``individual`` (m,): the sorted keys of the rows whose individual curves are kept. Rows whose keys share
     ``row_key // block_rows`` are one block, the unit of model calls, sums and results.
     """
 
@@ -93,7 +93,7 @@ def _outputs(frame: pd.DataFrame, grid: Grid, ask: ModelCalls) -> Outputs:
 
 
 def blocks_at_once(spec: PredictorSpec) -> int:
-    """How many blocks a task works on at once: two of an endpoint's, so that requests go on while others are summed."""
+    """How many blocks a task works on at once: two for an endpoint, so that requests go on while others are summed."""
     return 2 if spec.remote else 1
 
 

@@ -1,6 +1,6 @@
-"""JSON records on an executor: from bytes to columns of text, with the kinds of the values beside them.
+"""JSON records on an executor: from bytes to columns of text, along with the kinds of the values.
 
-JSON types settle a column's kind exactly, so every value leaves here as text, and each batch tells the OR of the kind
+JSON types settle a column's kind exactly, so every value leaves here as text, and each batch reports the OR of the kind
 bits per column (``clarify_spark.udfs.kinds``) once, in its first row.
 """
 
@@ -102,7 +102,7 @@ def document_widths(batches: Iterable[pa.RecordBatch], spec: RecordSpec) -> Iter
             try:
                 records = document_records(content, spec)[:100]
             except ValueError:
-                continue  # said when the document is read
+                continue  # reported when the document is read
             widths = [len(record[0]) for record in records if type(record[0]) is list]
             yield pa.RecordBatch.from_arrays([pa.array(widths, pa.int32())], ["width"])
 
@@ -137,7 +137,7 @@ def document_records(content: bytes, spec: RecordSpec) -> list[tuple[Any, ...]]:
     names += [f"predicted_label {spec.predicted_label!r}"] if spec.predicted_label is not None else []
     for name, values in zip(names, found, strict=True):
         if not isinstance(values, list):
-            what = "finds nothing" if values is None else f"gives {shown(values)}, a list is needed"
+            what = "finds nothing" if values is None else f"gives {shown(values)}; expected a list"
             raise MalformedError(f"{_missing_features(name)}the JMESPath {name} {what}")
         if len(values) != len(found[0]):
             raise MalformedError(
@@ -158,7 +158,7 @@ def _load(text: str) -> Any:
 
 
 def _attempt(read: Callable[[Any], Row | None], record: Any) -> tuple[Row | None, str | None]:
-    """A record's values and None, or None and what is wrong with it; the empty text stands for a blank line."""
+    """A record's values and None, or None and what is wrong with it; the empty text denotes a blank line."""
     try:
         row = read(record)
     except (ValueError, RecursionError, JMESPathError) as error:
@@ -194,7 +194,7 @@ def _checked(values: Sequence[Any], spec: RecordSpec) -> Row:
             raise MalformedError(
                 f"Data must contain features. The JMESPath {spec.features!r} finds nothing in the record"
             )
-        raise MalformedError(f"the JMESPath {spec.features!r} gives {shown(features)}, a list of features is needed")
+        raise MalformedError(f"the JMESPath {spec.features!r} gives {shown(features)}; expected a list of features")
     if spec.width >= 0 and len(features) != spec.width:
         raise MalformedError(f"{len(features)} features, {spec.width} expected")
     return features + others
@@ -273,7 +273,7 @@ def _text_array(column: Sequence[Any]) -> pa.Array:
         texts = map(_text, column)
     try:
         return pa.array(texts, pa.string())
-    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can write and UTF-8 cannot
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can represent and UTF-8 cannot
         return pa.array([None if text is None else _repaired(text) for text in map(_text, column)], pa.string())
 
 

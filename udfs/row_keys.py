@@ -8,7 +8,7 @@ SOURCE_KEY = "source_key"
 
 
 def told(key: int) -> str:
-    """A row by its key, and by its place in the data."""
+    """A row by its key, and by its position in the data."""
     return f"row key {key} ({place(key)})"
 
 
@@ -18,5 +18,5 @@ def place(key: int) -> str:
 
 
 def span(block: int, first: int, last: int) -> str:
-    """A block by its number, and where its rows with these first and last keys are in the data."""
+    """A block by its number, and the positions of the rows with these first and last keys in the data."""
     return f"block {block} ({place(first)} to {place(last)})"

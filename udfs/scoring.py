@@ -49,14 +49,14 @@ class Predictions:
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """The predictions of one block as they travel and are kept: row_key, label_text, label_kind, score."""
+    """The predictions of one block as they are sent and stored: row_key, label_text, label_kind, score."""
 
     table: pa.Table
     traffic: Traffic
 
     @property
     def records(self) -> int:
-        """How many records the model was asked about."""
+        """How many records were sent to the model."""
         return int(self.table.num_rows)
 
     def to_bytes(self) -> bytes:
@@ -83,9 +83,9 @@ def predicted_labels(features: pd.DataFrame, predict: Predict, spec: PredictorSp
 def settle(answer: Answer, spec: PredictorSpec) -> Predictions:
     """The labels that an answer means.
 
-    Labels in the answer count as they are; numbers among them become 0/1 when a threshold but no score is configured.
+    Labels in the answer are kept; numbers among them become 0/1 when a threshold but no score is configured.
     One score: above the threshold (default 0.5) 1, else 0, or the two classes that the model names. Several scores:
-    the header of the largest, of equal ones the first. The score told is that one, or the largest.
+    the header of the largest, of equal ones the first. The reported score is that one, or the largest.
     """
     scores = answer.scores
     highest = scores.max(axis=1) if scores is not None else np.full(answer.records, np.nan)
@@ -126,7 +126,7 @@ def _headers(answer: Answer, columns: int, spec: PredictorSpec) -> tuple[Any, ..
     if headers is None:
         raise ModelError(
             f"the model gives {columns} scores per record; "
-            "predictor.label_headers must name the classes, or predictor.label say where the predicted label is"
+            "predictor.label_headers must name the classes, or predictor.label state where the predicted label is"
         )
     if len(headers) != columns:
         raise ModelError(f"predictor.label_headers has {len(headers)} names, but the model gives {columns} scores")
@@ -136,7 +136,7 @@ def _headers(answer: Answer, columns: int, spec: PredictorSpec) -> tuple[Any, ..
 def score_batches(
     batches: Iterator[pa.RecordBatch], spec: PredictorSpec, features: Sequence[str]
 ) -> Iterator[pa.RecordBatch]:
-    """The same rows with ``label_text``, ``label_kind`` and ``score`` behind the other columns, block by block.
+    """The same rows with ``label_text``, ``label_kind`` and ``score`` after the other columns, block by block.
 
     Batches come with ``row_key`` (int64), sorted by it, and the columns ``features`` in the order of
     ``spec.feature_names``; a block is never split over tasks.
@@ -150,7 +150,7 @@ def score_batches(
 
 
 def blocks_at_once(spec: PredictorSpec) -> int:
-    """How many blocks of predictions a task works on at once: of an endpoint as many as requests are under way."""
+    """How many blocks of predictions a task works on at once: for an endpoint as many as requests in flight."""
     return spec.calling.in_flight if spec.remote else 1
 
 
@@ -203,7 +203,7 @@ def blocks(batches: Iterator[pa.RecordBatch], rows: int = BLOCK_ROWS) -> Iterato
 
 
 def _told(predictions: Predictions) -> dict[str, pa.Array]:
-    """The columns that scoring adds; labels travel as text and kind, since only the model knows their type."""
+    """The columns that scoring adds; labels are sent as text and kind, since only the model knows their type."""
     places = pa.array(predictions.positions, mask=predictions.positions < 0)
     texts = [_text(name) for name in predictions.names]
     kinds = [None if name is None else _KINDS[type(name)] for name in predictions.names]
@@ -215,7 +215,7 @@ def _told(predictions: Predictions) -> dict[str, pa.Array]:
 
 
 def _text(label: Any) -> str | None:
-    """The label as Spark casts it back: true and false in small letters, floats in full."""
+    """The label as Spark casts it back: true and false in lower case, floats in full."""
     return str(label).lower() if isinstance(label, bool) else None if label is None else str(label)
 
 
@@ -227,6 +227,6 @@ def _plain(label: Any) -> Any:
     if type(value) not in _KINDS:
         raise ModelError(
             f"a predicted label is a {type(value).__name__} ({str(value)[:80]!r}); "
-            "numbers, texts and booleans are allowed"
+            "numbers, text and booleans are allowed"
         )
     return value

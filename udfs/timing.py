@@ -1,4 +1,4 @@
-"""How long a model takes, from a few records: what an estimate of a run is made of."""
+"""How long a model takes, from a few records: the basis for the time estimate of a run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from clarify_spark.udfs.predictors import load_predictor
 from clarify_spark.udfs.predictors.features import typed_table
 from clarify_spark.udfs.row_keys import told
 
-#: A model in process is asked about its few records again and again, in one call of so many: it costs nothing.
+#: An in-process model gets its few records repeatedly, in one call of this many: it costs nothing.
 IN_PROCESS_RECORDS = 2048
 #: The columns as Spark's types.
 SCHEMA = "records bigint, per_request double, per_record double"
@@ -24,7 +24,7 @@ SCHEMA = "records bigint, per_request double, per_record double"
 def timed_batches(
     batches: Iterator[pa.RecordBatch], spec: PredictorSpec, features: Sequence[str]
 ) -> Iterator[pa.RecordBatch]:
-    """One row: how many records were sent, the seconds of a request whatever it holds, and of each record in it."""
+    """One row: how many records were sent, the fixed seconds of a request, and the seconds of each record in it."""
     received = [batch for batch in batches if batch.num_rows]
     if received:
         rows = pa.Table.from_batches(received)
@@ -46,7 +46,7 @@ def _over_the_network(frame: pd.DataFrame, predict: Predict) -> dict[str, float]
 
 
 def _in_process(frame: pd.DataFrame, predict: Predict) -> dict[str, float]:
-    """From one large call, after a small one that loads whatever is loaded late."""
+    """From one large call, after a small one that triggers lazy loading."""
     _seconds(predict, frame)
     many = pd.concat([frame] * (IN_PROCESS_RECORDS // len(frame) + 1), ignore_index=True)
     matrix = matrix_of(predict)

@@ -1,4 +1,4 @@
-"""What requests over the network took, counted where they are made and added up on their way to the report."""
+"""The cost of network requests, counted where they are sent and summed on the way to the report."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dataclasses import dataclass, fields
 class Traffic:
     """Requests to an endpoint.
 
-    ``requests`` were sent, with ``bytes_sent`` of bodies; ``answered`` of them brought the answers for ``records``
+    ``requests`` were sent, with ``bytes_sent`` of bodies; ``answered`` of them returned the answers for ``records``
     records, ``fewest`` to ``most`` in one (0: none was answered). The others failed: ``throttled``, ``unavailable``
     (502 to 504 and the like), ``unreachable``, ``timed_out``, ``disconnected``, ``garbled`` (an HTML page instead of an
-    answer), ``model_errors`` (the model failed), ``refused`` (of what the records hold), ``too_large``. ``splits`` is
-    how many requests were cut in two. ``waited`` is the seconds spent in pauses before requests were sent again.
+    answer), ``model_errors`` (the model failed), ``refused`` (because of the records), ``too_large``. ``splits`` is
+    how many requests were split in two. ``waited`` is the seconds spent in pauses before retries.
     """
 
     requests: int = 0

@@ -1,6 +1,6 @@
 """From a data frame to a result: ``bias_report``, ``explain`` and ``analyze``, for notebooks and programs.
 
-Each makes the analysis config that the command line would get, and runs it the same way.
+Each builds the analysis config that the command line would get, and runs it the same way.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from clarify_spark.spark.session import Session, lasting_session, require_pyspar
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-    #: Rows: a frame, or where they are.
+    #: Rows: a frame, or their location.
     Data = pd.DataFrame | DataFrame | str | PathLike[str]
-    #: Columns whose groups are compared; with values: those of the group that one worries about, or one threshold.
+    #: Columns whose groups are compared; with values: those of the group of concern, or one threshold.
     Facets = str | Sequence[str | Mapping[str, Any]] | Mapping[str, Any]
 
 __all__ = ["analyze", "bias_report", "explain"]
@@ -63,10 +63,10 @@ def bias_report(
 ) -> Results:
     """The bias metrics of the labels and, with ``predicted_label`` or ``model``, of the predictions.
 
-    ``label_values``: the good outcomes, or one number above which an outcome is good; 1 or True where the label has no
-    other values than 0 and 1. ``features``: what the model gets; without, what it was trained on if it tells, else all
+    ``label_values``: the favourable outcomes, or one number above which they are; 1 or True where the label has no
+    other values than 0 and 1. ``features``: the model's input; by default what it was trained on if known, else all
     columns but the label and ``excluded_columns``. ``config``: further keys of an analysis config. ``output``: a folder
-    that keeps the results; without, they last as long as this process. ``data_folder``: where clusters may keep the
+    that keeps the results; by default they last as long as this process. ``data_folder``: where clusters may keep the
     rows and a Spark model meanwhile. ``options``: those of the command line, such as ``seed``. docs/python-api.md has
     examples.
     """
@@ -108,10 +108,10 @@ def explain(
     data_folder: str | PathLike[str] | None = None,
     **options: Any,
 ) -> Results:
-    """Shapley values of the model for every row, with ``pdp`` partial dependence too (of these features).
+    """Shapley values of the model for every row and, with ``pdp``, partial dependence (of these features).
 
-    ``label`` is a column that the model does not get. ``baseline``: the rows to compare with, a frame or lists of
-    values in the order of the features; without, rows chosen from the data. All others as in ``bias_report``.
+    ``label`` is a column not passed to the model. ``baseline``: the rows to compare with, a frame or lists of
+    values in the order of the features; by default, rows chosen from the data. All others as in ``bias_report``.
     """
     _check(data)
     shap: dict[str, Any] = {"save_local_shap_values": True}
@@ -142,9 +142,9 @@ def analyze(
     data_folder: str | PathLike[str] | None = None,
     **options: Any,
 ) -> Results:
-    """The analyses of a config (its keys, or the place of its file) on these rows and this model.
+    """The analyses of a config (its keys, or the location of its file) on these rows and this model.
 
-    ``data`` goes before ``dataset_uri`` of the config and ``model`` before its ``predictor``'s model.
+    ``data`` overrides ``dataset_uri`` of the config and ``model`` overrides its ``predictor``'s model.
     """
     if data is not None:
         _check(data)
@@ -178,7 +178,7 @@ def _options(given: Mapping[str, Any]) -> Options:
     known = [one.name for one in fields(Options)]
     for name in given:
         if name not in known:
-            raise ArgumentError(f"{name}: there is no such argument; further ones are {', '.join(known)}")
+            raise ArgumentError(f"{name}: unknown argument; the others are {', '.join(known)}")
     return Options(**given)
 
 
@@ -195,14 +195,14 @@ def _document(config: Mapping[str, Any] | str | PathLike[str], spark: Session) -
     try:
         found = json.loads(read_text(fspath(config), spark.spark))
     except ValueError as error:
-        raise ArgumentError(f"config: {fspath(config)} is no JSON: {error}") from error
+        raise ArgumentError(f"config: {fspath(config)} is not valid JSON: {error}") from error
     if not isinstance(found, dict):
-        raise ArgumentError(f"config: {fspath(config)} is no JSON object")
+        raise ArgumentError(f"config: {fspath(config)} is not a JSON object")
     return found
 
 
 def _joined(asked: dict[str, Any], config: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Two configs in one; in what both have, objects are joined and of other values the second counts."""
+    """Two configs merged: common objects are merged recursively, and other values of the second override the first."""
     if config is not None and not isinstance(config, Mapping):
         raise ArgumentError(f"config: found an object of type {type(config).__name__}; allowed: a dict of further keys")
     for key, value in (config or {}).items():
@@ -229,7 +229,7 @@ def _facet(name: str, values: Any) -> dict[str, Any]:
 
 
 def _with_type(facet: dict[str, Any], data: Data) -> dict[str, Any]:
-    """The facet; a column that pandas calls categorical is, whatever its values."""
+    """The facet; a column that pandas calls categorical is categorical, whatever its values."""
     name = facet.get("name_or_index")
     categorical = (
         isinstance(data, pd.DataFrame)
@@ -240,16 +240,16 @@ def _with_type(facet: dict[str, Any], data: Data) -> dict[str, Any]:
 
 
 def _listed(values: Any) -> list[Any]:
-    """One value or several as a list of JSON's; booleans as the texts that a config has for them."""
+    """One value or several as a JSON list; booleans as the strings used in a config."""
     many = list(values) if not isinstance(values, str) and hasattr(values, "__iter__") else [values]
     return plain(many)
 
 
 def _good(data: Data, label: str) -> dict[str, Any]:
-    """What a label of nothing but 0 and 1 (or False and True) says by itself: 1 is good."""
+    """The default for a label of only 0 and 1 (or False and True): 1 is favourable."""
     if isinstance(data, str | PathLike):
         raise ArgumentError(
-            "label_values: name the good outcomes, such as [1], or one number above which they are good"
+            "label_values: name the favourable outcomes, such as [1], or one number above which they are favourable"
         )
     _require(columns_of(data), [label], "label")
     found = few_values(data, label, 6)
@@ -260,7 +260,7 @@ def _good(data: Data, label: str) -> dict[str, Any]:
         return {"label_values_or_threshold": [good], "label_type": "categorical"}
     shown = ", ".join(map(repr, plain(found[:5]))) + (", …" if len(found) > 5 else "")
     raise ArgumentError(
-        "label_values: name the good outcomes, or one number above which they are good; "
+        "label_values: name the favourable outcomes, or one number above which they are favourable; "
         f"{label!r} has {shown or 'no values'}"
     )
 
@@ -268,7 +268,7 @@ def _good(data: Data, label: str) -> dict[str, Any]:
 def _excluded(
     data: Data, model: Any, features: Sequence[str] | None, excluded: Sequence[str], roles: Sequence[str | None]
 ) -> dict[str, Any]:
-    """The columns that the model does not get, apart from those whose roles keep them from it."""
+    """The columns not passed to the model, apart from those whose roles keep them from it."""
     named = [excluded] if isinstance(excluded, str) else list(excluded)
     if isinstance(data, str | PathLike):
         if features is not None:
@@ -284,13 +284,13 @@ def _excluded(
 
 
 def _roles(config: Any) -> list[str]:
-    """The columns that further keys of a config keep from the model."""
+    """The columns that further config keys keep from the model."""
     keys = ("predicted_label", "weight", "joinsource_name_or_index") if isinstance(config, Mapping) else ()
     return [config[key] for key in keys if key in config]
 
 
 def _trained_on(model: Any, data: Data) -> list[str] | None:
-    """The features of a fitted model, None when it does not tell them or the frame has other names."""
+    """The features of a fitted model, None when it does not expose them or the frame has other names."""
     if model is None or isinstance(model, str | PathLike | Mapping) or isinstance(data, str | PathLike):
         return None
     names, columns = features_of(model), columns_of(data)
@@ -365,7 +365,7 @@ def _session_for(data: Any) -> Session:
 
 @contextmanager
 def _own_logging() -> Iterator[None]:
-    """A context that leaves the caller's logging as it was."""
+    """A context that restores the caller's logging."""
     before = list(logging.getLogger().handlers)
     yield
     for handler in [one for one in logging.getLogger().handlers if one not in before]:

@@ -1,4 +1,4 @@
-"""The results of a run as values: what a notebook or a program wants to have in its hands."""
+"""The results of a run as values, for notebooks and programs."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ PIXELS = 800
 
 @dataclass(frozen=True)
 class Results:
-    """The files of a finished run, read when they are asked for; local folders need no Spark but for local values.
+    """The files of a finished run, read on demand; local folders need no Spark except for local values.
 
-    ``lines`` and ``warnings``: what the run said, when it was this process that ran it.
+    ``lines`` and ``warnings``: what the run reported, if it ran in this process.
     """
 
     output: str
@@ -40,12 +40,12 @@ class Results:
 
     @cached_property
     def document(self) -> dict[str, Any]:
-        """analysis.json as it is."""
+        """analysis.json, unchanged."""
         return _document(self._folder, ANALYSIS)
 
     @cached_property
     def details(self) -> dict[str, Any]:
-        """analysis_details.json as it is."""
+        """analysis_details.json, unchanged."""
         return _document(self._folder, DETAILS)
 
     @cached_property
@@ -56,7 +56,7 @@ class Results:
         except ValidationError as error:
             first = error.errors()[0]
             place = ".".join(map(str, first["loc"]))
-            raise CommandError(f"{self.output}/{ANALYSIS} is none of Clarify's: {place}: {first['msg']}") from error
+            raise CommandError(f"{self.output}/{ANALYSIS} has an unexpected layout: {place}: {first['msg']}") from error
 
     def __getattr__(self, name: str) -> Any:
         """A table or a frame of an analysis by the name that its row in ANALYSES gives it; see ``dir(results)``.
@@ -101,7 +101,7 @@ class Results:
         return "\n\n".join([*texts, f"Results: {self.output}"])
 
     def _repr_html_(self) -> str:
-        """The report in a frame of its own, so that its style and the notebook's leave each other alone."""
+        """The report in its own frame, so that its style and the notebook's do not interfere."""
         return (
             f'<iframe title="Analysis report" srcdoc="{escape(self.report_html)}" sandbox="allow-scripts allow-popups" '
             f'style="width: 100%; height: {PIXELS}px; border: 0"></iframe>'
@@ -128,7 +128,7 @@ def _document(folder: Output, name: str) -> dict[str, Any]:
     try:
         found = json.loads(data)
     except ValueError as error:
-        raise CommandError(f"{folder.uri}/{name} is no JSON: {error}") from error
+        raise CommandError(f"{folder.uri}/{name} is not valid JSON: {error}") from error
     if not isinstance(found, dict):
-        raise CommandError(f"{folder.uri}/{name} is no JSON object.")
+        raise CommandError(f"{folder.uri}/{name} is not a JSON object.")
     return found

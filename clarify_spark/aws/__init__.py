@@ -1,1 +1,1 @@
-"""What the driver asks of SageMaker's control plane."""
+"""The driver's calls to SageMaker's control plane."""

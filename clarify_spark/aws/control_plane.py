@@ -1,4 +1,4 @@
-"""SageMaker as the driver asks it: a client, and what it refuses in the user's words."""
+"""SageMaker's control plane for the driver: a client, and its refusals in the user's terms."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 
 from clarify_spark.errors import ModelError
 
-#: How often a request is sent that was throttled or had no answer, the pauses between growing to 20 s.
+#: How often a throttled or unanswered request is sent, with pauses that grow to 20 s.
 ATTEMPTS = 6
 CONNECT_SECONDS, READ_SECONDS = 10, 60
 
 _DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
 _UNREACHED = ("EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError")
-#: What may have come too late for a request that has had its effect.
+#: Errors after which the request may still have taken effect.
 _UNANSWERED = (*_UNREACHED, "HTTPClientError", "ConnectionClosedError", "ReadTimeoutError", "SSLError")
 _CREDENTIALS = (
     "ExpiredToken",
@@ -39,7 +39,7 @@ _GET_REGION = "set AWS_REGION, or a region in the AWS config file"
 
 
 def _library(name: str) -> Any:
-    """boto3 or a part of it; a missing one is a ModelError that says how to install it."""
+    """boto3 or a part of it; if it is missing, a ModelError says how to install it."""
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -49,12 +49,12 @@ def _library(name: str) -> Any:
 
 
 def _session(region: str | None) -> Any:
-    """A boto3 session; AWS_REGION, which other SDKs read and boto3 does not, counts before AWS_DEFAULT_REGION."""
+    """A boto3 session; AWS_REGION, which other SDKs read and boto3 does not, overrides AWS_DEFAULT_REGION."""
     boto3, exceptions = _library("boto3"), _library("botocore.exceptions")
     try:
         return boto3.session.Session(region_name=region or os.environ.get("AWS_REGION") or None)
     except exceptions.ProfileNotFound as error:
-        raise ModelError(f"SageMaker cannot be asked: {error}; AWS_PROFILE must name a profile.") from error
+        raise ModelError(f"SageMaker cannot be called: {error}; AWS_PROFILE must name a profile.") from error
 
 
 def default_region() -> str | None:
@@ -64,7 +64,7 @@ def default_region() -> str | None:
 
 
 def sagemaker(region: str | None) -> Any:
-    """A client of SageMaker's control plane that repeats what was throttled; without ``region`` in the default one."""
+    """A client of SageMaker's control plane that retries throttled requests; by default in the default region."""
     session = _session(region)
     exceptions, config = _library("botocore.exceptions"), _library("botocore.config").Config
     settings = config(
@@ -74,19 +74,19 @@ def sagemaker(region: str | None) -> Any:
     )
     try:
         if session.get_credentials() is None:
-            raise ModelError(f"SageMaker cannot be asked: there are no AWS credentials; {_GET_CREDENTIALS}.")
+            raise ModelError(f"SageMaker cannot be called: there are no AWS credentials; {_GET_CREDENTIALS}.")
         return session.client("sagemaker", config=settings)
     except exceptions.NoRegionError as error:
-        raise ModelError(f"SageMaker cannot be asked: there is no AWS region; {_GET_REGION}.") from error
+        raise ModelError(f"SageMaker cannot be called: there is no AWS region; {_GET_REGION}.") from error
     except (exceptions.BotoCoreError, ValueError) as error:
-        raise ModelError(f"SageMaker cannot be asked: {error}") from error
+        raise ModelError(f"SageMaker cannot be called: {error}") from error
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a request was in vain: SageMaker's error code or the name of boto3's error, and its words.
+    """Why a request failed: SageMaker's error code or the name of boto3's error, and its message.
 
-    ``refused``: SageMaker said no, or was never asked, so that nothing can have happened.
+    ``refused``: SageMaker refused it, or never received it, so that nothing can have happened.
     """
 
     operation: str
@@ -96,17 +96,17 @@ class Refusal:
 
     @property
     def not_found(self) -> bool:
-        """Whether what the request was about is not there."""
+        """Whether the object of the request does not exist."""
         return self.of_request and "could not find" in self.message.lower()
 
     @property
     def existing(self) -> bool:
-        """Whether what was to be made is there already."""
+        """Whether the object to be created already exists."""
         return self.of_request and "already existing" in self.message.lower()
 
     @property
     def untimely(self) -> bool:
-        """Whether the request may be fine at another time: SageMaker changes nothing that it is still creating."""
+        """Whether the request may succeed later: SageMaker changes nothing that it is still creating."""
         return self.of_request and "in-progress" in self.message.lower()
 
     @property
@@ -116,7 +116,7 @@ class Refusal:
 
     @property
     def of_request(self) -> bool:
-        """Whether SageMaker objects to what was asked for, not to who asks or how often."""
+        """Whether SageMaker objects to the request itself, not to who sends it or how often."""
         return self.code.startswith(("Validation", "Resource", "Conflict"))
 
     def error(self, doing: str) -> ModelError:
@@ -146,13 +146,13 @@ def _explained(refusal: Refusal) -> str:
         action = found[1] if found else f"sagemaker:{refusal.operation}"
         return f"the AWS identity of this run lacks the permission {action}. AWS says: {said}."
     if code in _CREDENTIALS:
-        return f"the AWS credentials do not do ({said or code}); {_GET_CREDENTIALS}."
+        return f"the AWS credentials were rejected ({said or code}); {_GET_CREDENTIALS}."
     if code == "ResourceLimitExceeded":
-        return f"{said}. Have the quota raised (Service Quotas), or choose another predictor.instance_type or fewer."
+        return f"{said}. Request a higher quota (Service Quotas), or choose another predictor.instance_type or fewer."
     if "could not find model" in said.lower():
         return f"{said}. predictor.model_name must name a SageMaker model of this account and region."
     if "Throttl" in code:
-        return f"SageMaker is asked too often ({said}), {ATTEMPTS} times in vain; try again later."
+        return f"SageMaker throttled the request ({said}) {ATTEMPTS} times; try again later."
     if refusal.unreached:
         return f"SageMaker cannot be reached ({said}); without internet a VPC needs an endpoint for sagemaker.api."
     return f"{said or 'no reason was given'} ({code})."

@@ -1,4 +1,4 @@
-"""A SageMaker endpoint that lives as long as a run needs it, and the records by which a killed run's is deleted."""
+"""A SageMaker endpoint that lives as long as a run needs it, and the records for deleting a killed run's."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from clarify_spark.version import __version__
 
 #: Where the records are in the output.
 FOLDER = "_shadow_endpoints"
-#: SageMaker's own bound of a name.
+#: SageMaker's own limit for a name.
 LONGEST_NAME = 63
 LONGEST_PREFIX = 23
-#: How often a wait is told.
+#: How often a wait is reported.
 TELL_SECONDS = 30.0
-#: States that end by themselves; until then SageMaker refuses to delete the endpoint.
+#: Transient states; until they end SageMaker refuses to delete the endpoint.
 PASSING = frozenset(("Creating", "Updating", "SystemUpdating", "RollingBack"))
 _OWN_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*-\d{10}-[0-9a-f]{8}")
 
-#: Says a sentence to the user at once.
+#: Shows a sentence to the user immediately.
 Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to wait, in seconds: until an endpoint is ready, until it can be deleted, and between two looks.
+    """How long to wait, in seconds: until an endpoint is ready, until it can be deleted, and between two polls.
 
-    An endpoint that is not there is believed to be gone only when its record is ``settle_seconds`` old: a request that
-    was cut off may still be on its way.
+    A missing endpoint is considered gone only when its record is ``settle_seconds`` old: a request that
+    was cut off may still be in transit.
     """
 
     ready_seconds: float = 1800.0
@@ -80,7 +80,7 @@ class Record:
 
 @dataclass(frozen=True)
 class _Asked:
-    """What SageMaker was asked to make; a request that was cut off counts, one that was refused does not."""
+    """What SageMaker was asked to create; a request that was cut off counts, one that was refused does not."""
 
     client: Any
     record: Record
@@ -96,7 +96,7 @@ def shadow_endpoint(
     region: str | None = None,
     patience: Patience = Patience(),
 ) -> Iterator[str]:
-    """The name of an endpoint made for ``predictor.model_name``, ready; it is deleted however the block ends."""
+    """The name of a ready endpoint for ``predictor.model_name``; it is deleted however the block ends."""
     client = sagemaker(region)
     now = datetime.now(UTC)
     record = Record(_new_name(predictor, now), str(client.meta.region_name), str(predictor.model_name), now)
@@ -108,14 +108,14 @@ def shadow_endpoint(
         _wait_until_ready(asked, tell, patience)
         yield record.name
     except BaseException:
-        with suppress(KeyboardInterrupt):  # impatience has been told; what ended the run is what counts
+        with suppress(KeyboardInterrupt):  # the interruption has been reported; what ended the run is what counts
             _end(asked, output, tell, patience)
         raise
     _end(asked, output, tell, patience)
 
 
 def _new_name(predictor: Predictor, now: datetime) -> str:
-    """prefix-model-time-hex, as Clarify names its endpoints, cut to what SageMaker allows."""
+    """prefix-model-time-hex, as Clarify names its endpoints, truncated to what SageMaker allows."""
     unique = f"{int(now.timestamp())}-{secrets.token_hex(4)}"
     prefix = _plain(predictor.endpoint_name_prefix, LONGEST_PREFIX)
     model = _plain(str(predictor.model_name), LONGEST_NAME - len(prefix) - len(unique) - 2)
@@ -143,17 +143,17 @@ def _create(asked: _Asked, predictor: Predictor) -> None:
         variant["AcceleratorType"] = predictor.accelerator_type
     config = partial(asked.client.create_endpoint_config, ProductionVariants=[variant])
     for what, create in (("config", config), ("endpoint", asked.client.create_endpoint)):
-        asked.made.add(what)  # before asking: a request that is cut off may have its effect all the same
+        asked.made.add(what)  # before the request: one that is cut off may still take effect
         names = {"EndpointConfigName": name} | ({"EndpointName": name} if what == "endpoint" else {})
         answer = ask(create, **names, Tags=tags)
-        if isinstance(answer, Refusal) and not answer.existing:  # an earlier try had its effect, but no answer
+        if isinstance(answer, Refusal) and not answer.existing:  # an earlier attempt took effect without an answer
             if answer.refused or (what == "config" and answer.unreached):
                 asked.made.remove(what)
             raise answer.error(f"The endpoint {name} for the model {predictor.model_name} could not be created")
 
 
 def _wait_until_ready(asked: _Asked, tell: Tell, patience: Patience) -> None:
-    """Look at the endpoint until it is InService."""
+    """Poll the endpoint until it is InService."""
     record = asked.record
     wait = _Wait(f"Waiting for endpoint {record.name}", tell, patience.poll_seconds)
     while True:
@@ -173,21 +173,21 @@ def _wait_until_ready(asked: _Asked, tell: Tell, patience: Patience) -> None:
 
 
 def _log(record: Record) -> str:
-    return f"Its log, which stays, is in CloudWatch under /aws/sagemaker/Endpoints/{record.name} ({record.region})."
+    return f"Its log is kept in CloudWatch under /aws/sagemaker/Endpoints/{record.name} ({record.region})."
 
 
 def _described(asked: _Asked) -> dict[str, Any] | None:
-    """What SageMaker says of the endpoint, None when there is none."""
+    """SageMaker's description of the endpoint, None when there is none."""
     answer = ask(asked.client.describe_endpoint, EndpointName=asked.record.name)
     if not isinstance(answer, Refusal):
         return answer
     if answer.not_found:
         return None
-    raise answer.error(f"The state of the endpoint {asked.record.name} could not be asked")
+    raise answer.error(f"The state of the endpoint {asked.record.name} could not be read")
 
 
 class _Wait:
-    """A wait that is told now and then."""
+    """A wait that is reported from time to time."""
 
     def __init__(self, doing: str, tell: Tell, poll_seconds: float) -> None:
         self._doing, self._tell, self._poll = doing, tell, poll_seconds
@@ -200,7 +200,7 @@ class _Wait:
         return time.monotonic() - self._start
 
     def once(self, status: str) -> None:
-        """Wait until the next look."""
+        """Wait until the next poll."""
         if self.seconds >= self._next:
             self._next = self.seconds + TELL_SECONDS
             self._tell(f"{self._doing} ({status}, {self.seconds:.0f} s)")
@@ -211,8 +211,8 @@ class _Wait:
 
 
 def _end(asked: _Asked, output: Output, tell: Tell, patience: Patience) -> None:
-    """Delete what was made and its record; what cannot be deleted is told, never raised."""
-    left = f"If endpoint {asked.record.name} is left, it costs money; {_command(output.uri)}"
+    """Delete what was created and its record; what cannot be deleted is reported, never raised."""
+    left = f"If endpoint {asked.record.name} remains, it costs money; {_command(output.uri)}"
     try:
         _delete(asked, output.uri, tell, patience)
         _forget(asked.record.place, output)
@@ -242,7 +242,7 @@ def _delete_endpoint(asked: _Asked, uri: str, tell: Tell, patience: Patience) ->
     """Delete the endpoint, once SageMaker has created it."""
     record = asked.record
     doing = f"The endpoint {record.name} could not be deleted"
-    later = f"Endpoint {record.name} can be deleted when SageMaker is done with it; Ctrl-C stops waiting; then"
+    later = f"Endpoint {record.name} can be deleted when SageMaker has finished with it; Ctrl-C stops waiting; then"
     wait = _Wait(f"{later} {_command(uri)}", tell, patience.poll_seconds)
     while True:
         answer = ask(asked.client.delete_endpoint, EndpointName=record.name)
@@ -259,7 +259,7 @@ def _delete_endpoint(asked: _Asked, uri: str, tell: Tell, patience: Patience) ->
         if status is None or not (status in PASSING or answer.untimely):
             raise answer.error(doing)
         if wait.seconds >= patience.delete_seconds:
-            raise ModelError(f"{doing}: it is {status} since {wait.seconds / 60:.3g} minutes.")
+            raise ModelError(f"{doing}: it has been {status} for {wait.seconds / 60:.3g} minutes.")
         wait.once(status)
 
 
@@ -283,7 +283,7 @@ def _files(output: Output) -> list[str]:
 
 
 def _read(place: str, output: Output) -> Record:
-    """The record in a file; only names that this module makes are taken for one, since they will be deleted."""
+    """The record in a file; only names that this module creates are accepted, since they will be deleted."""
     try:
         known = json.loads((output.read_bytes(place) or b"").decode("utf-8"))
         record = Record(
@@ -293,13 +293,13 @@ def _read(place: str, output: Output) -> Record:
             raise ValueError(record.name)
     except (ValueError, TypeError, KeyError) as error:
         raise ModelError(
-            f"{output.uri}/{place} is not the record of an endpoint; look for one of that name, and remove the file."
+            f"{output.uri}/{place} is not the record of an endpoint; look for one with that name, and remove the file."
         ) from error
     return record
 
 
 def leftover_note(output: Output) -> str | None:
-    """What to tell a user whose output holds records of endpoints that an earlier run may have left; None without."""
+    """The notice for an output with records of endpoints that an earlier run may have left; None without."""
     files = _files(output)
     if not files:
         return None
@@ -308,7 +308,7 @@ def leftover_note(output: Output) -> str | None:
 
 
 def leftovers(output: Output) -> Iterator[str]:
-    """A line for each endpoint of which the output has a record."""
+    """A line for each endpoint recorded in the output."""
     files = _files(output)
     for place in files:
         try:
@@ -320,7 +320,7 @@ def leftovers(output: Output) -> Iterator[str]:
 
 
 def cleanup(output: Output, tell: Tell, *, patience: Patience = Patience()) -> Iterator[str]:
-    """Delete each endpoint of which the output has a record, a line for each; raises ModelError for what is left."""
+    """Delete each endpoint recorded in the output, a line for each; raises ModelError for what is left."""
     failures = list[str]()
     files = _files(output)
     for place in files:

@@ -1,6 +1,6 @@
 """The small value between Spark and the metrics: how many rows fall into each cell of facet × label × prediction.
 
-With a weight column the cells hold sums of weights; the sums of squared weights and the numbers of rows go beside them.
+With a weight column the cells hold sums of weights; along with the sums of squared weights and the numbers of rows.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class FacetCounts:
     """Row counts of one facet entry.
 
     ``cells`` (2, 2, 2): facet (0 = a, 1 = d) × observed label (0 negative, 1 positive) × prediction (0, 1), all rows.
-    Without predictions everything stands at prediction 0 and ``has_predictions`` is False.
+    Without predictions everything is at prediction 0 and ``has_predictions`` is False.
     ``strata`` (G, 2, 2, 2): the same for each distinct non-null value of the group variable, None without one;
     rows whose group is missing are in ``cells`` only. ``repeats`` (G,): how many strata share that pattern of counts.
     With a weight column ``cells`` and ``strata`` are sums of weights, ``squares`` and ``strata_squares`` those of
@@ -54,7 +54,7 @@ class FacetCounts:
 
     @property
     def rows(self) -> Cells:
-        """The numbers of rows (2, 2, 2), whatever they weigh."""
+        """The numbers of rows (2, 2, 2), regardless of weights."""
         return self.cells if self.counted is None else self.counted
 
 
@@ -99,7 +99,7 @@ def confusion(cells: Cells) -> Confusion:
 
 
 def facet_a(counts: FacetCounts) -> Confusion:
-    """The confusion counts of facet a: every row outside the entry, those with a missing facet included."""
+    """The confusion counts of facet a: every row outside the entry, including those with a missing facet."""
     return confusion(counts.cells[0])
 
 

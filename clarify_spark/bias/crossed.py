@@ -31,7 +31,7 @@ class CrossCounts:
 
     @property
     def rows(self) -> NDArray[np.int64]:
-        """Numbers of rows (K,), whatever they weigh."""
+        """Numbers of rows (K,), regardless of weights."""
         counted = self.cells if self.counted is None else self.counted
         return np.asarray(counted.sum(axis=(1, 2, 3)), np.int64)
 

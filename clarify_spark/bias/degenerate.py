@@ -1,4 +1,4 @@
-"""Results that exist but mean little: constant predictions, empty or tiny groups, a flip test on unscaled data."""
+"""Results that exist but are unreliable: constant predictions, empty or tiny groups, a flip test on unscaled data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from clarify_spark.bias.roles import Membership, Roles
 
 #: Below this many rows a group's proportions are mostly chance.
 SMALL_GROUP = 30
-#: From this correlation (phi) of membership and label on, a facet says what the label says.
+#: From this correlation (phi) of membership and label on, a facet coincides with the label.
 PROXY = 0.95
 
 Code = Literal[
@@ -32,7 +32,7 @@ Code = Literal[
 
 @dataclass(frozen=True)
 class Caution:
-    """Why a result deserves no trust.
+    """Why a result is unreliable.
 
     Scope: a ``facet`` and its ``entry`` (text of value or threshold), with a ``metric`` when only that one is meant;
     without a facet it concerns the whole data set or model.
@@ -73,10 +73,10 @@ def overall_cautions(roles: Roles, rows: Confusion) -> Iterator[Caution]:
     if roles.predicted is None or roles.predicted.error is not None:
         return
     if rows.predicted_positives == 0:
-        why = "Clarify gives up on such predictions; check the threshold and the positive label values"
+        why = "Clarify rejects such predictions; check the threshold and the positive label values"
         yield Caution("no_positive_prediction", f"None of {rows.rows} predictions is positive ({positive}). {why}.")
     elif rows.predicted_negatives == 0:
-        yield Caution("constant_prediction", f"All {rows.rows} predictions are positive; they tell no group apart.")
+        yield Caution("constant_prediction", f"All {rows.rows} predictions are positive; they do not separate groups.")
     if not one_label and rows.fp + rows.fn == 0:
         leak = "the prediction may be a copy of the label, or a feature may give it away"
         yield Caution("perfect", f"The model is right about all {rows.rows} rows; {leak}.")
@@ -103,7 +103,7 @@ def _entry_cautions(facet: str, entry: Membership, counts: FacetCounts) -> Itera
 
 
 def _group_cautions(roles: Roles, facet: str, text: str, counts: FacetCounts, whole: set[Code]) -> Iterator[Caution]:
-    """What is degenerate within one group; what is so of all rows (``whole``) is not said again."""
+    """What is degenerate within one group; what holds for all rows (``whole``) is not repeated."""
     named = f"{facet!r} = {text!r}"
     predicted = roles.predicted is not None and roles.predicted.error is None
     for group, cells in (("facet d", counts.rows[1]), ("facet a (all other rows)", counts.rows[0])):

@@ -1,8 +1,8 @@
-"""Seeded draws of counts that the sample is compatible with, for metrics that no score interval is known for.
+"""Seeded draws of counts compatible with the sample, for metrics without a known score interval.
 
 Each cell of a group's observed label × prediction gets a gamma variate of shape n + ½: normalised, these are draws of
-the posterior of the cells' probabilities under Jeffreys' prior, a smooth relative of the multinomial bootstrap that has
-no trouble with empty cells. With weights a cell stands for (Σw)² / Σw² rows of weight Σw² / Σw.
+the posterior of the cells' probabilities under Jeffreys' prior, a smooth variant of the multinomial bootstrap that has
+no problem with empty cells. With weights a cell represents (Σw)² / Σw² rows of weight Σw² / Σw.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from clarify_spark.bias.proportions import Floats
 
 DRAWS = 2_000
 PRIOR = 0.5
-#: Comparisons that are looked at together, metric after metric; so many draws are kept.
+#: Comparisons that are processed together, metric by metric; this bounds the draws kept.
 BLOCK = 128
 
 
 def drawn(cells: Floats, squares: Floats, stream: int, seed: int) -> Floats:
-    """Draws (DRAWS, …) of one group's cells, on the scale of the cells; up to that their sum is random too.
+    """Draws (DRAWS, …) of one group's cells, on the scale of the cells; their sum is random too.
 
     They depend on the seed, the ``stream`` and the effective counts alone: equal groups get equal draws wherever they
     stand.
@@ -31,7 +31,7 @@ def drawn(cells: Floats, squares: Floats, stream: int, seed: int) -> Floats:
 
 
 def drawn_groups(cells: Floats, squares: Floats, seed: int) -> tuple[Floats, Floats]:
-    """Independent draws of facets a and d (2, …), each group keeping its draws when the two change places."""
+    """Independent draws of facets a and d (2, …), each group keeping its draws when the two are swapped."""
     streams = (0, 1) if cells[0].tolist() >= cells[1].tolist() else (1, 0)
     return drawn(cells[0], squares[0], streams[0], seed), drawn(cells[1], squares[1], streams[1], seed)
 

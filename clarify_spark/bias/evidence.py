@@ -1,4 +1,4 @@
-"""Everything that a run finds out about bias, with how sure it is: facet entries, intersections, segments, findings."""
+"""Everything that a run finds about bias, with its uncertainty: facet entries, intersections, segments, findings."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NO_ENTRY = "(all others)"
 
 @dataclass(frozen=True)
 class Asked:
-    """What a run asks for: metrics per stage, the level of intervals, the seed of draws, bounds, the smallest cell."""
+    """What a run requests: metrics per stage, the level of intervals, the seed of draws, bounds, the smallest cell."""
 
     metrics: Mapping[Stage, tuple[Metric, ...]]
     level: float
@@ -39,7 +39,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Finding:
-    """One metric of one comparison: what the sample says, against the user's bounds (None: none set), in words."""
+    """One metric of one comparison: what the sample shows, against the user's bounds (None: none set), in words."""
 
     stage: Stage
     inference: Inference
@@ -65,7 +65,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class CellEvidence:
-    """A combination of facet entries against all other rows, and against the best cell unless it is that itself."""
+    """A combination of facet entries against all other rows, and against the best cell unless it is the best cell."""
 
     names: tuple[str, ...]
     against_rest: Evidence
@@ -97,7 +97,7 @@ class SegmentEvidence:
 
 @dataclass(frozen=True)
 class SegmentationEvidence:
-    """One way to cut the data into segments; what is left out by segment, facet and entry."""
+    """One way to split the data into segments; what is left out by segment, facet and entry."""
 
     name: str
     column: str
@@ -107,7 +107,7 @@ class SegmentationEvidence:
 
 @dataclass(frozen=True)
 class Statistics:
-    """The evidence of a run. ``facets`` is laid out as ``Roles.facets`` and their entries; ``hypotheses``: how many
+    """The evidence of a run. ``facets`` has the layout of ``Roles.facets`` and their entries; ``hypotheses``: how many
     different ones were tested, for which p-values are adjusted."""
 
     level: float
@@ -131,7 +131,7 @@ class Statistics:
             yield from (one for of_facet in segment.facets for one in of_facet if one is not None)
 
     def verdicts(self) -> Counter[Kind]:
-        """How many findings have which verdict."""
+        """The number of findings per verdict."""
         return Counter(finding.verdict.kind for finding in self.findings() if finding.verdict is not None)
 
     def without_verdict(self) -> int:
@@ -146,7 +146,7 @@ class Statistics:
     def foremost(self) -> list[Finding]:
         """Findings outside their bounds, then those that chance does not explain (Holm), both by p-value.
 
-        Of the latter, metrics of one comparison that share a test are told once.
+        Of the latter, metrics of one comparison that share a test are reported once.
         """
         found: list[Finding] = []
         for evidence in self._evidence():
@@ -199,7 +199,7 @@ def statistics(
     segments: Sequence[tuple[Segmentation, Sequence[SegmentCounts]]],
     asked: Asked,
 ) -> Statistics:
-    """All evidence of a run; every test of it counts in the adjustment of p-values."""
+    """All evidence of a run; each of its tests counts in the adjustment of p-values."""
     pairs: list[_Pair] = []
     facets = [
         [
@@ -364,7 +364,7 @@ def _segmentation(
     min_cell_size: int,
     pairs: list[_Pair],
 ) -> tuple[list[list[list[int | None]]], tuple[LeftOut, ...]]:
-    """The places of each segment's comparisons, None for what is left out; segment × entry is a table like another."""
+    """The places of each segment's comparisons, None for what is left out; segment × entry is an ordinary table."""
     table: list[list[list[int | None]]] = [[] for _ in segments]
     left_out: list[LeftOut] = []
     for f, role in enumerate(roles.facets):

@@ -16,7 +16,7 @@ from clarify_spark.bias.proportions import Floats, critical, paired_interval
 from clarify_spark.bias.samples import Batch, D, Mask, Reasons, kish
 from clarify_spark.bias.sentences import Told, compared_points, points
 
-#: Features whose spreads differ by more than this leave the narrow one without a say in Euclidean distances.
+#: Features whose spreads differ by more than this leave the narrow one without influence on Euclidean distances.
 UNSCALED_RATIO = 10.0
 
 
@@ -28,7 +28,7 @@ def flip_test(counts: FacetCounts) -> float:
     """
     _, d = compared(counts)
     if counts.flips is None:
-        raise ValueError("FT was asked for, but the flip test was not run")
+        raise ValueError("FT was requested, but the flip test was not run")
     if counts.flips.error is not None:
         raise UndefinedMetric(counts.flips.error)
     return divide(counts.flips.to_negative - counts.flips.to_positive, d.rows)
@@ -62,7 +62,7 @@ def _sign_test(counts: FacetCounts) -> Raw | None:
 
 
 def _gap_of_flips(counts: FacetCounts, level: float) -> float:
-    """Flips vary as much as their number says when they balance: the variance of their share is share / n_d."""
+    """Flips vary as their number implies when they balance: the variance of their share is share / n_d."""
     flips = counts.flips
     flipped = 0.0 if flips is None else flips.to_negative + flips.to_positive
     share = flipped / float(counts.cells[D].sum())

@@ -1,6 +1,6 @@
 """What the formulas of several metrics share.
 
-Notation: d is the facet entry (listed values, or above the threshold), a is everybody else; n rows, n^(1) and n^(0)
+Notation: d is the facet entry (listed values, or above the threshold), a is everyone else; n rows, n^(1) and n^(0)
 positive and negative observed labels, n̂^(1) and n̂^(0) positive and negative predictions. Definitions follow Das et al.,
 "Fairness Measures for Machine Learning in Finance" (2021), and the metric pages of the SageMaker developer guide.
 """
@@ -29,7 +29,7 @@ def difference(left: float, right: float) -> float:
 
 
 def sides(counts: FacetCounts, empty_a: str, empty_d: str) -> tuple[Confusion, Confusion]:
-    """Both groups, where the reference looks at a first."""
+    """Both groups, where the reference checks a first."""
     a, d = facet_a(counts), facet_d(counts)
     if a.rows == 0:
         raise UndefinedMetric(empty_a)
@@ -39,7 +39,7 @@ def sides(counts: FacetCounts, empty_a: str, empty_d: str) -> tuple[Confusion, C
 
 
 def compared(counts: FacetCounts, prefix: str = "") -> tuple[Confusion, Confusion]:
-    """Both groups, where the reference looks at d first."""
+    """Both groups, where the reference checks d first."""
     a, d = facet_a(counts), facet_d(counts)
     if d.rows == 0:
         raise UndefinedMetric(f"{prefix}Facet set is empty")

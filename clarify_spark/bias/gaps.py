@@ -10,7 +10,7 @@ from clarify_spark.bias.proportions import Floats, critical
 from clarify_spark.bias.samples import Batch, Proportion, pair
 from clarify_spark.bias.strata import linearised
 
-#: The power that a smallest detectable gap is stated for.
+#: The power for which a smallest detectable gap is stated.
 POWER = 0.8
 #: The gaps (E,) of a batch, NaN where there is none: even the largest possible difference would be missed.
 Gaps = Callable[[Batch], Floats]

@@ -1,7 +1,7 @@
 """Tests of the null hypothesis that two groups are alike, adjusted for how many tests a run makes.
 
-Metrics that ask the same question share a test: every one that is 0, or 1, exactly when both groups have the same share
-of positive labels, say. A question that is asked twice (a facet with two values is compared both ways round) counts
+Metrics with the same hypothesis share a test: every one that is 0, or 1, exactly when both groups have the same share
+of positive labels, say. A hypothesis that occurs twice (a facet with two values is compared both ways round) counts
 once.
 """
 
@@ -81,7 +81,7 @@ def _in_place(order: NDArray[np.intp], values: Floats) -> Floats:
 
 
 def _both_ways(a: Cells, d: Cells) -> list[bytes]:
-    """The same for both ways round."""
+    """The same for both directions."""
     return sorted([a.tobytes(), d.tobytes()])
 
 

@@ -1,4 +1,4 @@
-"""What a sample says about one metric of one comparison: the value types between the statistics and their readers."""
+"""What a sample shows about one metric of one comparison: the value types between the statistics and their readers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class NullTest:
 
 @dataclass(frozen=True)
 class Inference:
-    """One metric of one comparison: its value, how sure it is, and what else the sample can tell.
+    """One metric of one comparison: its value, its uncertainty, and what else the sample shows.
 
     ``value``: ±inf included, None where the counts leave the metric undefined. Without an ``interval`` there is a
     ``reason``, in words. ``smallest_gap``: the smallest difference from no difference that a sample of this size shows

@@ -20,14 +20,14 @@ from clarify_spark.bias.samples import Batch, samples
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two groups and the metrics asked for, in the order of the results."""
+    """Two groups and the requested metrics, in the order of the results."""
 
     counts: FacetCounts
     results: tuple[MetricResult, ...]
 
 
 def infer(comparisons: Sequence[Comparison], level: float, seed: int) -> tuple[list[tuple[Inference, ...]], int]:
-    """For each comparison what its sample says about each of its metrics, and the number of hypotheses tested.
+    """For each comparison what its sample shows about each of its metrics, and the number of hypotheses tested.
 
     P-values are adjusted for all of these together.
     """

@@ -1,6 +1,6 @@
 """Confidence intervals that bias metrics are given, and the samples that are too small for them.
 
-docs/statistics.md shows how often these intervals hold the true value.
+docs/statistics.md shows how often these intervals contain the true value.
 """
 
 from __future__ import annotations

@@ -43,12 +43,12 @@ def _share_of_d(batch: Batch, _: Mask) -> Ends:
 
 
 def _of_both(sample: Samples) -> Samples:
-    """Facet × anything in the place of one group's (2, 2) cells."""
+    """Facet × anything instead of one group's (2, 2) cells."""
     return Samples(_both(sample.cells), _both(sample.squares))
 
 
 def _both(cells: Floats) -> Floats:
-    """Facet × anything in the place of one group's (2, 2) cells."""
+    """Facet × anything instead of one group's (2, 2) cells."""
     return np.repeat(np.stack([cells.sum(axis=(2, 3)), np.zeros((len(cells), 2))], axis=2)[:, None], 2, axis=1)
 
 

@@ -34,7 +34,7 @@ class Membership:
 
 
 def column_type(profile: ColumnProfile, values: Sequence[Scalar], override: str | None) -> ColumnType:
-    """Whether a role column is categorical or continuous: the config's own word, else Clarify's rule."""
+    """Whether a role column is categorical or continuous: the config's declaration, else Clarify's rule."""
     if override == "categorical" or (override is None and len(values) > 1):
         return "categorical"
     if override == "continuous" or profile.kind == "float":
@@ -51,12 +51,12 @@ def uniqueness(profile: ColumnProfile) -> float:
 
 
 def is_numeric(profile: ColumnProfile) -> bool:
-    """Whether the column's values can stand on an axis: numbers, or text that spells integers."""
+    """Whether the column's values can be ordered on an axis: numbers, or text that spells integers."""
     return profile.kind in NUMERIC or (profile.kind == "string" and profile.all_integers is True)
 
 
 def threshold_of(value: Scalar) -> int | float | None:
-    """The number that a configured threshold means, None when it means none; text becomes a float, as in Clarify."""
+    """The number that a configured threshold denotes, None if it denotes none; text becomes a float, as in Clarify."""
     if isinstance(value, str):
         try:
             number = float(value)
@@ -104,9 +104,9 @@ def entry_of(column: str, value: Scalar | None) -> Membership:
 
 
 def comparable(kind: Kind, values: Sequence[Scalar]) -> tuple[tuple[Scalar, Scalar | None], ...]:
-    """(configured value, the column's value it stands for) of every value that takes part; None: it can equal no value.
+    """(configured value, the column's value it denotes) of every value used; None: it can equal no value.
 
-    Values of the column's own sort take part; only where there are none, all are converted: ``"0"`` for a column of
+    Values of the column's own kind are used; only if there are none, all are converted: ``"0"`` for a column of
     integers, ``1`` for text or booleans.
     """
     own = tuple(value for value in values if _is_own_sort(kind, value))
@@ -114,7 +114,7 @@ def comparable(kind: Kind, values: Sequence[Scalar]) -> tuple[tuple[Scalar, Scal
 
 
 def convert(kind: Kind, value: Scalar) -> Scalar | None:
-    """The value of a column's kind that a configured value stands for, None when there is none."""
+    """The value of a column's kind that a configured value denotes, None when there is none."""
     if kind == "boolean":
         return _boolean(value)
     if kind in NUMERIC:

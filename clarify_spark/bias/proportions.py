@@ -126,7 +126,7 @@ def folded_margin(z: Floats, level: float) -> Floats:
 
 
 def _standardised(deviation: Floats, variance: Floats) -> Floats:
-    """deviation / √variance; a deviation of mere rounding is none, also where there is no variance."""
+    """deviation / √variance; a deviation that is only rounding counts as none, even without variance."""
     rounded = np.where(np.abs(deviation) < 1e-14 * np.maximum(1.0, np.abs(deviation)), 0.0, deviation)
     with np.errstate(divide="ignore", invalid="ignore"):
         found = rounded / np.sqrt(np.maximum(variance, 0.0))

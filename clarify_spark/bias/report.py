@@ -51,7 +51,7 @@ def post_training_section(roles: Roles, counts: CountTable, metrics: MetricNames
     """The section of the metrics that need predictions; all carry an error where these cannot be read."""
     table = choose(of_stage("post_training"), metrics, "methods.post_training_bias.methods")
     if roles.predicted is None:
-        raise ValueError("post-training metrics were asked for, but there are no predictions")
+        raise ValueError("post-training metrics were requested, but there are no predictions")
     error = roles.predicted.error
     if error is not None:
         return _section(roles, counts, lambda entry: refused(table, error))

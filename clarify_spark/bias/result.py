@@ -16,7 +16,7 @@ from clarify_spark.udfs.traffic import Traffic
 
 @dataclass(frozen=True)
 class BiasResult:
-    """The result of the bias analyses of one run; a section that was not asked for is None.
+    """The result of the bias analyses of one run; a section that was not requested is None.
 
     ``traffic``: what asking an endpoint for predictions took.
     """

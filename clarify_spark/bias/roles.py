@@ -83,7 +83,7 @@ class FacetRole:
 
 @dataclass(frozen=True)
 class LabelRole:
-    """Labels or predictions; with an ``error`` they cannot be told positive from negative and no row is positive."""
+    """Labels or predictions; with an ``error`` positive and negative cannot be distinguished and no row is positive."""
 
     name: str
     type: ColumnType
@@ -93,7 +93,7 @@ class LabelRole:
 
 @dataclass(frozen=True)
 class Roles:
-    """All roles of a bias analysis, and sentences about choices that may surprise; ``weight``: the weight column."""
+    """All roles of a bias analysis, and notes on choices that may be surprising; ``weight``: the weight column."""
 
     facets: tuple[FacetRole, ...]
     label: LabelRole
@@ -105,7 +105,7 @@ class Roles:
 
 @dataclass(frozen=True)
 class _Asked:
-    """What the config asks of one column, and where it does so."""
+    """What the config requests of one column, and where it does so."""
 
     path: str
     values_key: str
@@ -161,7 +161,7 @@ def resolve(config: BiasConfig, profiles: Mapping[str, ColumnProfile], names: Ro
     return replace(roles, warnings=tuple(_warnings(roles, profiles, asked_label, asked_facets)))
 
 
-# --- what the config asks -------------------------------------------------------------------------------------------
+# --- what the config requests ---------------------------------------------------------------------------------------
 
 
 def _label(config: BiasConfig, names: RoleNames) -> _Asked:
@@ -201,7 +201,7 @@ def _some(columns: Iterable[str]) -> str:
 # --- which facts they need ------------------------------------------------------------------------------------------
 
 
-#: What tells categorical from continuous where the kind alone does not.
+#: What distinguishes categorical from continuous where the kind alone does not.
 _TO_JUDGE: dict[Kind, frozenset[str]] = {
     "integer": frozenset({"distinct"}),
     "string": frozenset({"distinct", "all_integers"}),

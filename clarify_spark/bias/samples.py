@@ -55,7 +55,7 @@ class Samples:
 
     @property
     def weighted(self) -> Mask:
-        """Whether rows weigh other than 1 (E,)."""
+        """Whether rows have weights other than 1 (E,)."""
         return np.asarray((self.cells != self.squares).any(axis=(1, 2, 3)))
 
     def __getitem__(self, places: NDArray[np.intp]) -> Samples:
@@ -76,7 +76,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Proportion:
-    """A share of ``success`` among ``trial``; ``trials`` says in words what is missing when there is no trial."""
+    """A share of ``success`` among ``trial``; ``trials`` names what is missing when there is no trial."""
 
     success: Mask
     trial: Mask

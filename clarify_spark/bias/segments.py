@@ -36,7 +36,7 @@ class SegmentConfig(Protocol):
 
 @dataclass(frozen=True)
 class Span:
-    """Numbers from ``low`` to ``high``; each end belongs to it or not."""
+    """Numbers from ``low`` to ``high``; each end is included or not."""
 
     low: float
     high: float
@@ -55,7 +55,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class Segmentation:
-    """A named cut of the data by one column. Segments may overlap; ``rest`` names that of all other rows."""
+    """A named split of the data by one column. Segments may overlap; ``rest`` names that of all other rows."""
 
     name: str
     column: str

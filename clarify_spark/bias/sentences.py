@@ -46,7 +46,7 @@ class Told:
         return f"{100 * self.level:g} % interval"
 
     def shares(self, of_d: float, all_d: float, of_a: float, all_a: float) -> str:
-        """The counts behind two shares; with weights the shares, and rows that nobody weighs."""
+        """The counts behind two shares; with weights the shares, and unweighted rows."""
         if self.counts.weighted:
             rows_a, rows_d = self.counts.rows.sum(axis=(1, 2)).tolist()
             shares = f"weighted {divide(of_d, all_d):.1%} against {divide(of_a, all_a):.1%}"
@@ -60,7 +60,7 @@ class Told:
 
 
 def points(share: float) -> str:
-    """A difference of shares in points; as many digits as tell it from 0."""
+    """A difference of shares in points; as many digits as distinguish it from 0."""
     found = 100 * abs(share)
     return f"{found:.1f}" if found >= 0.05 or found == 0 else f"{found:.1g}"
 

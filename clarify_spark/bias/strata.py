@@ -9,7 +9,7 @@ import numpy as np
 from clarify_spark.bias.counts import FacetCounts
 from clarify_spark.bias.proportions import Floats
 
-#: Rows added to each cell, for its variance only: a cell that happens to be empty does not make an estimate certain.
+#: Rows added to each cell, for its variance only: an empty cell by chance does not make an estimate certain.
 SMOOTHING = 0.25
 
 

@@ -1,4 +1,4 @@
-"""Which cells of a table of facet combinations are shown: small ones are not, nor what they could be worked out from.
+"""Which cells of a table of facet combinations are shown: not small ones, nor those they could be derived from.
 
 The rows of every facet entry, the table's margins, are published elsewhere: a small cell that is left out alone on its
 line is the margin less the others. Complementary suppression leaves out further cells until no left-out cell is
@@ -14,7 +14,7 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
-#: With so many left-out cells at most, what is left open to each is computed, too.
+#: Up to this many left-out cells, the range left open to each is computed, too.
 MOST_SOLVED = 60
 
 
@@ -42,7 +42,7 @@ def suppress(tables: Sequence[Table], min_size: int) -> list[NDArray[np.object_]
     stands for a line of the other, too. On every line the cells left out have ``min_size`` rows together, and no cell
     left out is determined by the lines (tested by the null space of the lines' equations), nor, where few are left out,
     pinned to less than a row by these and by cells not being negative. Cells to leave out besides the small ones are
-    taken from the smallest on. Some cells the lines give away whatever is left out (one that is all
+    taken from the smallest on. Some cells are revealed by the lines whatever is left out (one that is all
     of its line is the facet's own entry): these cannot be hidden.
     """
     found: list[NDArray[np.object_]] = [np.full(table.rows.shape, Status.SHOWN, object) for table in tables]

@@ -1,4 +1,4 @@
-"""Sentences about choices of the type rule that users did not expect: each has cost somebody a wrong result."""
+"""Notes on unexpected choices of the type rule: each has led somebody to a wrong result."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from clarify_spark.bias.memberships import (
 )
 from clarify_spark.columns import ColumnProfile, Scalar
 
-#: A column with so few distinct values was hardly meant as a continuous one, with more hardly as a categorical one.
+#: A column with at most this many distinct values was hardly meant as continuous, one with more hardly as categorical.
 FEW_VALUES = 10
 
 
 @dataclass(frozen=True)
 class Choice:
-    """How one role column was read; ``declared``: the config says its type itself."""
+    """How one role column was read; ``declared``: the config states its type."""
 
     profile: ColumnProfile
     type: ColumnType
@@ -44,7 +44,7 @@ def surprises(choice: Choice, type_path: str) -> Iterator[str]:
 
 
 def predictions(labels: ColumnProfile, predicted: ColumnProfile, error: str | None) -> Iterator[str]:
-    """Sentences about predictions that are not of the labels' sort."""
+    """Notes on predictions that are not of the labels' kind."""
     both = f"predictions {predicted.name!r} are of kind {predicted.kind}, labels {labels.name!r} of kind {labels.kind}"
     if error is not None:
         yield (
@@ -52,9 +52,9 @@ def predictions(labels: ColumnProfile, predicted: ColumnProfile, error: str | No
             "if the predictions are scores, set probability_threshold."
         )
     elif {predicted.kind, labels.kind} == {"integer", "float"}:
-        yield f"Predictions and labels are compared as numbers, which Clarify refuses ({both})."
+        yield f"Predictions and labels are compared as numbers, which Clarify rejects ({both})."
     elif (predicted.kind in NUMERIC) != (labels.kind in NUMERIC):
-        yield f"The positive values are looked for in columns of different sorts ({both})."
+        yield f"The positive values are compared in columns of different kinds ({both})."
 
 
 def missing(profile: ColumnProfile, what: str) -> Iterator[str]:

@@ -42,7 +42,7 @@ class Bound:
 
 @dataclass(frozen=True)
 class Bounds:
-    """Bounds per metric, and those of a baseline per stage, facet, entry and metric, which give way to the former."""
+    """Bounds per metric, and those of a baseline per stage, facet, entry and metric, which the former override."""
 
     by_metric: Mapping[str, Bound] = field(default_factory=dict)
     baseline: Mapping[tuple[str, str, str, str], Bound] = field(default_factory=dict)
@@ -89,18 +89,18 @@ def verdict(inference: Inference, bound: Bound | None) -> Verdict | None:
     return Verdict("not_enough_data", bound)
 
 
-# --- a former result as bounds ----------------------------------------------------------------------------------------
+# --- an earlier result as bounds --------------------------------------------------------------------------------------
 
 
 def baseline(text: str, place: str) -> dict[tuple[str, str, str, str], Bound]:
     """For each metric of an analysis.json: no further from its ideal value than there, on either side.
 
-    ``place``: where the text comes from. Metrics without a value give no bound. Raises CommandError for other texts.
+    ``place``: where the text comes from. Metrics without a value set no bound. Raises CommandError for other texts.
     """
     try:
         document = json.loads(text)
     except ValueError as error:
-        raise CommandError(f"--bounds-from {place}: is no JSON ({error}); give an analysis.json.") from error
+        raise CommandError(f"--bounds-from {place}: is not valid JSON ({error}); give an analysis.json.") from error
     sections = {stage: document.get(key) if isinstance(document, dict) else None for stage, key in SECTIONS.items()}
     if not any(sections.values()):
         keys = " nor ".join(SECTIONS.values())

@@ -1,6 +1,6 @@
 """One plain sentence per metric of a comparison.
 
-Names come from data and configs: they are quoted, made printable and shortened. Escaping for HTML is up to the report.
+Names come from data and configs: they are quoted, made printable and shortened. The report escapes them for HTML.
 """
 
 from __future__ import annotations

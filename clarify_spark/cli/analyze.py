@@ -35,23 +35,23 @@ def add_options(analyze: Parser) -> None:
     analyze.add_argument("--output", metavar="URI", help="the folder for analysis.json and analysis_details.json")
     analyze.add_argument("--master", metavar="MASTER", help="Spark master (default: spark-submit's, else this machine)")
     analyze.add_argument(
-        "--dry-run", action="store_true", help="check config, data and columns, say what would run, and stop"
+        "--dry-run", action="store_true", help="check config, data and columns, report what would run, and stop"
     )
     analyze.add_argument(
         "--seed", metavar="N", type=int, help="seed of every random choice (default: the config's, else 0)"
     )
-    analyze.add_argument("--strict", action="store_true", help="refuse what Clarify's own schema refuses")
+    analyze.add_argument("--strict", action="store_true", help="reject what Clarify's own schema rejects")
     analyze.add_argument(
         "--allow-pickle",
         action="store_true",
-        help="load pickle or joblib models: they can run any code, so only your own",
+        help="load pickle or joblib models; they can run arbitrary code, so load only your own",
     )
     analyze.add_argument(
         "--trust-type",
         metavar="TYPE",
         action="append",
         default=[],
-        help="a type that a skops model may hold besides skops' own safe list (may be repeated)",
+        help="a type that a skops model may hold in addition to skops' own safe list (may be repeated)",
     )
     _add_bias_options(analyze)
     _add_model_options(analyze)
@@ -63,15 +63,15 @@ def _add_bias_options(analyze: Parser) -> None:
     bias.add_argument(
         "--bounds-from",
         metavar="FILE",
-        help="a former analysis.json: no metric may be further from its ideal value than there; "
-        "bounds of the config go before it",
+        help="an earlier analysis.json: no metric may be further from its ideal value than there; "
+        "bounds in the config override it",
     )
     bias.add_argument(
         "--fail-on",
         choices=FAIL_ON,
         action="append",
         default=[],
-        help="end with exit code 1 when a metric has that verdict on its bounds (may be repeated)",
+        help="end with exit code 1 when a metric has that verdict (may be repeated)",
     )
 
 
@@ -87,13 +87,13 @@ def _add_model_options(analyze: Parser) -> None:
     numbers = (
         ("--max-payload-bytes", "payload_bytes", "bytes of a request to an endpoint"),
         ("--max-batch-records", "batch_records", "records of a request"),
-        ("--requests-in-flight", "in_flight", "requests that a task has under way at once"),
+        ("--requests-in-flight", "in_flight", "requests that a task keeps in flight at once"),
         (
             "--request-timeout",
             "timeout_seconds",
-            "seconds without a sign of an answer before a request counts as failed",
+            "seconds without an answer before a request counts as failed",
         ),
-        ("--retry-seconds", "retry_seconds", "seconds to go on sending a request that fails for a passing reason"),
+        ("--retry-seconds", "retry_seconds", "seconds to keep retrying a request after temporary failures"),
     )
     for option, name, what in numbers:
         default = getattr(defaults, name)
@@ -117,20 +117,20 @@ def _add_shap_options(analyze: Parser) -> None:
     shap.add_argument(
         "--force-resume",
         action="store_true",
-        help="continue an interrupted run even if config, data, model or seed have changed since",
+        help="resume an interrupted run even if config, data, model or seed have changed since",
     )
     shap.add_argument(
         "--buffer-bytes",
         metavar="N",
         type=positive,
         default=256 * 2**20,
-        help="bound of the buffer of masked rows in one Python worker (default: 268435456, 256 MB)",
+        help="limit of the buffer of masked rows in one Python worker (default: 268435456, 256 MB)",
     )
     shap.add_argument(
         "--pdp-rows",
         metavar="N",
         type=positive,
-        help="use N rows, drawn by the seed, for partial dependence (default: all)",
+        help="use N rows, drawn with the seed, for partial dependence (default: all)",
     )
 
 
@@ -162,7 +162,7 @@ def run(arguments: argparse.Namespace) -> int:
         pdp_rows=arguments.pdp_rows,
     )
     text = read_text(config, None) if local_path(config) is not None else None
-    if text is not None:  # what cannot run is refused before Spark is started for it
+    if text is not None:  # what cannot run is rejected before Spark is started for it
         config_of_run = runnable(text, strict=options.strict).config
         check_model(config_of_run, options)
         if options.bounds_from is not None or arguments.bounds_from is None:
@@ -180,7 +180,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _bounds_from(uri: str | None, spark: Any) -> tuple[str, str] | None:
-    """The text of the former result and where it is; None where only Spark can read it and there is none."""
+    """The text of the earlier result and its location; None if only Spark can read it and there is none."""
     from clarify_spark.spark.files.output import local_path, read_text
 
     if uri is None or (spark is None and local_path(uri) is None):
@@ -198,7 +198,7 @@ def _failed_on(verdicts: Sequence[str], result: Result) -> int:
     ]
     if not told:
         return 0
-    last_words(f"Completed, everything is written, but bounds do not hold: {', '.join(told)}")
+    last_words(f"Completed, everything is written, but bounds are violated: {', '.join(told)}")
     return 1
 
 
@@ -207,5 +207,5 @@ def show(result: Result) -> None:
     for warning in result.warnings[:MOST_WARNINGS]:
         warn(warning)
     if len(result.warnings) > MOST_WARNINGS:
-        warn(f"… {len(result.warnings):,} in all: analysis_details.json of a run has them")
+        warn(f"… {len(result.warnings):,} in all: analysis_details.json of a run lists them")
     say("\n".join(result.lines))

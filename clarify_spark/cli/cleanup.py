@@ -1,4 +1,4 @@
-"""``clarify-spark cleanup``: delete temporary endpoints that a killed run has left."""
+"""``clarify-spark cleanup``: delete temporary endpoints left behind by a killed run."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 def add_options(cleanup: Parser) -> None:
     """Declare the options of the command."""
     cleanup.description = (
-        "Delete the temporary SageMaker endpoints of which an output has records: those of runs that were "
-        "killed, and those of a run that is still going on. Without --output the output folder of a SageMaker "
+        "Delete the temporary SageMaker endpoints recorded in an output: those of runs that were "
+        "killed, and those of a run that is still in progress. Without --output the output folder of a SageMaker "
         f"processing job under {PROCESSING} is used where it exists."
     )
-    cleanup.add_argument("--output", metavar="URI", help="the output of the run that has left them")
+    cleanup.add_argument("--output", metavar="URI", help="the output of the run that left them behind")
     cleanup.add_argument("--dry-run", action="store_true", help="list them and stop")
-    cleanup.add_argument("--master", metavar="MASTER", help="Spark master, which only a remote output needs")
+    cleanup.add_argument("--master", metavar="MASTER", help="Spark master, needed only for a remote output")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -24,8 +24,8 @@ COMMANDS = {
     "analyze": Command("run the analyses of a config", "clarify_spark.cli.analyze"),
     "validate": Command("list all problems of a config", "clarify_spark.cli.validate"),
     "config": Command("write a config from options", "clarify_spark.cli.config"),
-    "cleanup": Command("delete temporary endpoints that a killed run has left", "clarify_spark.cli.cleanup"),
-    "report": Command("draw the report of a finished run again", "clarify_spark.cli.report"),
+    "cleanup": Command("delete temporary endpoints left behind by a killed run", "clarify_spark.cli.cleanup"),
+    "report": Command("regenerate the report of a finished run", "clarify_spark.cli.report"),
     "schema": Command("print the JSON Schema of analysis_config.json, for editors", "clarify_spark.cli.schema"),
     "demo": Command(
         "train a small model on real mortgage data and analyse it by race and sex", "clarify_spark.cli.demo"
@@ -34,7 +34,7 @@ COMMANDS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; never raises but for SystemExit(0) from --help and --version."""
+    """Run one command and return its exit code; never raises except for SystemExit(0) from --help and --version."""
     with Ending() as ending:
         arguments = parser().parse_args(argv)
         ending.code = arguments.run(arguments)

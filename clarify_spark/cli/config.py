@@ -1,4 +1,4 @@
-"""``clarify-spark config``: an analysis_config.json from options, one option per place in the document."""
+"""``clarify-spark config``: an analysis_config.json from options, one option per key in the document."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from clarify_spark.config.parsing import parse
 from clarify_spark.config.places import Place, path_of, shown
 from clarify_spark.errors import CommandError, ConfigError, Problem
 
-DESCRIPTION = """Write an analysis_config.json. Every option sets one place of it; --set sets any other. The result is
+DESCRIPTION = """Write an analysis_config.json. Every option sets one key; --set sets any other. The result is
 checked by the rules of validate before anything is written."""
 
 EPILOG = """values:
   12 and 0.5 are numbers, everything else is text; "12" in double quotes is text too
   (in a shell: '"12"'). COLUMN: a name, or a number for the 0-based index.
-  LIST: values with commas between them, or a JSON list such as '["a,b", 3]'.
-  Write --option=-1,1 for what begins with a minus.
+  LIST: comma-separated values, or a JSON list such as '["a,b", 3]'.
+  Write --option=-1,1 for values that begin with a minus.
 
 example:
   clarify-spark config --dataset-type csv --label approve --label-values 1 \\
@@ -44,14 +44,14 @@ _NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
 
 
 def value(text: str) -> Any:
-    """A number or a JSON string as what it says, any other text as it is."""
+    """A number or a JSON string as its value, any other text unchanged."""
     if _NUMBER.fullmatch(text) or (len(text) > 1 and text[0] == text[-1] == '"'):
         return _json(text)
     return text
 
 
 def values(text: str) -> list[Any]:
-    """The items of a JSON list, or of a list with commas."""
+    """The items of a JSON list, or of a comma-separated list."""
     if not text.startswith("["):
         return [value(item.strip()) for item in text.split(",")] if text else []
     found: list[Any] = _json(text)
@@ -74,7 +74,7 @@ def text_or_json(text: str) -> Any:
 
 
 def template(text: str) -> Any:
-    """A template: an object of strings is one of its own, any other text is a template as it stands."""
+    """A template: an object of strings is one of its own, any other text is used as a template unchanged."""
     try:
         found = json.loads(text)
     except ValueError:
@@ -105,13 +105,13 @@ def bounds(text: str) -> dict[str, Any]:
     ((metric, ends),) = pair(text).items()
     low, colon, high = ends.partition(":")
     if not colon:
-        raise argparse.ArgumentTypeError(f"found {shown(text)}; allowed: METRIC=MIN:MAX, one of them may be empty")
+        raise argparse.ArgumentTypeError(f"found {shown(text)}; allowed: METRIC=MIN:MAX, one of which may be empty")
     given = (("min", low), ("max", high))
     return {metric: {end: value(number) for end, number in given if number}}
 
 
 def assignment(text: str) -> dict[Place, Any]:
-    """``path=JSON`` as a place and its value; what is no JSON is text."""
+    """``path=JSON`` as a place and its value; anything that is not valid JSON is text."""
     ((path, found),) = pair(text).items()
     try:
         return {tuple(path.split(".")): json.loads(found)}
@@ -123,7 +123,7 @@ def _json(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"found {shown(text)}, which is no JSON ({error})") from error
+        raise argparse.ArgumentTypeError(f"found {shown(text)}, which is not valid JSON ({error})") from error
 
 
 # --- options --------------------------------------------------------------------------------------------------------
@@ -194,23 +194,23 @@ _PRE, _POST = (("methods", f"{when}_training_bias", "methods") for when in ("pre
 GROUPS: dict[str, tuple[Option, ...]] = {
     "data": (
         Option("--dataset-type", ("dataset_type",), _types, "TYPE", _type),
-        Option("--dataset-uri", ("dataset_uri",), "the data set; analyze --data goes before it", "URI"),
+        Option("--dataset-uri", ("dataset_uri",), "the data set; analyze --data overrides it", "URI"),
         Option("--headers", ("headers",), "names of the columns, in their order", "LIST", texts),
         Option("--features", ("features",), "where features are in JSON and JSON Lines", "JMESPATH"),
         Option("--label", ("label",), "the ground truth: column, or JMESPath", "COLUMN", value),
         Option("--predicted-label", ("predicted_label",), "predictions in the data", "COLUMN", value),
-        Option("--excluded-columns", ("excluded_columns",), "columns that the model does not get", "LIST", values),
-        Option("--joinsource", ("joinsource_name_or_index",), "id that data sets are joined by", "COLUMN", value),
-        Option("--facet-dataset-uri", ("facet_dataset_uri",), "a second CSV that has the facets", "URI"),
+        Option("--excluded-columns", ("excluded_columns",), "columns not passed to the model", "LIST", values),
+        Option("--joinsource", ("joinsource_name_or_index",), "id column for joining data sets", "COLUMN", value),
+        Option("--facet-dataset-uri", ("facet_dataset_uri",), "a second CSV with the facets", "URI"),
         Option("--facet-headers", ("facet_headers",), "names of its columns", "LIST", texts),
         Option(
             "--predicted-label-dataset-uri",
             ("predicted_label_dataset_uri",),
-            "a second CSV that has the predictions",
+            "a second CSV with the predictions",
             "URI",
         ),
         Option("--predicted-label-headers", ("predicted_label_headers",), "names of its columns", "LIST", texts),
-        Option("--max-malformed-records", ("max_malformed_records",), "how many may be left out", "N", int),
+        Option("--max-malformed-records", ("max_malformed_records",), "how many may be skipped", "N", int),
     ),
     "bias": (
         Option("--pre-training-bias", _PRE, "metrics of the data (default: all)", "LIST", metrics, bare="all"),
@@ -232,7 +232,7 @@ GROUPS: dict[str, tuple[Option, ...]] = {
         Option(
             "--bounds",
             ("bounds",),
-            "what is accepted of a metric (may be repeated)",
+            "accepted values of a metric (may be repeated)",
             "METRIC=MIN:MAX",
             bounds,
             repeated=_merged,
@@ -266,13 +266,13 @@ GROUPS: dict[str, tuple[Option, ...]] = {
         Option("--pdp", ("methods", "pdp"), "partial dependence", read=None, bare={}),
         Option("--pdp-features", ("methods", "pdp", "features"), "needed without shap", "LIST", values),
         Option("--grid-resolution", ("methods", "pdp", "grid_resolution"), "buckets (default: 15)", "N", int),
-        Option("--top-k-features", ("methods", "pdp", "top_k_features"), "the weightiest (default: 10)", "N", int),
+        Option("--top-k-features", ("methods", "pdp", "top_k_features"), "the most important (default: 10)", "N", int),
         Option("--report", ("methods", "report", "name"), "the report files (default: report)", "NAME", bare="report"),
         Option("--report-title", ("methods", "report", "title"), "title of the report"),
     ),
     "model": (
         _predictor("--model-uri", "model_uri", "file, folder, archive, URL or python:module:function", "URI"),
-        _predictor("--model-format", "model_format", "when the ending does not tell it", "WORD"),
+        _predictor("--model-format", "model_format", "if the suffix does not determine it", "WORD"),
         _predictor("--entry-script", "entry_script", "script of a model folder", "PATH"),
         Option(
             "--http-header",
@@ -302,7 +302,7 @@ GROUPS: dict[str, tuple[Option, ...]] = {
 SET = Option(
     "--set",
     (),
-    "any place, such as methods.shap.engine=shared (may be repeated)",
+    "any key, such as methods.shap.engine=shared (may be repeated)",
     "PATH=JSON",
     assignment,
     repeated=list,
@@ -314,9 +314,9 @@ def add_options(parser: Parser) -> None:
     parser.description = DESCRIPTION
     parser.epilog = EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--from", dest="start", metavar="FILE", help="start from this config; options go before it")
+    parser.add_argument("--from", dest="start", metavar="FILE", help="start from this config; options override it")
     parser.add_argument("--output", metavar="FILE", help="where to write it (default: standard output)")
-    parser.add_argument("--strict", action="store_true", help="refuse what Clarify's own schema refuses")
+    parser.add_argument("--strict", action="store_true", help="reject what Clarify's own schema rejects")
     for title, options in GROUPS.items():
         group = parser.add_argument_group(title)
         for option in options:
@@ -344,7 +344,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def document(arguments: argparse.Namespace, start: str | None) -> dict[str, Any]:
-    """The config that the options ask for, put onto the text of the one to start from."""
+    """The config that the options describe, merged into the text of the one to start from."""
     made = {} if start is None else _started(start)
     for place, found in _given(arguments):
         _put(made, place, found)
@@ -376,7 +376,7 @@ def _started(text: str) -> dict[str, Any]:
 
 
 def _put(made: dict[str, Any], place: Place, found: Any) -> None:
-    """Set a place, its parents made as needed; an empty object leaves what is there."""
+    """Set a place, creating its parents as needed; an empty object keeps what is there."""
     parent = made
     for depth, step in enumerate(place[:-1], start=1):
         inner = parent.setdefault(str(step), {})
@@ -406,15 +406,15 @@ def checked(made: dict[str, Any], *, strict: bool) -> tuple[str, tuple[str, ...]
     if problems:
         raise ConfigError(problems)
     unready = (*found, *unsupported(loaded.config))
-    lacks = (f"cannot run as it is: {problem}" for problem in unready)
+    lacks = (f"cannot run yet: {problem}" for problem in unready)
     return text, (*loaded.warnings, *later(loaded.config), *lacks)
 
 
 def write(text: str, target: str) -> None:
-    """Write a whole local file, or leave what was there."""
+    """Write a complete local file, or leave what was there."""
     from clarify_spark.spark.files.output import Output
 
     if target.endswith("/"):
-        raise CommandError(f"--output {target} is a folder; name a file, such as {target}analysis_config.json.")
+        raise CommandError(f"--output {target} is a folder; give a file name, such as {target}analysis_config.json.")
     folder, slash, name = target.rpartition("/")
     Output(folder + slash or ".", None).write(name, text)

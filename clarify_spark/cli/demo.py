@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from clarify_spark.run.context import Result
 
-#: What the model sees, all of it complete: finances, the loan, the neighbourhood; neither race nor sex.
+#: What the model sees, without missing values: finances, the loan, the neighbourhood; neither race nor sex.
 FEATURES = [
     "obrat",
     "hrat",
@@ -67,7 +67,7 @@ def analysed(folder: Path, *, master: str | None) -> Result:
 
     folder.mkdir(parents=True, exist_ok=True)
     config = prepare(folder)
-    # The demo wrote this model itself a moment ago, so it may vouch for what is in it.
+    # The demo has just written this model, so it can trust its content.
     options = Options(seed=SEED, trusted_types=("numpy.dtype",))
     result = analyze(config, str(folder), master, options)
     again = f"clarify-spark analyze --config {folder}/analysis_config.json --output {folder} --trust-type numpy.dtype"

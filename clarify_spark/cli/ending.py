@@ -35,7 +35,7 @@ class Ending:
         return self
 
     def _on_sigterm(self, *_: object) -> None:
-        """End as after Ctrl-C; impatient repetitions do not cut the cleaning up short."""
+        """End as after Ctrl-C; repeated signals do not cut the cleanup short."""
         if not self._terminated:
             self._terminated = True
             raise KeyboardInterrupt
@@ -50,7 +50,7 @@ class Ending:
         if error is None:
             if self.code == 0:
                 last_words("Completed: clarify_spark ran successfully")
-        elif self._terminated:  # whatever failed, it failed because Spark or this process was ending
+        elif self._terminated:  # whatever failed, failed because Spark or this process was ending
             self.code = 1
             last_words(TERMINATED)
         elif isinstance(error, ClarifyError):
@@ -62,7 +62,7 @@ class Ending:
             last_words("Stopped: interrupted before the end")
         elif isinstance(error, _UnreadError):
             self.code = 1
-            last_words("Stopped: nobody reads the output")
+            last_words("Stopped: the output pipe was closed")
         else:
             self.code = 70
             print(without_secrets("".join(traceback.format_exception(kind, error, trace))), file=sys.stderr)
@@ -72,7 +72,7 @@ class Ending:
 
 
 def _was_interrupted(error: BaseException | None) -> bool:
-    """Whether Ctrl-C is the cause, be it of an error of a call to Spark that it cut short."""
+    """Whether Ctrl-C is the cause, even if only of an error in a call to Spark that it interrupted."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__context__
     return error is not None
@@ -88,7 +88,7 @@ def say(text: str) -> None:
 
 
 def print_out(text: str) -> None:
-    """Print to standard output; once nobody reads there, what may still come goes nowhere without complaint."""
+    """Print to standard output; once nobody reads it, further output is silently discarded."""
     try:
         print(text, flush=True)
     except BrokenPipeError as error:
@@ -97,7 +97,7 @@ def print_out(text: str) -> None:
 
 
 def last_words(text: str) -> None:
-    """The reason of the ending as the last line of stderr and, in a processing container, in the file for it."""
+    """The reason for the ending as the last line of stderr and, in a processing container, in the file for it."""
     line = without_secrets(" ".join(text.split()))
     if MESSAGE_FILE.parent.is_dir():
         whole_characters = line.encode("utf-8", "replace")[:MESSAGE_BYTES].decode("utf-8", "ignore")

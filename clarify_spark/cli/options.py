@@ -14,10 +14,10 @@ PROCESSING = Path("/opt/ml/processing")
 
 EXIT_CODES = """exit codes:
   0   done
-  1   interrupted (Ctrl-C or SIGTERM); finished blocks are kept, the same command continues.
-      Also, with everything written: --fail-on found a metric of that verdict
+  1   interrupted (Ctrl-C or SIGTERM); finished blocks are kept, the same command resumes.
+      Also, after everything was written: --fail-on found a metric with that verdict
   2   the config or the command is wrong
-  3   the data cannot be read as the config says
+  3   the data cannot be read as the config describes it
   4   the model cannot be loaded or called; finished blocks are kept
   5   the output location cannot be written
   70  a bug in clarify_spark

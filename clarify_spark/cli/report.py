@@ -1,4 +1,4 @@
-"""``clarify-spark report``: draw the report of a finished run again."""
+"""``clarify-spark report``: regenerate the report of a finished run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def add_options(report: Parser) -> None:
         "analysis.json and analysis_details.json. A local folder needs no Spark."
     )
     report.add_argument("output", metavar="OUTPUT", help="the output of the run")
-    report.add_argument("--master", metavar="MASTER", help="Spark master, which only a remote output needs")
+    report.add_argument("--master", metavar="MASTER", help="Spark master, needed only for a remote output")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _draw(output: Output) -> int:
-    """Make the report of a finished run and write it beside the documents that it is made from."""
+    """Make the report of a finished run and write it next to the documents that it is made from."""
     from clarify_spark.report.files import made
 
     analysis, details = (_document(output, name) for name in ("analysis.json", "analysis_details.json"))
@@ -45,7 +45,7 @@ def _draw(output: Output) -> int:
         report = made(analysis, details)
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise CommandError(
-            f"The report cannot be drawn: the JSON files of {output.uri} were changed, or another version wrote them "
+            f"The report cannot be made: the JSON files of {output.uri} were changed, or another version wrote them "
             f"({type(error).__name__}: {error}). Run the analysis again."
         ) from error
     for name, data in report.files.items():
@@ -64,7 +64,7 @@ def _document(output: Output, name: str) -> dict[str, Any]:
     try:
         found = json.loads(data)
     except ValueError as error:
-        raise CommandError(f"{output.uri}/{name} is no JSON: {error}") from error
+        raise CommandError(f"{output.uri}/{name} is not valid JSON: {error}") from error
     if not isinstance(found, dict):
-        raise CommandError(f"{output.uri}/{name} is no JSON object.")
+        raise CommandError(f"{output.uri}/{name} is not a JSON object.")
     return found

@@ -12,7 +12,7 @@ from clarify_spark.errors import CommandError, ConfigError
 def add_options(validate: Parser) -> None:
     """Declare the options of the command."""
     validate.add_argument("file", metavar="FILE", help="analysis_config.json")
-    validate.add_argument("--strict", action="store_true", help="refuse what Clarify's own schema refuses")
+    validate.add_argument("--strict", action="store_true", help="reject what Clarify's own schema rejects")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
         found = check_runnable(loaded.config)
         problems = tuple(problem for problem in found if not problem.incomplete)
         unready = (*(problem for problem in found if problem.incomplete), *unsupported(loaded.config))
-        notes = (*loaded.warnings, *later(loaded.config), *(f"cannot run as it is: {problem}" for problem in unready))
+        notes = (*loaded.warnings, *later(loaded.config), *(f"cannot run yet: {problem}" for problem in unready))
     lines = (*map(str, problems), *(f"warning: {note}" for note in notes), *(() if problems else ("valid",)))
     say("\n".join(f"{arguments.file}: {line}" for line in lines))
     if problems:

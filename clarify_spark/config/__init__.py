@@ -1,4 +1,4 @@
-"""analysis_config.json: its schema, its rules and the messages when one is broken. Importing it loads no pydantic."""
+"""analysis_config.json: its schema, its rules and the messages when one is violated. Importing it loads no pydantic."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

@@ -10,7 +10,7 @@ from clarify_spark.errors import ConfigError, Problem
 
 
 def headers_of(predictor: Predictor) -> Iterator[tuple[str, str]]:
-    """The HTTP headers' names and values, from the environment; raises a ConfigError for those that it has not."""
+    """The HTTP headers' names and values, from the environment; raises a ConfigError for those that are missing."""
     variables = predictor.http_headers or {}
     absent = [
         Problem(f"predictor.http_headers.{name}", f"the environment variable {variable} is not set")
@@ -21,7 +21,7 @@ def headers_of(predictor: Predictor) -> Iterator[tuple[str, str]]:
         raise ConfigError(absent)
     for name, variable in variables.items():
         value = os.environ[variable].strip()
-        if not value.isascii() or not value.isprintable():  # a library's own complaint would quote it
-            problem = f"the value of the environment variable {variable} has characters that no header can have"
+        if not value.isascii() or not value.isprintable():  # a library's own error message would quote it
+            problem = f"the value of the environment variable {variable} has characters that headers cannot have"
             raise ConfigError([Problem(f"predictor.http_headers.{name}", problem)])
         yield name, value

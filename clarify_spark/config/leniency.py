@@ -1,4 +1,4 @@
-"""What the SDK's own classes write although its schema refuses it, where it can mean only one thing."""
+"""What the SDK's own classes write although its schema rejects it, where the meaning is unambiguous."""
 
 from __future__ import annotations
 

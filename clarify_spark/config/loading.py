@@ -15,14 +15,14 @@ from clarify_spark.errors import ConfigError, Problem
 
 @dataclass(frozen=True)
 class Loaded:
-    """A config that keeps to the schema, and what was read leniently to get there."""
+    """A config that conforms to the schema, and what was read leniently to get there."""
 
     config: AnalysisConfig
     warnings: tuple[str, ...]
 
 
 def load(text: str, *, strict: bool = False) -> Loaded:
-    """The config, or a ConfigError with all problems at once; ``strict`` refuses what is else read leniently."""
+    """The config, or a ConfigError with all problems at once; ``strict`` rejects what is otherwise read leniently."""
     document, json_problems = parse(text)
     changed, warnings = (document, ()) if strict else read_leniently(document)
     try:

@@ -37,7 +37,7 @@ def _not_flat(rows: object) -> object:
     return rows
 
 
-#: One problem for a row that was not put into a list, rather than one for each of its values.
+#: One problem for a row that is not in a list, rather than one for each of its values.
 NOT_FLAT = BeforeValidator(_not_flat)
 
 MetricNames = Annotated[TextBranch | Annotated[tuple[Text, ...], Tag("<list>")], BY_JSON_KIND]
@@ -92,15 +92,15 @@ class PostTrainingBias(Section):
 
 
 class TextConfig(Section):
-    """How free text is cut into units that are explained one by one."""
+    """How free text is split into units that are explained one by one."""
 
     granularity: Annotated[Literal["token", "sentence", "paragraph"], LOWERED] = Field(description="The unit of text")
     language: Language = Field(description="The language of the text: its English name or its ISO code")
-    max_top_tokens: Integer = Field(50, description="How many of the weightiest tokens are listed globally")
+    max_top_tokens: Integer = Field(50, description="How many of the most important tokens are listed globally")
 
 
 class ImageDebug(Section):
-    """Which images and classes to look at."""
+    """Which images and classes to analyse."""
 
     image_names: tuple[Text, ...] | None = Field(None, description="Only these images")
     class_ids: tuple[Integer, ...] | None = Field(None, description="Only these classes")
@@ -109,7 +109,7 @@ class ImageDebug(Section):
 
 
 class ImageConfig(Section):
-    """How images are cut into segments that are explained one by one."""
+    """How images are split into segments that are explained one by one."""
 
     model_type: Text | None = Field(None, description="IMAGE_CLASSIFICATION or OBJECT_DETECTION")
     num_segments: Integer = Field(20, description="About how many segments an image is cut into")
@@ -143,7 +143,7 @@ class Shap(Section):
         json_schema_extra=EXTENSION,
     )
     standard_errors: Flag = Field(
-        True, description="Tell how far sampled values may be off", json_schema_extra=EXTENSION
+        True, description="Report how far sampled values may be off", json_schema_extra=EXTENSION
     )
 
 
@@ -152,7 +152,7 @@ class Pdp(Section):
 
     grid_resolution: Integer = Field(description="Number of buckets of a numeric feature")
     features: tuple[NameOrIndex, ...] | None = Field(None, description="The features; needed without shap")
-    top_k_features: Integer = Field(10, description="With shap and without features: how many of the weightiest")
+    top_k_features: Integer = Field(10, description="With shap and without features: how many of the most important")
 
 
 class Report(Section):
@@ -163,7 +163,7 @@ class Report(Section):
 
 
 class SeriesBaseline(Section):
-    """What stands for "no information" in each kind of series."""
+    """What represents "no information" in each kind of series."""
 
     target_time_series: Annotated[Literal["zero", "mean"], LOWERED] = Field(
         "zero", description="Baseline of the target series"

@@ -1,4 +1,4 @@
-"""The analysis config as frozen values: attributes are named as the keys of the JSON, missing keys are None."""
+"""The analysis config as frozen values: attributes are named like the JSON keys, missing keys are None."""
 
 from __future__ import annotations
 
@@ -78,14 +78,14 @@ class Facet(Section):
         None, description="Values of facet d, or one number above which a row is in facet d; none: each value in turn"
     )
     type: Annotated[ColumnType, LOWERED] | None = Field(
-        None, description="Overrides the type that the data suggest", json_schema_extra=EXTENSION
+        None, description="Overrides the type suggested by the data", json_schema_extra=EXTENSION
     )
 
 
 class Segmentation(Section):
-    """One way to cut the data into segments that are analysed apart."""
+    """One way to split the data into segments that are analysed separately."""
 
-    name_or_index: NameOrIndex = Field(description="The column that tells the segment")
+    name_or_index: NameOrIndex = Field(description="The column that determines the segment")
     segments: tuple[tuple[NameOrIndex, ...], ...] = Field(
         description='For each segment its values, or its intervals such as "[1, 4]"'
     )
@@ -123,37 +123,37 @@ class AnalysisConfig(Section):
         None, description="Positive label values, or one number above which a label is positive"
     )
     label_type: Annotated[ColumnType, LOWERED] | None = Field(
-        None, description="Overrides the type of the label that the data suggest", json_schema_extra=EXTENSION
+        None, description="Overrides the label type suggested by the data", json_schema_extra=EXTENSION
     )
     probability_threshold: Decimal | None = Field(
         None, description="A score above it is the label 1, any other the label 0; 0.5 when scores must become labels"
     )
     facet: tuple[Facet, ...] | None = Field(None, description="The columns whose groups are compared")
     group_variable: NameOrIndex | None = Field(None, description="The subgroups of CDDL and CDDPL")
-    facet_dataset_uri: Text | None = Field(None, description="A second CSV that has the facets")
+    facet_dataset_uri: Text | None = Field(None, description="A second CSV with the facets")
     facet_headers: tuple[Text, ...] | None = Field(None, description="Column names of facet_dataset_uri")
-    predicted_label_dataset_uri: Text | None = Field(None, description="A second CSV that has the predictions")
+    predicted_label_dataset_uri: Text | None = Field(None, description="A second CSV with the predictions")
     predicted_label_headers: tuple[Text, ...] | None = Field(
         None, description="Column names of predicted_label_dataset_uri"
     )
-    joinsource_name_or_index: NameOrIndex | None = Field(None, description="The id column that data sets are joined by")
-    excluded_columns: tuple[NameOrIndex, ...] | None = Field(None, description="Columns that the model does not get")
+    joinsource_name_or_index: NameOrIndex | None = Field(None, description="The id column for joining data sets")
+    excluded_columns: tuple[NameOrIndex, ...] | None = Field(None, description="Columns not passed to the model")
     segment_config: tuple[Segmentation, ...] | None = Field(None, description="Metrics per segment of the data")
     time_series_data_config: TimeSeriesData | None = Field(None, description="Where the parts of time series are")
     predictor: Predictor | None = Field(None, description="The model; needed when the data have no predictions")
     max_malformed_records: Count = Field(
-        0, description="How many malformed records are left out before the run stops", json_schema_extra=EXTENSION
+        0, description="How many malformed records are skipped before the run stops", json_schema_extra=EXTENSION
     )
     weight: NameOrIndex | None = Field(
         None,
-        description="Column of sampling weights; the bias metrics count them in place of rows",
+        description="Column of sampling weights; the bias metrics use them instead of row counts",
         json_schema_extra=EXTENSION,
     )
     confidence_level: Decimal = Field(
         0.95, description="Level of the confidence intervals of the bias metrics", json_schema_extra=EXTENSION
     )
     bounds: dict[str, Bounds] | None = Field(
-        None, description="By short name of a bias metric: what counts as within bounds", json_schema_extra=EXTENSION
+        None, description="By short name of a bias metric: the accepted values", json_schema_extra=EXTENSION
     )
     facet_intersections: tuple[tuple[NameOrIndex, ...], ...] | None = Field(
         None, description="Lists of facets whose combinations are compared too", json_schema_extra=EXTENSION

@@ -1,4 +1,4 @@
-"""JSON text to plain values, with everything that JSON itself forbids told by its path."""
+"""JSON text to plain values, with everything that JSON itself forbids reported by its path."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from clarify_spark.config.places import Place, path_of
 from clarify_spark.errors import ConfigError, Problem
 
-#: Deeper than any config; a bound keeps every later step clear of Python's recursion limit.
+#: Deeper than any config; the limit keeps every later step clear of Python's recursion limit.
 DEEPEST = 40
 
 
@@ -29,7 +29,7 @@ def _members(pairs: list[tuple[str, Any]]) -> _Members:
 
 
 def parse(text: str) -> tuple[Any, tuple[Problem, ...]]:
-    """The document and what is wrong with it as JSON; text that is no JSON at all raises ConfigError."""
+    """The document and its problems as JSON; text that is not valid JSON at all raises ConfigError."""
     try:
         document = json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_members)
     except json.JSONDecodeError as error:
@@ -39,7 +39,7 @@ def parse(text: str) -> tuple[Any, tuple[Problem, ...]]:
     except RecursionError:
         raise ConfigError([Problem("", _too_deep())]) from None
     except ValueError:
-        raise ConfigError([Problem("", "found an integer of thousands of digits; allowed: shorter numbers")]) from None
+        raise ConfigError([Problem("", "found an integer with thousands of digits; allowed: shorter ones")]) from None
     problems = tuple(_json_problems(document, ()))
     if any(problem.message == _too_deep() for problem in problems):
         raise ConfigError(problems)

@@ -25,7 +25,7 @@ def _step(step: str | int) -> str:
 
 
 def shown(value: Any) -> str:
-    """The value as JSON on one line, at most 80 characters, without the keys that a URI may carry before its host."""
+    """The value as JSON on one line, at most 80 characters, without any credentials in a URI before its host."""
     text = _USER_OF_URI.sub("://…@", json.dumps(value, ensure_ascii=False, default=str))
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

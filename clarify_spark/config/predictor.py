@@ -99,12 +99,12 @@ class Predictor(Section):
     )
     model_format: ModelFormat | None = Field(
         None,
-        description="Format of model_uri, by default told by its ending; or the dotted name of a module with load",
+        description="Format of model_uri, by default from its suffix; or the dotted name of a module with load",
         json_schema_extra=EXTENSION,
     )
     entry_script: Text | None = Field(
         None,
-        description="The script of a model folder, relative to it; by default code/inference.py and its like",
+        description="The script of a model folder, relative to it; by default code/inference.py or similar",
         json_schema_extra=EXTENSION,
     )
     http_headers: dict[str, Text] | None = Field(
@@ -120,7 +120,7 @@ def is_endpoint(predictor: Predictor) -> bool:
 
 
 def model_format(predictor: Predictor) -> str | None:
-    """The format given, else the one that ``model_uri`` speaks for; None when it speaks for none."""
+    """The format given, else the one that ``model_uri`` implies; None when it implies none."""
     if is_endpoint(predictor):
         return "endpoint"
     if predictor.model_format is not None or predictor.model_uri is None:

@@ -1,4 +1,4 @@
-"""What the config may say but this version does not do yet."""
+"""What the config may contain but this version does not support yet."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ENDPOINT_KEYS = (
 
 
 def unsupported(config: AnalysisConfig) -> tuple[Problem, ...]:
-    """Every method and key whose analysis comes in a later release: a run refuses them."""
+    """Every method and key whose analysis comes in a later release: a run rejects them."""
     return tuple(_unsupported(config))
 
 
@@ -41,7 +41,7 @@ def _unsupported(config: AnalysisConfig) -> Iterator[Problem]:
 
 
 def later(config: AnalysisConfig) -> tuple[str, ...]:
-    """What a run accepts without doing anything about it, a sentence with the path for each."""
+    """What a run accepts without using it, a sentence with the path for each."""
     return tuple(_without_effect(config))
 
 
@@ -54,11 +54,11 @@ def _without_effect(config: AnalysisConfig) -> Iterator[str]:
     if predictor is None:
         return
     if not needs_model(config):
-        yield "predictor: not used; no requested method has to call a model"
+        yield "predictor: not used; no requested method needs to call a model"
     elif predictor.model_uri is not None:
         for key in ENDPOINT_KEYS:
             if key in predictor.model_fields_set:
-                yield f"predictor.{key}: not used with predictor.model_uri; it goes with endpoint_name or model_name"
+                yield f"predictor.{key}: not used with predictor.model_uri; it applies to endpoint_name or model_name"
         if not is_sent(predictor):
             yield from _templates_without_effect(config)
 

@@ -42,7 +42,7 @@ def _schema_of(model: type[AnalysisConfig], _: tuple[tuple[str, object], ...]) -
 
 
 def _tidied(node: Any) -> Any:
-    """pydantic's schema with optional keys that may be left out but not be null, and a title for every key."""
+    """pydantic's schema with optional keys that may be left out but not null, and a title for every key."""
     if isinstance(node, list):
         return [_tidied(item) for item in node]
     if not isinstance(node, dict):

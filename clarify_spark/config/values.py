@@ -1,4 +1,4 @@
-"""The types that config keys are made of. JSON types are taken as written: true is no integer, nor is 100.0."""
+"""The types that config keys are made of. JSON types are taken as written: neither true nor 100.0 is an integer."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ VERSION = "1.0"
 
 
 def document(sections: Iterable[Section]) -> dict[str, Any]:
-    """The content of analysis.json, keys in Clarify's order; what was not asked for is absent."""
+    """The content of analysis.json, keys in Clarify's order; what was not requested is absent."""
     found: dict[str, Any] = {"version": VERSION}
     explanations: dict[str, Any] = {}
     for section in sections:

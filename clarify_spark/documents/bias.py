@@ -150,7 +150,7 @@ def _lines(bias: BiasResult) -> list[str]:
 
 
 def _verdicts(statistics: Statistics) -> Iterator[str]:
-    """How many metrics are within their bounds and how many are not, and the foremost of those, in words."""
+    """How many metrics are within their bounds and how many are not, and the main ones of those, in words."""
     verdicts = statistics.verdicts()
     if not verdicts:
         return
@@ -184,7 +184,7 @@ def _entries(roles: Roles, statistics: Statistics) -> Iterator[str]:
 
 
 def _interval(evidence: Evidence, metric: str) -> str:
-    """Of a metric that was asked for."""
+    """For a requested metric."""
     found = next((one.inference.interval for one in evidence.findings if one.inference.metric == metric), None)
     return "" if found is None else f" [{found.low:.3f}, {found.high:.3f}]"
 
@@ -202,7 +202,7 @@ def _rates(line: str, rates: tuple[float, float], evidence: Evidence) -> str:
 
 
 def roles(found: Roles) -> Iterator[str]:
-    """What each role column is taken for."""
+    """How each role column is interpreted."""
     label = found.label
     yield f"label: {printable(label.name)} ({label.type}), positive: {printable(label.positive.text) or 'no value'}"
     for facet in found.facets:
@@ -246,7 +246,7 @@ def _metrics(analysis: Analysis, details: Mapping[str, Any]) -> Iterator[dict[st
 
 
 def _evidence(told: Mapping[str, Any]) -> dict[str, Any]:
-    """How sure one metric is; floats also where JSON has "Infinity"."""
+    """How certain one metric is; floats also where JSON has "Infinity"."""
     interval, test = told.get("interval", {}), told.get("test", {})
     return {
         "low": number_of(interval.get("low")),

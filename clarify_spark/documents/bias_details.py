@@ -1,4 +1,4 @@
-"""The bias part of analysis_details.json: counts, and how sure every metric of every comparison is."""
+"""The bias part of analysis_details.json: counts, and the uncertainty of every metric of every comparison."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from clarify_spark.documents.analysis_json import finite, number
 
 
 def bias_statistics(statistics: Statistics) -> dict[str, Any]:
-    """What holds for all comparisons, the verdicts together, and the foremost findings in words."""
+    """What holds for all comparisons, the verdicts together, and the main findings in words."""
     findings = list(statistics.findings())
     methods = {one.inference.interval.method for one in findings if one.inference.interval is not None}
     tests = {one.inference.test.name for one in findings if one.inference.test is not None}
@@ -58,7 +58,7 @@ def comparison(evidence: Evidence) -> dict[str, Any]:
 
 
 def intersections(statistics: Statistics) -> dict[str, Any]:
-    """The cells of every intersection and what was left out; nothing when none was asked for."""
+    """The cells of every intersection and what was left out; nothing when none was requested."""
     if not statistics.intersections:
         return {}
     return {
@@ -91,7 +91,7 @@ def intersections(statistics: Statistics) -> dict[str, Any]:
 
 
 def segments(roles: Roles, statistics: Statistics) -> dict[str, Any]:
-    """The facets of every segment and what was left out; nothing when no segments were asked for."""
+    """The facets of every segment and what was left out; nothing when no segments were requested."""
     if not statistics.segmentations:
         return {}
     return {
@@ -179,7 +179,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
 
 
 def _cells(counts: FacetCounts) -> list[dict[str, Any]]:
-    """The 2 × 2 × 2 cells (2 × 2 without predictions), each with what it is and how many rows it has."""
+    """The 2 × 2 × 2 cells (2 × 2 without predictions), each with its meaning and its number of rows."""
     found: list[dict[str, Any]] = []
     for facet in (1, 0):
         for label in (1, 0):

@@ -1,4 +1,4 @@
-"""The part of analysis_details.json that says how sure partial dependence is, and how single rows differ from it."""
+"""The part of analysis_details.json about the uncertainty of partial dependence and how individual rows differ."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from clarify_spark.udfs.row_keys import place
 
 
 def partial_dependence(found: DependenceResult) -> dict[str, Any]:
-    """The facts of the run, then every feature; curves themselves are in analysis.json."""
+    """The facts of the run, then every feature; the curves themselves are in analysis.json."""
     return {
         "rows": found.rows,
         "of_rows": found.of_rows,

@@ -34,7 +34,7 @@ class RunFacts:
 
 
 def document(sections: Sequence[Section], warnings: Sequence[str], facts: RunFacts) -> dict[str, Any]:
-    """The content of analysis_details.json; what was not asked for is absent."""
+    """The content of analysis_details.json; what was not requested is absent."""
     details = [section.details for section in sections]
     return {
         "version": VERSION,
@@ -58,7 +58,7 @@ def _for_the_report(facts: RunFacts) -> dict[str, Any]:
 
 
 def _model_calls(sections: Sequence[Section]) -> dict[str, Any]:
-    """What was sent to an endpoint, by purpose; nothing for models in process."""
+    """What was sent to an endpoint, by purpose; nothing for in-process models."""
     sent = {name: traffic for section in sections for name, traffic in section.traffic.items()}
     told = {name: _traffic(traffic) for name, traffic in sent.items() if traffic is not None}
     return {"model_calls": told} if told else {}

@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class LocalNames:
-    """What columns are called: names of the D outputs, of the K explained features, of the join column if any."""
+    """Column names: those of the D outputs, of the K explained features, of the join column if any."""
 
     labels: tuple[str, ...]
     features: tuple[str, ...]
@@ -69,7 +69,7 @@ def csv_header(names: LocalNames) -> bytes:
 
 
 def csv_rows(blocks: Sequence[Explained], names: LocalNames) -> bytes:
-    """The lines of the blocks' rows without a header; floats in the fewest digits that give the same float again."""
+    """The lines of the blocks' rows without a header; floats in the fewest digits that read back as the same float."""
     values = np.concatenate([block.values.reshape(len(block.values), -1) for block in blocks])
     columns = [pa.array(column) for column in np.ascontiguousarray(values.T)]
     table = pa.Table.from_arrays(columns, names=[str(number) for number in range(len(columns))])
@@ -95,7 +95,7 @@ _SPECIAL = re.compile(r'[",\r\n]|^\s|\s$|^$')
 
 
 def _cell(text: str | None) -> str:
-    """The text as a CSV cell: quoted where it must be, an empty text too, to differ from no text."""
+    """The text as a CSV cell: quoted where necessary, including an empty text, to differ from no text."""
     if text is None:
         return ""
     quoted = text.replace('"', '""')
@@ -118,7 +118,7 @@ def baseline_csv(rows: pd.DataFrame) -> bytes:
 
 def parquet_part(blocks: Sequence[Explained], names: LocalNames) -> bytes:
     """A part file of local.parquet: per row its key, its join value and, for every output, prediction, base, values in
-    the order of the schema's ``features``, standard errors (null when nobody asked) and residual.
+    the order of the schema's ``features``, standard errors (null when not requested) and residual.
     """
     columns: dict[str, pa.Array] = {"row_key": pa.array(np.concatenate([block.row_keys for block in blocks]))}
     if names.join is not None:

@@ -38,7 +38,7 @@ def _curve(curve: Curve | Distribution, labels: Sequence[str]) -> dict[str, Any]
 
 
 def _lines(found: DependenceResult) -> Iterator[str]:
-    """Of each feature from where to where the mean output moves over its grid, or why there is no curve."""
+    """For each feature the range of the mean output over its grid, or why there is no curve."""
     rows = f"rows: {found.rows:,}" + ("" if found.rows == found.of_rows else f" of {found.of_rows:,}")
     yield f"Partial dependence: {rows}, features: {len(found.curves)}, model records: {found.records:,}"
     for curve in found.curves[:MOST_FEATURES]:

@@ -1,4 +1,4 @@
-"""The part of analysis_details.json that says how Kernel SHAP came to its values, and how far to trust them."""
+"""The part of analysis_details.json about how Kernel SHAP computed its values, and how far to trust them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from clarify_spark.explaining.result import ShapResult
 from clarify_spark.redaction import without_secrets
 from clarify_spark.udfs.row_keys import place
 
-#: Features and outputs of which sampled rows are told.
+#: Features and outputs reported for sampled rows.
 MOST_FEATURES, MOST_OUTPUTS = 20, 5
 
 
@@ -49,7 +49,7 @@ def exact(shap: ShapResult) -> bool:
 
 
 def intervals(shap: ShapResult) -> str:
-    """What can be said of the standard errors over coalitions."""
+    """What is known about the standard errors over coalitions."""
     if exact(shap):
         return "exact: the values are those of all coalitions, so there is no error over coalitions"
     if shap.summary.coalition_errors is None:
@@ -57,21 +57,21 @@ def intervals(shap: ShapResult) -> str:
     if doubtful(shap):
         return (
             "doubtful: the model's values on the pilot rows do not fit the assumptions behind the standard errors; "
-            "a larger num_samples helps"
+            "increase num_samples"
         )
     return (
-        "value ± 1.96 standard errors is meant to hold the value of all coalitions in 95 of 100 cases; "
-        "of a global value more often, because its standard error is an upper bound"
+        "value ± 1.96 standard errors should contain the value of all coalitions in 95 of 100 cases; "
+        "for a global value more often, because its standard error is an upper bound"
     )
 
 
 def doubtful(shap: ShapResult) -> bool:
-    """Whether there are standard errors that the pilot rows speak against."""
+    """Whether there are standard errors that the pilot rows contradict."""
     return not (exact(shap) or shap.summary.coalition_errors is None or shap.plan.prior.trusted)
 
 
 def deduplicated(shap: ShapResult) -> float:
-    """The share of the model records that were spared because others are the same."""
+    """The share of the model records that were saved because others are the same."""
     asked = shap.summary.records + shap.summary.duplicates
     return shap.summary.duplicates / asked if asked else 0.0
 
@@ -90,7 +90,7 @@ def _design(shap: ShapResult) -> dict[str, Any]:
 
 
 def _prior(shap: ShapResult) -> dict[str, Any] | None:
-    """The hyper-parameters of the best linear unbiased prediction, where it is what was used."""
+    """The hyper-parameters of the best linear unbiased prediction, where it was used."""
     prior = shap.plan.prior
     if _estimator(shap) != "blup":
         return None
@@ -146,7 +146,7 @@ def _feature(shap: ShapResult, output: int, player: int) -> dict[str, Any]:
 
 
 def _sampled(shap: ShapResult, picked: Picked) -> dict[str, Any]:
-    """Six digits of the values of some rows for the weightiest features, for drawing."""
+    """Six digits of the values of some rows for the most important features, for drawing."""
     outputs = []
     for output, label in enumerate(shap.labels[:MOST_OUTPUTS]):
         weightiest = np.argsort(-np.abs(shap.summary.values[output]), kind="stable")[:MOST_FEATURES]

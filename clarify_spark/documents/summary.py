@@ -20,6 +20,6 @@ def lines(sections: Iterable[Section]) -> list[str]:
 
 
 def printable(text: str) -> str:
-    """The text, quoted where it holds line ends or other characters that a terminal obeys, and not longer than fits."""
+    """The text, quoted where it holds line ends or other control characters, and shortened to fit."""
     short = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
     return short if short.isprintable() else shown(short)

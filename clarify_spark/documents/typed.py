@@ -1,4 +1,4 @@
-"""analysis.json as frozen values: attributes are named as the keys of the JSON, sections not asked for are None."""
+"""analysis.json as frozen values: attributes are named as the keys of the JSON, sections not requested are None."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from clarify_spark.udfs.dotted_names import resolved
 
 
 class _Part(BaseModel):
-    """A part of the document; keys that this version does not know are kept."""
+    """A part of the document; unknown keys are kept."""
 
     model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
 

@@ -1,4 +1,4 @@
-"""The baseline of Kernel SHAP: the rows that stand for "feature unknown", with weights."""
+"""The baseline of Kernel SHAP: the rows that represent "feature unknown", with weights."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from clarify_spark.explaining.clustering import CRITERION, Attribute, points, pr
 from clarify_spark.udfs.shap.shapley import default_samples
 
 PATH = "methods.shap.baseline"
-#: From so many rows on, a user is told what they cost.
+#: From this many rows on, their cost is reported.
 MANY_ROWS = 100
 
 
@@ -50,17 +50,17 @@ def equally_weighted(rows: Rows, features: Features, source: str) -> Baseline:
 
 
 def _plain(value: Any) -> Any:
-    """A JSON value made of lists and dicts and nothing else, as the JMESPaths of data know it."""
+    """A JSON value made only of lists and dicts, as the JMESPaths of data expect it."""
     if isinstance(value, dict):
         return {key: _plain(part) for key, part in value.items()}
     return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def cautions(rows: int, features: int, shap: Shap) -> tuple[str, ...]:
-    """What a baseline of so many rows means for the values, or costs."""
+    """What a baseline with this many rows means for the values, or costs."""
     if rows == 1:
         return (
-            "The baseline is one row: SHAP values tell how a prediction differs from that of this row, not from an "
+            "The baseline is one row: SHAP values show how a prediction differs from that of this row, not from an "
             "average prediction.",
         )
     if rows <= MANY_ROWS:
@@ -75,7 +75,7 @@ def cautions(rows: int, features: int, shap: Shap) -> tuple[str, ...]:
 
 
 def computed(attributes: Sequence[Attribute], features: Features, clusters: int | None, seed: int) -> Baseline:
-    """Rows of a sample of the data, weighted by the clusters for which they stand; see ``clustering``."""
+    """Rows of a sample of the data, weighted by the clusters they represent; see ``clustering``."""
     chosen = prototypes(points(attributes), clusters, seed)
     values = [[attribute.values[place] for attribute in attributes] for place in chosen.positions]
     frame, _ = frame_of(Rows(values), features)
@@ -92,8 +92,8 @@ def computed(attributes: Sequence[Attribute], features: Features, clusters: int 
 def _computed_notes(rows: int, clusters: int | None, facts: Mapping[str, Any]) -> tuple[str, ...]:
     said = (
         f"Baseline: {rows} {'row' if rows == 1 else 'rows'} of the data chosen by {facts['method']} from a sample of "
-        f"{facts['sampled_rows']:,}; each counts as much as the rows of its cluster.",
+        f"{facts['sampled_rows']:,}; each is weighted by the rows of its cluster.",
     )
     if clusters is not None and rows < clusters:
-        return (*said, f"num_clusters is {clusters}, but the sample has only {rows} rows that differ.")
+        return (*said, f"num_clusters is {clusters}, but the sample has only {rows} distinct rows.")
     return said

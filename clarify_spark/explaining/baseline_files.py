@@ -14,7 +14,7 @@ from clarify_spark.config.places import shown
 from clarify_spark.explaining.baseline_rows import Features, Row, Rows, UnfitError, listed, rows_of
 from clarify_spark.udfs.kinds import INFINITY, MISSING_TEXTS, NUMBER, WHOLE
 
-#: More rows, or more bytes, are no baseline but a data set given by mistake.
+#: More rows, or more bytes, are not a baseline but a data set given by mistake.
 MOST_ROWS = 10_000
 MOST_BYTES = 256 * 2**20
 _FLOAT = re.compile(f"{NUMBER}|{INFINITY}")
@@ -38,7 +38,7 @@ def rows_of_table(names: Sequence[str], records: Sequence[Sequence[Any]], featur
 
 
 def rows_of_csv(texts: Sequence[str], features: Features) -> Rows:
-    """The records of CSV files, with or without a header row; texts are read as the kind of their column wants."""
+    """The records of CSV files, with or without a header row; texts are read according to the kind of their column."""
     parts = [_csv_rows(_records(text), features) for text in texts]
     return _joined([Rows([_row(cells, features) for cells in part.values], part.dropped) for part in parts])
 
@@ -47,7 +47,7 @@ def _records(text: str) -> list[list[str]]:
     try:
         records = list(csv.reader(io.StringIO(text, newline="")))
     except csv.Error as error:
-        raise UnfitError(f"this is no CSV ({error})") from error
+        raise UnfitError(f"this is not valid CSV ({error})") from error
     return [record for record in records if len(record) > 1 or (record and record[0].strip())]
 
 
@@ -72,23 +72,23 @@ def _is_header(first: Sequence[str], features: Features) -> bool:
 
 
 def _refuse_header(first: Sequence[str], features: Features) -> None:
-    """Raise UnfitError when a record has text, and nothing else, in the columns of numbers: it is a header row."""
+    """Raise UnfitError when a record has only text in the numeric columns: it is a header row."""
     numbers = [cell for cell, kind in zip(first, features.kinds, strict=False) if kind in ("integer", "float")]
     if numbers and all(isinstance(_value(cell, "float"), str) for cell in numbers):
         raise UnfitError(
-            f"the first record looks like a header row with other names: {shown(','.join(first))}; allowed: "
+            f"the first record looks like a header row with different names: {shown(','.join(first))}; allowed: "
             f"{listed(features.names)}, or no header row and these values in this order"
         )
 
 
 def _row(cells: Sequence[str], features: Features) -> Row:
     if len(cells) != len(features.kinds):
-        return list(cells)  # told with the names of the features
+        return list(cells)  # reported with the names of the features
     return [_value(cell, kind) for cell, kind in zip(cells, features.kinds, strict=True)]
 
 
 def _value(text: str, kind: Kind) -> Any:
-    """What the text of a cell means in a column of this kind; the text itself when it cannot mean that."""
+    """What the text of a cell means in a column of this kind; the text itself when it cannot be read so."""
     if text in MISSING_TEXTS:
         return None
     if kind in ("string", "other"):
@@ -119,7 +119,7 @@ def _parsed(text: str, where: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UnfitError(f"{where}this is no JSON ({error}): {shown(text)}") from error
+        raise UnfitError(f"{where}this is not valid JSON ({error}): {shown(text)}") from error
 
 
 def _joined(parts: Sequence[Rows]) -> Rows:

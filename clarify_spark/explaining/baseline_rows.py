@@ -15,14 +15,14 @@ from clarify_spark.udfs.jmespaths import JMESPathError, Path, compile_path
 from clarify_spark.udfs.kinds import BOOLEAN_TEXTS
 from clarify_spark.udfs.predictors.features import typed
 
-#: More of a kind are not listed in a message.
+#: At most this many of a kind are listed in a message.
 MOST_NAMED = 30
 MOST_MESSAGES = 10
 Row = list[Any]
 
 
 class UnfitError(ValueError):
-    """Rows that cannot be a baseline of the data; ``messages`` say why, one for each thing that is wrong."""
+    """Rows that cannot be a baseline of the data; ``messages`` state why, one for each problem."""
 
     def __init__(self, *messages: str) -> None:
         self.messages = messages
@@ -45,14 +45,14 @@ class Features:
 
 @dataclass(frozen=True)
 class Rows:
-    """Values of rows in the order of the features, and the names of columns that came with them and are none."""
+    """Values of rows in the order of the features, and the names of accompanying columns that are not features."""
 
     values: list[Row]
     dropped: tuple[str, ...] = ()
 
 
 def listed(names: Sequence[str]) -> str:
-    """The names for a message, a long list cut short."""
+    """The names for a message, a long list truncated."""
     more = f", … ({len(names)} in all)" if len(names) > MOST_NAMED else ""
     return ", ".join(names[:MOST_NAMED]) + more
 
@@ -80,7 +80,7 @@ def _all(kind: type, document: Any) -> bool:
 
 
 def _by_path(document: Any, features: Features) -> list[Row] | None:
-    """What the JMESPath of the features finds, None when it finds no list for each row."""
+    """What the JMESPath of the features selects, None if it does not select a list for each row."""
     if features.path is None:
         return None
     path = compile_path(features.path)
@@ -169,22 +169,22 @@ def _hint(width: int, features: Features) -> str:
     for besides in (features.others, label):
         if besides and width == len(features.names) + len(besides):
             named = ", ".join(f"{name!r} ({role})" for name, role in besides[:MOST_NAMED])
-            return f". A baseline has only what the model gets: leave out {named}"
+            return f". A baseline has only the model's features: leave out {named}"
     return ""
 
 
 def _dropped_note(dropped: Sequence[str]) -> tuple[str, ...]:
     if not dropped:
         return ()
-    return (f"Baseline: left out what is no feature: {listed(dropped)}.",)
+    return (f"Baseline: left out columns that are not features: {listed(dropped)}.",)
 
 
 def _remarks(name: str, kind: Kind, given: Sequence[Any], found: Sequence[Any]) -> list[str]:
-    """What became of values that are not quite of the column's kind."""
+    """How values that are not quite of the column's kind were read."""
     if kind in ("string", "other"):
         spelt = [value for value in given if isinstance(value, int | float) and value == value]
         if spelt:
-            return [f"Baseline: column {name!r} holds text, so {shown(spelt[0])} is taken as {str(spelt[0])!r}."]
+            return [f"Baseline: column {name!r} holds text, so {shown(spelt[0])} is read as {str(spelt[0])!r}."]
     if kind == "integer":
         odd = [value for value in found if type(value) is float]
         fractions = [value for value in odd if value == value]
@@ -194,7 +194,7 @@ def _remarks(name: str, kind: Kind, given: Sequence[Any], found: Sequence[Any]) 
     return []
 
 
-#: What stands for a value that does not fit its column.
+#: What is expected instead of a value that does not fit its column.
 _UNFIT = object()
 _EXPECTED: dict[Kind, str] = {
     "integer": "a number as in the data, or null for a missing value",

@@ -1,8 +1,8 @@
-"""A few weighted rows that stand for many: the real rows nearest to the centres of clusters.
+"""A few weighted rows that represent many: the real rows nearest to the centres of clusters.
 
 All-numeric rows are clustered by k-means, others by k-prototypes (Huang 1998): the squared distance of two rows is the
 sum of squared differences of their numbers plus GAMMA for each category in which they differ. Numbers are ranks with
-variance 1, so that neither units nor outliers nor rare flags rule the clusters (docs/decisions/0007).
+variance 1, so that neither units nor outliers nor rare flags dominate the clusters (docs/decisions/0007).
 
 The distance is the squared Euclidean one of points in which a category is sqrt(GAMMA / 2) in a column of its own and 0
 in the others, so scikit-learn's KMeans does both. Its centres hold the shares of all categories of a cluster where
@@ -26,19 +26,19 @@ Floats = NDArray[np.float64]
 
 #: Huang's weight of a category: half the mean standard deviation of the numbers, which is 1.
 GAMMA = 0.5
-#: Categories of a column that count singly: the most frequent ones; all others are taken for one.
+#: Categories of a column that count individually: the most frequent ones; all others count as one.
 MOST_CATEGORIES = 50
-#: Columns that categories take altogether, or two a feature; for that, fewer categories of each count singly.
+#: Columns for all categories together, or two per feature; to fit, fewer categories of each count individually.
 MOST_COLUMNS = 500
 #: The number of clusters is chosen from 1 to this.
 MOST_CHOSEN = 12
-#: It is the least that takes away this share of the spread that MOST_CHOSEN clusters take away.
+#: It is the smallest that removes this share of the spread that MOST_CHOSEN clusters remove.
 ENOUGH = 0.9
 CRITERION = (
     f"the fewest clusters that take away at least {ENOUGH:.0%} of the spread (sum of squared distances to the centres) "
     f"that {MOST_CHOSEN} clusters take away"
 )
-#: Rows that are clustered: at most so many, fewer when they have many features, more when many clusters are wanted.
+#: Rows that are clustered: at most this many, fewer when they have many features, more when many clusters are wanted.
 SAMPLE_ROWS = 3_000
 SAMPLE_CELLS = 1_000_000
 SAMPLE_PER_CLUSTER = 10
@@ -55,7 +55,7 @@ class Attribute:
 
 @dataclass(frozen=True, eq=False)
 class Prototypes:
-    """Positions (k,) of rows, ascending, and the shares (k,) of all rows that each stands for.
+    """Positions (k,) of rows, ascending, and the shares (k,) of all rows that each represents.
 
     ``spreads``: the sum of squared distances to the centres for each number of clusters tried, the first for 1 cluster.
     """
@@ -86,7 +86,7 @@ def points(attributes: Sequence[Attribute]) -> Floats:
 
 
 def prototypes(rows: Floats, clusters: int | None, seed: int) -> Prototypes:
-    """The rows nearest to the centres of so many clusters, or of as many as CRITERION says; points (n, d), n > 0."""
+    """The rows nearest to the centres of that many clusters, or of as many as CRITERION says; points (n, d), n > 0."""
     most = min(MOST_CHOSEN if clusters is None else clusters, len(np.unique(rows, axis=0)) if rows.shape[1] else 1)
     tried = {1: _one(rows)}
     for number in range(2, most + 1) if clusters is None else range(most, most + (most > 1)):
@@ -101,7 +101,7 @@ def prototypes(rows: Floats, clusters: int | None, seed: int) -> Prototypes:
 
 
 def _enough(spreads: dict[int, float]) -> int:
-    """The least number of clusters whose spread lies so near to that of the most."""
+    """The smallest number of clusters whose spread is close enough to that of the most."""
     least = min(spreads.values())
     limit = spreads[1] - ENOUGH * (spreads[1] - least)
     return min(number for number, spread in spreads.items() if spread <= limit)
@@ -149,7 +149,7 @@ def _one(rows: Floats) -> _Clusters:
 
 
 def _clustered(rows: Floats, clusters: int, seed: int) -> _Clusters:
-    """So many clusters; in one thread, since sums over several depend on which of them is done first."""
+    """That many clusters; in one thread, since sums over several depend on which finishes first."""
     try:
         from sklearn.cluster import KMeans
         from sklearn.exceptions import ConvergenceWarning
@@ -162,7 +162,7 @@ def _clustered(rows: Floats, clusters: int, seed: int) -> _Clusters:
     starts = _STARTS if clusters <= MOST_CHOSEN else 1
     model = KMeans(clusters, n_init=starts, random_state=seed % 2**32, copy_x=True)
     with threadpool_limits(limits=1), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # rows that differ by a rounding error are fewer clusters
+        warnings.simplefilter("ignore", ConvergenceWarning)  # rows that differ by a rounding error form fewer clusters
         model.fit(rows)
     return _Clusters(model.labels_.astype(np.int64), model.cluster_centers_, float(model.inertia_))
 

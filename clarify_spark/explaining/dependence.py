@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 DataType = Literal["numerical", "categorical"]
-#: Categories of a feature; every one takes a model record for each row.
+#: Categories of a feature; each takes one model record per row.
 MOST_CATEGORIES = 200
 #: Model records and cells of the frame of one call, at most, where a single row does not need more.
 CALL_RECORDS, CALL_CELLS = 2**15, 2**22
@@ -26,7 +26,7 @@ MOST_BLOCK_ROWS = 2**10
 
 @dataclass(frozen=True)
 class Range:
-    """What is known of a feature's values before its grid: of numbers the finite ones' ``low`` and ``high``, of
+    """What is known of a feature's values before its grid: for numbers the ``low`` and ``high`` of the finite ones, for
     categories about how many there are (``distinct``).
     """
 
@@ -39,12 +39,12 @@ class Range:
 
     @property
     def data_type(self) -> DataType:
-        """Numbers are numerical, all else is categorical."""
+        """Numbers are numerical, everything else is categorical."""
         return "numerical" if self.kind in ("integer", "float") else "categorical"
 
     @property
     def error(self) -> str | None:
-        """Why there is no curve, as far as can be told by now."""
+        """Why there is no curve, as far as is known by now."""
         if not self.present:
             return (
                 "the feature has no values" if self.data_type == "categorical" else "the feature has no finite values"
@@ -54,7 +54,7 @@ class Range:
         return None
 
     def points(self, resolution: int) -> int:
-        """How many points the grid has, about."""
+        """The approximate number of grid points."""
         if self.error is not None:
             return 0
         if self.data_type == "categorical":
@@ -63,12 +63,12 @@ class Range:
 
 
 def too_many(count: str) -> str:
-    """Why a feature with so many different texts has no curve."""
-    return f"the feature has {count} different texts; partial dependence is computed for {MOST_CATEGORIES} at most"
+    """Why a feature with this many distinct texts has no curve."""
+    return f"the feature has {count} distinct texts; partial dependence is computed for at most {MOST_CATEGORIES}"
 
 
 def centres(low: float, high: float, resolution: int) -> tuple[float, ...]:
-    """The middles of ``resolution`` buckets of the same width between the smallest and the largest value."""
+    """The midpoints of ``resolution`` buckets of equal width between the smallest and the largest value."""
     if low == high:
         return (low,)
     shares = ((bucket + 0.5) / resolution for bucket in range(resolution))
@@ -114,7 +114,7 @@ class DependenceResult:
 
 
 def block_rows(points: Sequence[int], features: int) -> int:
-    """The power of two of rows whose call for the longest grid keeps to CALL_RECORDS records and CALL_CELLS cells."""
+    """The power of two of rows whose call for the longest grid stays within CALL_RECORDS and CALL_CELLS."""
     longest = max([1, *points])
     rows = min(CALL_RECORDS / longest, CALL_CELLS / (longest * max(1, features)), float(MOST_BLOCK_ROWS))
     return int(2 ** max(0, int(np.log2(max(rows, 1.0)))))

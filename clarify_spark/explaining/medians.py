@@ -1,4 +1,4 @@
-"""Exact order statistics of many columns that are read several times and never kept whole."""
+"""Exact order statistics of many columns that are read several times and never held in memory completely."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-#: At most so many values or bucket counts are in memory at once, 8 to 40 bytes each.
+#: At most this many values or bucket counts are in memory at once, 8 to 40 bytes each.
 MOST_VALUES = 2**22
-#: Leading bits that one reading settles: sign and exponent in the first, 12 bits of the fraction in every further one.
+#: Leading bits that one pass determines: sign and exponent in the first, 12 bits of the fraction in every further one.
 BITS_PER_READING = 12
 
 Floats = NDArray[np.float64]
 Keys = NDArray[np.uint64]
-#: Gives the rows anew each time: arrays (n, C) of finite values, the same C columns in all.
+#: Yields the rows again on each call: arrays (n, C) of finite values, the same C columns in all.
 Reading = Callable[[], Iterator[Floats]]
 
 
 def order_statistics(read: Reading, rows: int, ranks: Sequence[int], most: int = MOST_VALUES) -> Floats:
-    """The values (R, C) that stand at the 0-based ``ranks`` (R) of each sorted column; exact, ties included.
+    """The values (R, C) at the 0-based ``ranks`` (R) of each sorted column; exact, ties included.
 
-    Readings narrow each value down to its leading bits (a radix selection on the order-preserving integers of the
+    Each pass narrows each value down to its leading bits (a radix selection on the order-preserving integers of the
     floats) until the rows that share them number at most ``most``; these are then sorted.
     """
     columns = next(read()).shape[1]
@@ -60,7 +60,7 @@ class _Search:
         return order[starts], group
 
     def candidates(self) -> int:
-        """Rows that are still to be told apart, over all groups."""
+        """Rows that are still to be distinguished, over all groups."""
         return int(self.rows[self.groups()[0]].sum())
 
     def matches(self, keys: Keys, firsts: NDArray[np.int64]) -> tuple[Keys, NDArray[np.int64]]:

@@ -1,4 +1,4 @@
-"""Some explained rows that a report shows: a sample, and those at the ends of the predictions."""
+"""Some explained rows that a report shows: a sample, and those with extreme predictions."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class Pick:
 class Picked:
     """What a report shows of single rows.
 
-    ``rows``: m sampled ones in order; ``ranks`` (m, K): where the row's feature stands among theirs, from 0 (lowest) to
-    1, NaN where the feature is no number or is a facet. ``picks``: rows worth a look of their own.
+    ``rows``: m sampled ones in order; ``ranks`` (m, K): the rank of the row's feature among theirs, from 0 (lowest) to
+    1, NaN where the feature is not a number or is a facet. ``picks``: rows shown individually.
     """
 
     rows: tuple[Row, ...]
@@ -54,10 +54,10 @@ class Picked:
 
 
 class Picking:
-    """Picks rows from blocks as they pass by, in the order of the data.
+    """Picks rows from blocks as they pass, in the order of the data.
 
     ``sample``: the features of the sampled rows by key, in the order of the K players; ``hidden``: those whose values
-    are not to be told. ``threshold``: of the first output, in units of the link.
+    must not be shown. ``threshold``: of the first output, in units of the link.
     """
 
     def __init__(self, sample: pd.DataFrame, hidden: frozenset[str], threshold: float | None) -> None:
@@ -68,7 +68,7 @@ class Picking:
         self._best: dict[tuple[int, Why], tuple[float, Row]] = {}
 
     def add(self, block: Explained) -> None:
-        """Look at the next block."""
+        """Process the next block."""
         inside = np.flatnonzero(np.isin(block.row_keys, self._sample.index.to_numpy()))
         self._rows += [_row(block, int(place)) for place in inside]
         for output in range(min(block.prediction.shape[1], MOST_OUTPUTS)):

@@ -1,4 +1,4 @@
-"""From a config and a probe of the model to the plan of a job: engine, prior, estimator, size of a block."""
+"""From a config and a probe of the model to the plan of a job: engine, prior, estimator, block size."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from clarify_spark.udfs.shap.engines import AUTO, ENGINES, Engine
 from clarify_spark.udfs.shap.kernel_shap import Background, Probe, ShapPlan, ShapSettings, link
 from clarify_spark.udfs.shap.shapley import default_prior, default_samples, design, fit_prior, game
 
-#: A block of rows is the unit of model calls, sums and commits: about so many model records, in 1 to 4,096 rows.
+#: A block of rows is the unit of model calls, sums and commits: about this many model records, in 1 to 4,096 rows.
 BLOCK_RECORDS = 2**18
 MOST_BLOCK_ROWS = 2**12
 
@@ -42,7 +42,7 @@ def plan_of(shap: Shap, settings: ShapSettings, probe: Probe) -> ShapPlan:
     players = len(settings.players)
     coalitions = design(players, settings.samples, settings.seed)
     sampled = not coalitions.exact and settings.estimator == "blup" and len(probe.totals) > 0
-    # On more threads BLAS rounds otherwise, and the answer would depend on the driver's cores.
+    # With more threads BLAS rounds differently, and the answer would depend on the driver's cores.
     with one_thread():
         prior = fit_prior(coalitions, probe.differences, probe.totals, settings.seed) if sampled else default_prior()
         shared = game(players, settings.samples, settings.estimator, prior, settings.seed, settings.standard_errors)
@@ -59,7 +59,7 @@ def plan_of(shap: Shap, settings: ShapSettings, probe: Probe) -> ShapPlan:
 
 
 def block_rows(records: float) -> int:
-    """The power of two of rows whose model records come nearest to BLOCK_RECORDS from below, 1 to MOST_BLOCK_ROWS."""
+    """The power of two of rows whose model records come closest to BLOCK_RECORDS from below, 1 to MOST_BLOCK_ROWS."""
     rows = max(1.0, min(float(MOST_BLOCK_ROWS), BLOCK_RECORDS / max(records, 1.0)))
     return int(2 ** int(np.log2(rows)))
 

@@ -1,4 +1,4 @@
-"""Everything that Kernel SHAP finds in a run but the local values; the writers take their numbers from here."""
+"""Everything that Kernel SHAP finds in a run except the local values; the writers take their numbers from here."""
 
 from __future__ import annotations
 
@@ -38,6 +38,6 @@ class ShapResult:
     picked: Picked | None = None
 
     def weightiest(self, count: int) -> list[str]:
-        """The features with the largest global values, those of all outputs added up, the weightiest first."""
+        """The features with the largest global values, summed over all outputs, the most important first."""
         totals = np.abs(self.summary.values).sum(axis=0)
         return [self.features[place] for place in np.argsort(-totals, kind="stable")[:count]]

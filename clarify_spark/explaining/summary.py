@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 #: Half the width of a nominal 95 % interval in standard errors.
 WIDTH = 1.96
-#: Rows that are looked at together when medians are taken.
+#: Rows that are processed together when medians are computed.
 ROWS_AT_ONCE = 1024
 
 
@@ -35,7 +35,7 @@ class Summary:
     mean of the rows' base values. ``largest_residuals`` (D): the largest |prediction - base - sum of values|.
 
     All rows share one design, so their errors can agree: in games of trees, errors in the direction of the value's sign
-    correlated by 0.0 to 0.9 between rows, most for the weightiest features. What holds at any correlation is the mean
+    correlated by 0.0 to 0.9 between rows, most for the most important ones. What holds at any correlation is the mean
     over rows of the standard error of the row's term (Minkowski): s of |x|, 2 |x| s of x². It also covers the excess of
     terms that do not average errors out.
     """
@@ -56,9 +56,9 @@ class Summary:
 
 
 class Totals:
-    """What has been summed up over the blocks so far, always added in the order of the blocks.
+    """The sums over the blocks so far, always added in the order of the blocks.
 
-    ``exact``: all coalitions are evaluated, so values without standard errors have none to tell.
+    ``exact``: all coalitions are evaluated, so values without standard errors have no error to report.
     """
 
     def __init__(self, method: AggMethod, *, exact: bool) -> None:
@@ -67,13 +67,13 @@ class Totals:
         self._sums: _Sums | None = None
 
     def add(self, block: Explained) -> None:
-        """Take in the next block; sums beyond the largest float are infinite."""
+        """Add the next block; sums beyond the largest float are infinite."""
         with np.errstate(over="ignore", invalid="ignore"):
             sums = _sums(block, self._errors(block), self._method)
             self._sums = sums if self._sums is None else _added(self._sums, sums)
 
     def summary(self, again: Iterable[Explained]) -> Summary:
-        """The global values; ``again`` gives all blocks anew, as often as it is asked to, and only medians ask."""
+        """The global values; ``again`` yields all blocks again, as often as it is called; only medians call it."""
         sums = self._sums
         if sums is None:
             raise ValueError("there are no rows to sum up")

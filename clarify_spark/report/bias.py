@@ -38,7 +38,7 @@ from clarify_spark.report.words import (
 
 #: What the details say about each metric, by short name.
 MetricFacts = Mapping[str, Document]
-#: Groups of a facet with their own tables; a report of more would be read by nobody.
+#: Groups of a facet with their own tables; nobody would read a report with more.
 MOST_GROUPS = 20
 #: Lines of one chart, and of a list of what was left out.
 MOST_LINES, MOST_LEFT_OUT = 40, 20
@@ -96,7 +96,7 @@ def _groups(bias: Document) -> Iterator[Block]:
 
 
 def _titles(predictions: bool, weighted: bool) -> tuple[str, ...]:
-    """Of what ``_group_row`` gives."""
+    """For what ``_group_row`` returns."""
     titles = ["Positive labels"]
     if predictions:
         titles += [
@@ -326,7 +326,7 @@ def _estimates(entries: Sequence[Document], metrics: Sequence[str]) -> Iterator[
 
 
 def _short(one: Estimate) -> Estimate:
-    """With a name of the group that leaves place for that of the metric."""
+    """With the group's name shortened to leave room for the metric's."""
     group, _, metric = one.label.rpartition(": ")
     return replace(one, label=f"{shortened(group, LONGEST_IN_CHART - 8)}: {metric}")
 
@@ -472,7 +472,7 @@ def _errors_of_group(entry: Document) -> tuple[Cell, ...]:
 
 
 def _verdict(details: Document) -> str | None:
-    """What the bounds say together: one of the three verdicts, the worst that there is, and how many have which."""
+    """The overall result of the bounds: the worst of the three verdicts, and how many metrics have each."""
     found = details.get("bias", {}).get("verdicts")
     if not found:
         return None

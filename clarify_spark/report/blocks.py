@@ -25,7 +25,7 @@ class Mark:
 
     @property
     def text(self) -> str:
-        """A sign and words, so that it does not hang on colour."""
+        """A symbol and words, so that it does not depend on colour."""
         return VERDICTS[self.verdict]
 
 
@@ -39,7 +39,7 @@ Cell: TypeAlias = str | Number | Mark
 
 @dataclass(frozen=True)
 class Paragraph:
-    """Running text; ``note`` for what is said besides."""
+    """Running text; ``note`` for side remarks."""
 
     text: str
     note: bool = False
@@ -55,7 +55,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Findings:
-    """Findings, the foremost first."""
+    """Findings, the most important first."""
 
     items: tuple[Finding, ...]
 
@@ -69,14 +69,14 @@ class Bullets:
 
 @dataclass(frozen=True)
 class Facts:
-    """Names and what they stand for."""
+    """Names and their meanings."""
 
     pairs: tuple[tuple[str, Cell], ...]
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table; its first column names the row. ``folded``: readers open it when they want it."""
+    """A table; its first column names the row. ``folded``: collapsed until the reader opens it."""
 
     caption: str
     columns: tuple[str, ...]
@@ -107,7 +107,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """A whole report; ``verdict`` is what all bounds together say."""
+    """A whole report; ``verdict`` summarises all bounds."""
 
     title: str
     verdict: str
@@ -121,6 +121,6 @@ def text_of(cell: Cell) -> str:
 
 
 def section(title: str, blocks: Sequence[Block | None]) -> Section | None:
-    """The section of the blocks that there are; None when there is none."""
+    """The section of the given blocks; None when there are none."""
     found = tuple(block for block in blocks if block is not None)
     return Section(title, found) if found else None

@@ -1,4 +1,4 @@
-"""Charts as SVG: text stays text in the colour of its surroundings, nothing in them changes from run to run."""
+"""Charts as SVG: text stays text in the surrounding colour, and they are identical from run to run."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ BLUE, ORANGE, GREY = "#2b7bba", "#d9660a", "#808080"
 #: What becomes the colour of the text around a chart.
 INK, INHERITED = "#010203", "currentColor"
 WIDTH = 8.6
-#: Of what is drawn as a picture.
+#: For what is drawn as an image.
 DOTS_PER_INCH = 150
-#: Dots that are drawn one by one; more become one picture.
+#: Dots that are drawn one by one; more become one image.
 MOST_DOTS = 1000
 #: A tag with its attributes, in which matplotlib writes < and > as entities: between tags is text, which stays.
 _TAG = re.compile(r"<[^>]*>")
 _ID = re.compile(r'\bid="([^"]+)"')
-#: Places of lines and letters, of which a tenth of a point is enough.
+#: Coordinates of lines and letters, for which a tenth of a point is enough.
 _PLACES, _DIGITS = re.compile(r'\b(?:d|x|y)="[^"]*"'), re.compile(r"(\.\d)\d+")
-#: What says nothing: in tags, and around them.
+#: What has no effect: in tags, and around them.
 _NO_TURN = re.compile(r' transform="rotate\(-0 [^"]*\)"')
 _NOTHING = re.compile(r"<metadata>.*?</metadata>|(?<=>\n)\s+(?=<)", re.DOTALL)
 _FONT = "font-family: 'DejaVu Sans', sans-serif; "
@@ -42,7 +42,7 @@ _REFERENCE = re.compile(r'(url\(#|href="#)([^)"]+)')
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with the ends of its interval (NaN when unknown); ``mark`` is a sign of the verdict.
+    """A value with the ends of its interval (NaN when unknown); ``mark`` is the symbol of the verdict.
 
     ``bounds``: what is accepted, its ends possibly infinite.
     """
@@ -60,13 +60,13 @@ MARKERS = {"outside_bounds": "^", "not_enough_data": "o", "within_bounds": "o"}
 
 
 def key_of(*parts: Any) -> str:
-    """An id for a chart that no text of the data gets into."""
+    """An id for a chart that contains no text from the data."""
     return "c" + hashlib.sha256(repr(parts).encode("utf-8")).hexdigest()[:10]
 
 
 @contextmanager
 def _canvas(height: float, key: str, **grid: Any) -> Iterator[tuple[Canvas, Any]]:
-    """An empty figure of so many inches with its axes, one below the other."""
+    """An empty figure of that many inches with its axes, one below the other."""
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
@@ -96,11 +96,11 @@ def _canvas(height: float, key: str, **grid: Any) -> Iterator[tuple[Canvas, Any]
 
 
 def _svg(figure: Canvas, key: str) -> str:
-    """The drawing as an element for a page that has others: ids are its own, or gone where nothing refers to them."""
+    """The drawing as an element for a page with others: ids are unique, or removed where nothing refers to them."""
     out = io.StringIO()
     nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
     with warnings.catch_warnings():
-        # The reader's fonts draw the texts, not those that matplotlib measures with.
+        # The text is drawn with the reader's fonts, not those that matplotlib measures with.
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         figure.savefig(out, format="svg", dpi=DOTS_PER_INCH, metadata=nothing)
     text = out.getvalue()
@@ -200,7 +200,7 @@ def beeswarm(names: Sequence[str], values: np.ndarray, ranks: np.ndarray, key: s
         places = np.arange(len(names))[::-1]
         heights = np.column_stack([place + _spread(at) for place, at in zip(places, values.T, strict=True)])
         known = np.isfinite(ranks)
-        as_picture = values.size > MOST_DOTS  # of few colours, which make a small file
+        as_picture = values.size > MOST_DOTS  # with few colours, for a small file
         dots = {"s": 8, "linewidths": 0, "rasterized": as_picture, "antialiased": not as_picture}
         axes.scatter(values[~known], heights[~known], color=GREY, **dots)
         axes.scatter(values[known], heights[known], c=colours(np.round(8 * ranks[known]) / 8), **dots)
@@ -298,6 +298,6 @@ def _name_places(axes: Axes, places: np.ndarray, names: Sequence[str]) -> None:
 
 
 def standalone(svg: str) -> str:
-    """A chart for a file of its own: black on white, whatever is around it."""
+    """A chart for a separate file: black on white, whatever surrounds it."""
     black = _TAG.sub(lambda tag: tag[0].replace(INHERITED, "#000000"), svg)
     return _TAG.sub(lambda tag: f'{tag[0]}<rect width="100%" height="100%" fill="#ffffff"/>', black, count=1)

@@ -1,4 +1,4 @@
-"""A report from the two documents of a run: what is told, in which order."""
+"""A report from the two documents of a run: what is shown, and in which order."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ NAME, TITLE = "report", "SageMaker AI Analysis Report"
 
 @dataclass(frozen=True)
 class Made:
-    """The files by name, why others could not be made, by name, too, and what is to be said of those that were."""
+    """The files by name, why others could not be made, also by name, and notes on those that were."""
 
     files: Mapping[str, bytes]
     missing: Mapping[str, str]
@@ -28,7 +28,7 @@ class Made:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """All that whoever waits for the report should know."""
+        """Everything that the recipient of the report should know."""
         return (*self.missing.values(), *self.notes)
 
 
@@ -39,7 +39,7 @@ def page(analysis: Mapping[str, Any], details: Mapping[str, Any]) -> str:
 
 
 def made(analysis: Mapping[str, Any], details: Mapping[str, Any]) -> Made:
-    """HTML, notebook and PDF with the name and the title in the details; what a library is missing for is left out."""
+    """HTML, notebook and PDF with the name and the title in the details; what needs a missing library is left out."""
     asked = details.get("report", {})
     name = str(asked.get("name", NAME))
     if not is_plain(name):

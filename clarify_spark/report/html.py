@@ -32,7 +32,7 @@ KINDS = {
 
 
 def html(report: Report) -> str:
-    """The page; every text is escaped by Jinja, and charts are the only markup that is put in as it is."""
+    """The page; every text is escaped by Jinja, and charts are the only markup inserted unescaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     loader = PackageLoader("clarify_spark.report")

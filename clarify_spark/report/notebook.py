@@ -1,4 +1,4 @@
-"""A report as a notebook: the same sections to read, and cells that load the files beside it for a closer look."""
+"""A report as a notebook: the same sections to read, and cells that load the files next to it for a closer look."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from clarify_spark.report.blocks import (
 )
 from clarify_spark.report.charts import standalone
 
-#: What Markdown or HTML may take for more than a character.
+#: Characters that Markdown or HTML may interpret.
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>&~$:^=])")
 
 LOAD = """import json
@@ -55,7 +55,7 @@ def notebook(report: Report, sources: Iterable[str]) -> str:
 
 
 def _cells(section: Section) -> Iterator[Any]:
-    """One cell for the section, and its charts as what is attached to it."""
+    """One cell for the section, and its charts as attachments."""
     from nbformat import v4
 
     attachments: dict[str, dict[str, str]] = {}
@@ -112,5 +112,5 @@ def _table(table: Table) -> str:
 
 
 def _escaped(text: str) -> str:
-    """The text as Markdown that means just it: HTML by entities, everything else by backslashes."""
+    """The text escaped for Markdown: HTML by entities, everything else by backslashes."""
     return _SPECIAL.sub(lambda match: {"<": "&lt;", ">": "&gt;", "&": "&amp;"}.get(match[1], f"\\{match[1]}"), text)

@@ -26,16 +26,16 @@ from clarify_spark.report.blocks import (
 )
 from clarify_spark.report.charts import standalone
 
-#: So much of a word that is longer.
+#: This much of a longer word.
 _LONG_WORD = re.compile(r"[^\s\u200b]{24}(?=[^\s\u200b]{8})")
-#: Fonts of matplotlib that have letters; another has a box for every character and does not count.
+#: matplotlib's fonts that have letters; another has a box for every character and does not count.
 _LETTERS = "DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSansMono.ttf", "DejaVuSerif.ttf", "STIXGeneral.ttf"
 
 
 def pdf(report: Report, tell: Callable[[str], None] | None = None) -> bytes:
     """The document; needs the package typst, ModuleNotFoundError where it is missing.
 
-    ``tell`` hears of characters that it cannot show.
+    ``tell`` is called with characters that it cannot show.
     """
     import typst
 
@@ -81,7 +81,7 @@ def _without_letters(content: Any) -> str:
     from matplotlib.ft2font import FT2Font
 
     known = {code for font in _LETTERS for code in FT2Font(str(_fonts() / font)).get_charmap()}
-    # What is blank or joins others needs no letter of its own.
+    # Blank and joining characters need no glyph of their own.
     lacking = sorted(one for one in _characters(content) if ord(one) not in known and category(one)[0] not in "ZC")
     if not lacking:
         return ""
@@ -110,7 +110,7 @@ def _breakable(content: Any) -> Any:
 
 
 def _block(block: Any, charts: list[str]) -> dict[str, Any]:
-    """The block as JSON; charts are collected and told by their numbers."""
+    """The block as JSON; charts are collected and referred to by their numbers."""
     if isinstance(block, Section):
         return {"kind": "section", "title": block.title, "blocks": [_block(one, charts) for one in block.blocks]}
     if isinstance(block, Paragraph):

@@ -1,4 +1,4 @@
-"""Texts and numbers as a report shows them; what comes from data is made harmless to readers' eyes here, once."""
+"""Texts and numbers as a report shows them; text from the data is made safe to display here, once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def sentence(text: Any) -> str:
 
 
 def plain(text: Any, longest: int = LONGEST) -> str:
-    """The text in one line; characters that show nothing or turn others around are told by their numbers."""
+    """The text in one line; invisible and direction-changing characters are shown by their code points."""
     shown = "".join(
         character if unicodedata.category(character)[0] != "C" and character not in "\u2028\u2029" else _told(character)
         for character in str(text)
@@ -31,12 +31,12 @@ def _told(character: str) -> str:
 
 
 def shortened(text: str, longest: int = LONGEST_IN_CHART) -> str:
-    """The text, cut where it is longer."""
+    """The text, truncated where it is longer."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def number(value: Any, digits: int = 4) -> Cell:
-    """A number of the documents with so many significant digits; a dash for none."""
+    """A number of the documents with that many significant digits; a dash for none."""
     if value is None:
         return "–"
     if isinstance(value, str):
@@ -47,7 +47,7 @@ def number(value: Any, digits: int = 4) -> Cell:
 
 
 def rounded(value: float, digits: int = 4) -> str:
-    """The number with so many significant digits and a real minus sign; a dash for NaN."""
+    """The number with that many significant digits and a real minus sign; a dash for NaN."""
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     if math.isnan(value):
@@ -69,7 +69,7 @@ def count(value: float) -> str:
 
 
 def as_float(value: Any) -> float:
-    """The number of a document: infinities come as texts, and what is missing is NaN."""
+    """The number of a document: infinities are given as text, and a missing one is NaN."""
     if value is None:
         return math.nan
     return float(str(value).replace("Infinity", "inf"))

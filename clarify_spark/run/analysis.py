@@ -18,7 +18,7 @@ P = TypeVar("P")
 
 @dataclass(frozen=True)
 class Need:
-    """What one analysis asks the model for; ``together`` records at most go into its calls one after the other."""
+    """What one analysis sends to the model; at most ``together`` records go into its calls one after the other."""
 
     name: str
     how: str

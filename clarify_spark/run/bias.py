@@ -54,7 +54,7 @@ def _preview(run: Run, _: None) -> Preview:
 
 
 def _check(config: AnalysisConfig, options: Options) -> None:
-    """Raise what is wrong with bounds: an unreadable former result, a gate on no bounds."""
+    """Raise what is wrong with bounds: an unreadable baseline, a gate without bounds."""
     if options.bounds_from is None and not config.bounds and options.fail_on:
         raise CommandError("--fail-on needs bounds: set bounds in the config, or give --bounds-from FILE.")
     bounds_of(config, options)
@@ -115,7 +115,7 @@ def _found(run: Run) -> BiasResult:
 
 
 def _asked_evidence(run: Run) -> AskedEvidence:
-    """What the statistics of a run are to say."""
+    """What the statistics of a run are to report."""
     config, tables = run.config, dict[Stage, tuple[Metric, ...]]()
     pre, post = config.methods.of(PreTrainingBias), config.methods.of(PostTrainingBias)
     if pre is not None:
@@ -128,7 +128,7 @@ def _asked_evidence(run: Run) -> AskedEvidence:
 
 
 def bounds_of(config: AnalysisConfig, options: Options) -> Bounds:
-    """The bounds of the config, and those of a former result where the command line names one."""
+    """The bounds of the config, and those of an earlier result if the command line names one."""
     former = {} if options.bounds_from is None else baseline(*options.bounds_from)
     return Bounds(configured(config.bounds), former)
 
@@ -140,7 +140,7 @@ def _intersections(run: Run) -> list[tuple[int, ...]]:
 
 
 def _segmentations(run: Run) -> list[Segmentation]:
-    """The segments of the config, their values and intervals read as their columns' kinds want them."""
+    """The segments of the config, their values and intervals read according to their columns' kinds."""
     found = []
     for index, one in enumerate(run.config.segment_config or ()):
         path = f"segment_config[{index}]"
@@ -150,12 +150,12 @@ def _segmentations(run: Run) -> list[Segmentation]:
 
 
 def _roles(run: Run, *, with_predictions: bool) -> tuple[dict[str, ColumnProfile], Roles]:
-    """What the role columns hold, and what each is taken for."""
+    """What the role columns hold, and how each is interpreted."""
     names = role_names(run.config, run.dataset, with_predictions=with_predictions)
     facts = needed_facts(run.config, run.dataset.kinds, names)
     if names.group is not None:
         facts.setdefault(names.group, frozenset())
-    with run.progress.phase("Looking at the columns"):
+    with run.progress.phase("Inspecting the columns"):
         profiles = profile(run.dataset, facts)
         return profiles, resolve(run.config, profiles, names)
 
@@ -185,7 +185,7 @@ def _performance(roles: Roles, counted: Counts) -> ModelPerformance | None:
 
 
 def _cuts(run: Run) -> Iterator[str]:
-    """What the bias metrics are asked for besides facets."""
+    """What the bias metrics are computed for besides facets."""
     config = run.config
     for crossed in config.facet_intersections or ():
         yield f"intersection: {' × '.join(str(name) for name in crossed)}"

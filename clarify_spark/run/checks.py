@@ -23,7 +23,7 @@ from clarify_spark.udfs.predictors.sklearn import refused
 
 
 def runnable(text: str, *, strict: bool) -> Loaded:
-    """The config of a run that this version can do; raises ConfigError with every reason why not."""
+    """The config of a run that this version supports; raises ConfigError with every reason why not."""
     loaded = load(text, strict=strict)
     problems = (*check_runnable(loaded.config), *unsupported(loaded.config))
     if problems:
@@ -32,7 +32,7 @@ def runnable(text: str, *, strict: bool) -> Loaded:
 
 
 def check_model(config: AnalysisConfig, options: Options) -> None:
-    """Raise what can be told about the model of a run before anything is started or read."""
+    """Raise what is known to be wrong with the model before anything is started or read."""
     predictor = config.predictor
     if predictor is None or not needs_model(config):
         return

@@ -17,7 +17,7 @@ from clarify_spark.udfs.model_spec import Calling, PredictorSpec
 
 @dataclass(frozen=True)
 class Places:
-    """Where things are; ``data`` wins over the config's dataset_uri, and that over ``mounted_data``."""
+    """Where things are; ``data`` overrides the config's dataset_uri, and that overrides ``mounted_data``."""
 
     output: str
     data: str | None = None
@@ -30,7 +30,7 @@ class Options:
 
     ``bounds_from``: the text of a former analysis.json and where it is; ``fail_on``: verdicts that a gate is set on.
     ``force_resume``: checkpoints are used even if config, data, model or seed have changed since. ``buffer_bytes``
-    bounds the masked rows of one Python worker. ``single_file``: out.csv is one file. ``pdp_rows`` bounds the rows of
+    limits the masked rows of one Python worker. ``single_file``: out.csv is one file. ``pdp_rows`` bounds the rows of
     partial dependence.
     """
 
@@ -82,13 +82,13 @@ class Run:
     def spec(self) -> PredictorSpec:
         """The model's spec; a ConfigError where there is no model."""
         if self.model is None:
-            raise ConfigError([Problem("predictor", "missing; the methods asked for need a model")])
+            raise ConfigError([Problem("predictor", "missing; the requested methods need a model")])
         return self.model.spec
 
 
 @dataclass(frozen=True)
 class Result:
-    """What to show when a run is over; ``verdicts``: how many metrics have which verdict on their bounds."""
+    """What to show when a run is over; ``verdicts``: the number of metrics per verdict."""
 
     lines: tuple[str, ...]
     warnings: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What a run asks a model for, told before anything is sent: rows, records, requests, bytes and, from a probe, time."""
+"""What a run sends to a model, reported in advance: rows, records, requests, bytes and, from a probe, time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.requests.payloads import encoder
 from clarify_spark.udfs.timing import SCHEMA, timed_batches
 
-#: Rows whose records are measured, and rows that a probe asks an endpoint about.
+#: Rows whose records are measured, and rows that a probe sends to an endpoint.
 SAMPLE_ROWS = 50
 
 
@@ -31,7 +31,7 @@ class Size:
     request_records: int
 
     def requests(self, need: Need) -> int:
-        """About how many requests a need takes: calls are cut into requests, and the last of each is not full."""
+        """The approximate requests for a need: calls are split into requests, and the last of each is not full."""
         calls = math.ceil(need.records / max(1, need.together))
         full, rest = divmod(min(need.together, need.records), self.request_records)
         return calls * (full + (rest > 0))
@@ -39,7 +39,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Cost:
-    """All needs of a run; ``size`` is None for models that are not asked by requests."""
+    """All needs of a run; ``size`` is None for models that are not called by requests."""
 
     rows: int
     needs: tuple[Need, ...]
@@ -62,7 +62,7 @@ class Cost:
 
 
 def cost_of(run: Run, analyses: Iterable[Planned]) -> Cost:
-    """What the run asks the model for; nothing is sent to find out."""
+    """What the run will send to the model; nothing is sent to determine it."""
     if run.model is None:
         return Cost(0, (), None)
     needs = tuple(need for one in analyses if (need := one.need(run)) is not None)
@@ -80,15 +80,15 @@ def _size(sample: pd.DataFrame, model: PredictorSpec) -> Size:
 
 
 def refuse_too_many(cost: Cost, most: int | None) -> None:
-    """Raise a CommandError when the run would ask for more records than allowed."""
+    """Raise a CommandError when the run would need more model records than allowed."""
     if most is None or cost.records <= most:
         return
     parts = "; ".join(f"{need.name}: {need.how} = {need.records:,}" for need in cost.needs)
     requests = "" if cost.size is None else f" in {cost.requests:,} requests"
     raise CommandError(
         f"--max-model-calls {most:,}: this run would take about {cost.records:,} model records{requests} ({parts}); "
-        "nothing was sent. Lower methods.shap.num_samples, use fewer baseline rows or --pdp-rows, or allow more "
-        "(--dry-run tells the cost)"
+        "nothing was sent. Lower methods.shap.num_samples, use fewer baseline rows or --pdp-rows, or raise the limit "
+        "(--dry-run reports the cost)"
     )
 
 

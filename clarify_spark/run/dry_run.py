@@ -37,7 +37,7 @@ def _methods(run: Run) -> Iterator[str]:
 
 
 def _model_lines(run: Run, cost: Cost) -> Iterator[str]:
-    """What the model is asked for, and about how long that takes."""
+    """What the model is needed for, and about how long that takes."""
     if run.model is None:
         yield f"model: not called{'' if run.dataset.predicted_label is None else ', the data has predictions'}"
         return
@@ -46,7 +46,7 @@ def _model_lines(run: Run, cost: Cost) -> Iterator[str]:
     yield f"model: {without_secrets(model_named)}, features: {len(run.dataset.features)}"
     yield from costs.lines(cost)
     if predictor.model_name is not None:
-        yield "time: not known before there is an endpoint; a dry run starts none"
+        yield "time: unknown until there is an endpoint; a dry run starts none"
     elif cost.records:
         with model.ready(run) as ready:
             yield from costs.timing_lines(cost, ready)

@@ -66,12 +66,12 @@ class Prepared:
 
     @property
     def records(self) -> int:
-        """Model records that the run takes, by the pilot rows where it depends on the rows."""
+        """Model records that the run needs, estimated from the pilot rows where it depends on the rows."""
         return round(self.rows * self.plan.engine.code.records_per_row(self.settings, self.probe.pair_sizes))
 
     @property
     def seconds_of_one_core(self) -> float:
-        """How long the model takes for them on one core, as fast as in the probe."""
+        """How long the model takes for them on one core, at the speed of the probe."""
         return self.records * self.probe.seconds / max(1, self.probe.records)
 
 
@@ -109,7 +109,7 @@ def _compute(run: Run, inputs: Inputs, earlier: Mapping[str, Done]) -> Done:
 
 
 def _need(run: Run, inputs: Inputs) -> Need:
-    """What the run will ask the model for, from the data alone: the model is not called."""
+    """What the run will send to the model, from the data alone: the model is not called."""
     rows, settings = run.dataset.rows, _settings(run, inputs)
     pilot = typed_sample(run.dataset, run.spec, run.seed, PILOT_ROWS)
     sizes = encoded(pilot, inputs.baseline.rows, matrix=False).differing(settings.players).sum(axis=0)
@@ -125,7 +125,7 @@ def _need(run: Run, inputs: Inputs) -> Need:
 
 
 def prepare(run: Run, inputs: Inputs, journal: Journal | None) -> Prepared:
-    """Probe and plan; a probe that the journal of an interrupted run holds is not made again."""
+    """Probe and plan; a probe in the journal of an interrupted run is reused."""
     settings = _settings(run, inputs)
     rows = run.dataset.rows
     if rows == 0:
@@ -152,7 +152,7 @@ def _plan(run: Run) -> Inputs:
 
 
 def _settings(run: Run, inputs: Inputs) -> ShapSettings:
-    """All that is known before the model is called."""
+    """Everything known before the model is called."""
     background = Background(inputs.baseline.rows, inputs.baseline.weights)
     settings = settings_of(inputs.shap, run.spec, _players(run, inputs.shap), background, run.seed)
     return replace(settings, buffer_bytes=run.options.buffer_bytes)
@@ -170,7 +170,9 @@ def _players(run: Run, shap: Shap) -> tuple[int, ...]:
         name = resolve_name(reference, run.dataset.names, path)
         names.add(name)
         if name not in features:
-            problems.append(Problem(path, f"found {reference!r}, which is no feature; allowed: {', '.join(features)}"))
+            problems.append(
+                Problem(path, f"found {reference!r}, which is not a feature; allowed: {', '.join(features)}")
+            )
     if problems:
         raise ConfigError(problems)
     return tuple(position for position, name in enumerate(features) if name in names)
@@ -182,7 +184,7 @@ def _names(run: Run, plan: ShapPlan) -> LocalNames:
 
 
 def _picking(run: Run, plan: ShapPlan) -> Picking:
-    """Picks the rows that a report shows; what facets they are in is not told."""
+    """Picks the rows that a report shows; their facet values are not shown."""
     sample = typed_sample(run.dataset, run.spec, run.seed, SAMPLED_ROWS).iloc[:, list(plan.settings.players)]
     facets = {
         resolve_name(facet.name_or_index, run.dataset.facet_names, f"facet[{index}].name_or_index")
@@ -198,10 +200,10 @@ def _picking(run: Run, plan: ShapPlan) -> Picking:
 
 
 def _facts(run: Run, inputs: Inputs) -> dict[str, str]:
-    """What results follow from; an interrupted run is continued only when all of it is as it was."""
+    """What results follow from; an interrupted run resumes only if all of it is unchanged."""
     asked = inputs.shap.model_dump(mode="json", exclude={"agg_method", "save_local_shap_values"})
     rows = inputs.baseline.rows.to_json(orient="split", double_precision=15) + repr(inputs.baseline.weights.tolist())
-    in_flight = run.spec.calling.in_flight if run.spec.remote else None  # as many requests are filled by one call
+    in_flight = run.spec.calling.in_flight if run.spec.remote else None  # one call fills this many requests
     return {
         "config": _hash(repr([asked, run.options.buffer_bytes, run.dataset.join, in_flight])),
         **data_facts(run.config, run.dataset.source),
@@ -221,7 +223,7 @@ def _hash(text: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class _Again:
-    """The blocks of a journal, as often as one asks."""
+    """The blocks of a journal, as often as needed."""
 
     journal: Journal
 
@@ -230,7 +232,7 @@ class _Again:
 
 
 def _added(totals: Totals, picking: Picking, blocks: Iterator[Explained]) -> Iterator[Explained]:
-    """The blocks, each added to the totals and looked at on its way."""
+    """The blocks, each added to the totals and offered to the picker in passing."""
     for block in blocks:
         totals.add(block)
         picking.add(block)

@@ -21,7 +21,7 @@ def added(run: Run) -> Run:
     if not needs_model(config):
         return run
     if config.predictor is None:
-        raise ConfigError([Problem("predictor", "missing; the methods asked for need a model")])
+        raise ConfigError([Problem("predictor", "missing; the requested methods need a model")])
     spec = replace(
         predictor_spec(config, config.predictor, run.dataset),
         allow_pickle=run.options.allow_pickle,

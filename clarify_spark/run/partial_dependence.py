@@ -25,7 +25,7 @@ from clarify_spark.spark.distributions import distributions, ranges
 from clarify_spark.udfs.partial_dependence import CurvePlan, Grid, added
 from clarify_spark.version import __version__
 
-#: Rows whose own curves are kept.
+#: Rows whose individual curves are kept.
 INDIVIDUAL_ROWS = 50
 
 
@@ -44,17 +44,17 @@ def _plan(run: Run) -> Inputs:
     pdp = run.config.methods.of(Pdp)
     assert pdp is not None
     names = asked_features(pdp, run.dataset)
-    with run.progress.phase("Looking at the features"):
+    with run.progress.phase("Inspecting the features"):
         return Inputs(pdp, tuple(ranges(run.dataset, run.dataset.features if names is None else names)))
 
 
 def _used(run: Run, rows: int) -> int:
-    """How many rows are used of so many."""
+    """How many of that many rows are used."""
     return rows if run.options.pdp_rows is None else min(rows, run.options.pdp_rows)
 
 
 def asked_features(pdp: Pdp, dataset: Dataset) -> list[str] | None:
-    """The features asked for by name or index, None when those with the largest SHAP values are wanted."""
+    """The features requested by name or index, None when those with the largest SHAP values are requested."""
     if not pdp.features:
         return None
     names, problems = list[str](), list[Problem]()
@@ -64,14 +64,14 @@ def asked_features(pdp: Pdp, dataset: Dataset) -> list[str] | None:
         names.append(name)
         if name not in dataset.features:
             allowed = ", ".join(dataset.features)
-            problems.append(Problem(path, f"found {reference!r}, which is no feature; allowed: {allowed}"))
+            problems.append(Problem(path, f"found {reference!r}, which is not a feature; allowed: {allowed}"))
     if problems:
         raise ConfigError(problems)
     return list(dict.fromkeys(names))
 
 
 def _need(run: Run, inputs: Inputs) -> Need:
-    """What the run will ask the model for; of features that SHAP values will choose, the longest grids."""
+    """What the run will send to the model; for features chosen by SHAP values, the longest grids."""
     points = [one.points(inputs.pdp.grid_resolution) for one in inputs.candidates]
     used = _used(run, run.dataset.rows)
     how = f"{used:,} rows × {sum(points):,} grid points of {len(points)} features"
@@ -89,7 +89,7 @@ def _compute(run: Run, inputs: Inputs, earlier: Mapping[str, Done]) -> Done:
 
 
 def _curves(run: Run, inputs: Inputs, earlier: Sequence[Any]) -> tuple[DependenceResult, Journal]:
-    with run.progress.phase("Counting values of features"):
+    with run.progress.phase("Counting feature values"):
         found = distributions(run.dataset, _chosen(inputs, earlier), inputs.pdp.grid_resolution)
     total = run.dataset.rows
     if total == 0:
@@ -135,7 +135,7 @@ def _curve_plan(run: Run, found: Sequence[Distribution]) -> CurvePlan:
 
 
 def _facts(run: Run, found: Sequence[Distribution]) -> dict[str, str]:
-    """What the sums follow from; an interrupted run is continued only when all of it is as it was."""
+    """What the sums follow from; an interrupted run resumes only if all of it is unchanged."""
     grids = hashlib.sha256(repr([(one.name, one.values) for one in found]).encode("utf-8")).hexdigest()
     return {
         "grids": grids,

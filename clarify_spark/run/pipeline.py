@@ -59,7 +59,7 @@ def run(session: Session, text: str, places: Places, options: Options, progress:
 
 
 def _found(this: Run, analyses: Sequence[Planned]) -> tuple[Done, ...]:
-    """What the analyses find; the model is gone again when this returns."""
+    """What the analyses find; the model is released when this returns."""
     found: dict[str, Done] = {}
     with model.ready(this) as ready:
         for one in analyses:
@@ -84,7 +84,7 @@ def _data_uri(config: AnalysisConfig, places: Places) -> str:
 
 
 def analyze(config: Path, output: str, master: str | None, options: Options) -> Result:
-    """Run the config file at a local path in a session of its own; what the demo does."""
+    """Run the config file at a local path in its own session, as the demo does."""
     from clarify_spark.spark.files.output import read_text
     from clarify_spark.spark.session import session
 

@@ -16,7 +16,7 @@ from clarify_spark.version import __version__
 
 @dataclass(frozen=True)
 class Predicted:
-    """A data set with predictions; what asking an endpoint for them took, and the journal that keeps them."""
+    """A data set with predictions, the traffic of the endpoint calls for them, and the journal that keeps them."""
 
     dataset: Dataset
     traffic: Traffic | None = None
@@ -29,7 +29,7 @@ def predictions_needed(run: Run) -> bool:
 
 
 def with_predictions(run: Run) -> Predicted:
-    """The data set with a predicted label where post-training metrics need one; scores among them thresholded."""
+    """The data set with a predicted label where post-training metrics need one; scores are thresholded."""
     dataset, threshold = run.dataset, run.config.probability_threshold
     if run.config.methods.of(PostTrainingBias) is None:
         return Predicted(dataset)

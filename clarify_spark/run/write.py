@@ -24,7 +24,7 @@ LIBRARIES = ("numpy", "pandas", "pyarrow", "scikit-learn", "pydantic")
 
 
 def write(run: Run, loaded: Loaded, text: str, found: Sequence[Done]) -> Result:
-    """Write the details, the report, then, last and whole, analysis.json; that also when the report fails."""
+    """Write the details, the report and, last and in one step, analysis.json, even if the report fails."""
     sections = [one.section for one in found]
     warnings = (*loaded.warnings, *(warning for section in sections for warning in section.warnings))
     facts = _facts(run, text, sections)
@@ -67,7 +67,7 @@ def _report_asked(config: AnalysisConfig) -> dict[str, str] | None:
 
 
 def _command(run: Run) -> str:
-    """A command that makes the same result."""
+    """A command that produces the same result."""
     data = without_secrets(run.data_uri)
     return f"clarify-spark analyze --config analysis_config.json --data {data} --output OUTPUT --seed {run.seed}"
 

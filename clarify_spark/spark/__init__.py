@@ -1,1 +1,1 @@
-"""The only place that touches a DataFrame, a session or a remote file: DataFrame API alone, for Connect's sake."""
+"""The only place that touches a DataFrame, a session or a remote file: only the DataFrame API, because of Connect."""

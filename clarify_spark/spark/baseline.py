@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def baseline_of(spark: SparkSession, config: AnalysisConfig, dataset: Dataset, seed: int) -> Baseline:
-    """The baseline that the config gives or, when it gives none, one computed from the data."""
+    """The baseline in the config or, if there is none, one computed from the data."""
     shap = config.methods.of(Shap)
     assert shap is not None
     if shap.baseline is None:
@@ -39,7 +39,7 @@ def baseline_of(spark: SparkSession, config: AnalysisConfig, dataset: Dataset, s
 
 
 def features_of(config: AnalysisConfig, dataset: Dataset) -> Features:
-    """What a baseline of the data set must have, and what its other columns are for."""
+    """What a baseline of the data set must have, and the roles of its other columns."""
     roles = {
         dataset.join: "the join column",
         dataset.predicted_label: "the predicted label",
@@ -66,7 +66,7 @@ def read_baseline(spark: SparkSession, config: AnalysisConfig, dataset: Dataset,
             raise UnfitError(f"with {config.format.name} data a baseline is no URI; list its rows in the config")
         rows: Rows = resolved(config.format.baseline)(spark, uri, features)
         if not rows.values:
-            raise UnfitError("there is no row; a baseline needs at least one")
+            raise UnfitError("there are no rows; a baseline needs at least one")
         if len(rows.values) > MOST_ROWS:
             raise UnfitError(
                 f"there are more than {MOST_ROWS:,} rows, and each multiplies the model records. Give fewer, or leave "
@@ -77,7 +77,7 @@ def read_baseline(spark: SparkSession, config: AnalysisConfig, dataset: Dataset,
 
 @contextmanager
 def _told(uri: str) -> Iterator[None]:
-    """Tell what is wrong with a baseline by its key and its URI."""
+    """Report what is wrong with a baseline by its key and its URI."""
     try:
         yield
     except UnfitError as error:

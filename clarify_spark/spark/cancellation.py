@@ -16,7 +16,7 @@ try:  # A Connect-only client has no py4j.
 except ModuleNotFoundError:  # pragma: no cover
     Py4JError = PySparkException
 
-#: What a call raises whose Spark is gone.
+#: What a call raises when its Spark is gone.
 GONE = (PySparkException, Py4JError, OSError)
 
 
@@ -30,14 +30,14 @@ class Jobs:
         self._id = f"clarify-spark-{uuid.uuid4()}"
 
     def join(self) -> None:
-        """Count the jobs that this thread starts from now on among these."""
+        """Add the jobs that this thread starts from now on."""
         if self._connect:
             self._spark.addTag(self._id)
         else:
             self._spark.sparkContext.setJobGroup(self._id, self._name)
 
     def cancel(self) -> None:
-        """Cancel those that run now; a Spark that is gone has none."""
+        """Cancel those that run now; a stopped Spark has none."""
         with suppress(*GONE):
             if self._connect:
                 self._spark.interruptTag(self._id)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def columns_of(frame: DataFrame) -> dict[str, Sequence[Any]]:
-    """The collected columns; through Arrow where this Spark can (4.0 and later), since a Row per group is slow."""
+    """The collected columns; through Arrow if this Spark supports it (4.0 or later), as one Row per group is slow."""
     if hasattr(frame, "toArrow"):
         table = frame.toArrow()
         return {name: table.column(name).to_pylist() for name in table.column_names}

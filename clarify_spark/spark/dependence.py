@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def individual_keys(dataset: Dataset, spec: PredictorSpec, seed: int, rows: int) -> NDArray[np.int64]:
-    """The sorted keys of so many rows, those whose hashes are the smallest."""
+    """The sorted keys of that many rows, those whose hashes are the smallest."""
     keys = columns_of(sampled(dataset, spec, seed, rows).select("row_key"))["row_key"]
     return np.sort(np.array(keys, np.int64))
 
@@ -59,7 +59,7 @@ def curve_sums(used: Used, plan: CurvePlan, journal: Journal, progress: Progress
 def _persisted(of: Used, plan: CurvePlan) -> Iterator[DataFrame]:
     """The rows that are used, cached for the block: ``row_key``, SOURCE_KEY and the features.
 
-    A sample's rows are numbered anew: their keys lie far apart, and a block of them would have few rows.
+    A sample's rows are renumbered: their keys are far apart, and a block of them would have few rows.
     """
     features = feature_ids(of.dataset, plan.spec)
     used = of.dataset.keyed.select("row_key", *features).withColumn(SOURCE_KEY, sf.col("row_key"))
@@ -76,6 +76,6 @@ def _persisted(of: Used, plan: CurvePlan) -> Iterator[DataFrame]:
 
 
 def _row_bytes(plan: CurvePlan) -> int:
-    """About how many bytes of results a row has."""
+    """The approximate bytes of results per row."""
     points = sum(len(grid.values) for grid in plan.grids)
     return 64 + 2 * 8 * points // plan.block_rows

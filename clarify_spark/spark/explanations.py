@@ -35,7 +35,7 @@ JOIN_ID = "join_text"
 
 
 def probe(dataset: Dataset, settings: ShapSettings, pilot_rows: int, progress: Progress) -> Probe:
-    """What the model says about the baseline and about the pilot: the rows whose keys have the smallest hashes."""
+    """The model's outputs for the baseline and the pilot: the rows whose keys have the smallest hashes."""
     pilot = sampled(dataset, settings.spec, settings.seed, pilot_rows)
     ask = partial(probe_batches, settings=settings, features=feature_ids(dataset, settings.spec))
     with progress.phase("Probing the model"), user_errors():
@@ -46,7 +46,7 @@ def probe(dataset: Dataset, settings: ShapSettings, pilot_rows: int, progress: P
 def explain(
     dataset: Dataset, plan: ShapPlan, journal: Journal, progress: Progress, pace: Pace | None = None
 ) -> Generator[Explained, None, None]:
-    """Every block in the order of row keys; those that the journal has are not computed again."""
+    """Every block in the order of row keys; those in the journal are not computed again."""
     with user_errors(), _persisted(dataset, plan) as rows:
         yield from results(_work(rows, plan, journal), progress, "Explaining", pace)
 
@@ -61,7 +61,7 @@ def _work(rows: DataFrame, plan: ShapPlan, journal: Journal) -> Work[Explained]:
 
 @contextmanager
 def _persisted(dataset: Dataset, plan: ShapPlan) -> Iterator[DataFrame]:
-    """What executors need of each row, cached for the block: row key, features, and the id as text if there is one."""
+    """What executors need of each row, cached for the block: row key, features, and the id as text, if any."""
     columns: list[Expression | str] = ["row_key", *feature_ids(dataset, plan.settings.spec)]
     if dataset.join is not None:
         columns.append(sf.col(dataset.column(dataset.join).id).cast("string").alias(JOIN_ID))
@@ -73,7 +73,7 @@ def _persisted(dataset: Dataset, plan: ShapPlan) -> Iterator[DataFrame]:
 
 
 def _row_bytes(plan: ShapPlan) -> int:
-    """About how many bytes of results a row has."""
+    """The approximate bytes of results per row."""
     players = len(plan.settings.players)
     numbers = plan.outputs * (players * (2 if plan.settings.standard_errors else 1) + 3) + 1
     return 8 * numbers + 32

@@ -1,4 +1,4 @@
-"""Failures inside Spark, turned back into the errors a user can mend."""
+"""Failures inside Spark, turned back into errors that a user can fix."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from clarify_spark.udfs.errors import MORE_MEMORY
 
 
 class LostWorkerError(ModelError):
-    """A Python worker or an executor died, and Spark has tried the task again as often as it may.
+    """A Python worker or an executor died, and Spark has retried the task as often as allowed.
 
-    ``task`` is the task's number in its stage, None where Spark does not say.
+    ``task`` is the task's number in its stage, None where Spark does not report it.
     """
 
     task: int | None = None
@@ -26,10 +26,10 @@ _OWN_ERROR = re.compile(
 )
 _KINDS: dict[str, type[ClarifyError]] = {"DataError": DataError, "ModelError": ModelError, "RecordError": ModelError}
 
-#: Goes before the broken files: a worker that died leaves an EOFException too.
+#: Checked before damaged files: a worker that died leaves an EOFException too.
 WORKER_DIED = r"Python worker exited unexpectedly|worker crashed|Python worker .* killed|ExecutorLostFailure"
 _TASK = re.compile(r"Task (\d+) in stage \S+ failed")
-#: (what Spark's text contains, the error it means, what to tell the user); the first that matches wins.
+#: (what Spark's text contains, the error it means, the message); the first match wins.
 _KNOWN: tuple[tuple[str, type[ClarifyError], str], ...] = (
     (
         r"No module named 'clarify_spark",
@@ -44,31 +44,31 @@ _KNOWN: tuple[tuple[str, type[ClarifyError], str], ...] = (
     (
         WORKER_DIED,
         LostWorkerError,
-        f"a Python worker died: for want of memory, or because the model's code ended it; {MORE_MEMORY}",
+        f"a Python worker died: it ran out of memory, or the model's code ended it; {MORE_MEMORY}",
     ),
-    (r"(?<!OutOf)MemoryError", ModelError, f"a Python worker had too little memory; {MORE_MEMORY}"),
+    (r"(?<!OutOf)MemoryError", ModelError, f"a Python worker ran out of memory; {MORE_MEMORY}"),
     (
         r"OutOfMemoryError",
         CommandError,
-        "Spark had too little memory of its own; raise spark.executor.memory, or spark.driver.memory for the driver",
+        "Spark itself ran out of memory; raise spark.executor.memory, or spark.driver.memory for the driver",
     ),
     (
         r"bigger than spark\.driver\.maxResultSize",
         CommandError,
-        "the results of a job are larger than Spark lets through; raise spark.driver.maxResultSize",
+        "the results of a job are larger than Spark allows; raise spark.driver.maxResultSize",
     ),
     (
         r"Master removed our application|SparkContext was shut down|All masters are unresponsive",
         CommandError,
         "the cluster ended the application: its master was lost, executors could not start or died too often (their "
-        "logs say why), or somebody ended it; finished blocks are kept, the same command goes on from there",
+        "logs give the reason), or it was stopped; finished blocks are kept, the same command resumes from there",
     ),
     (r"No space left on device", OutputError, "a disk is full (Spark's scratch folder is spark.local.dir)"),
     (r"is not a Parquet file|Could not read footer|CANNOT_READ_FILE_FOOTER", DataError, "a file is not valid Parquet"),
     (
         r"EOFException|ZipException|invalid (block|stored)|Unexpected end of",
         DataError,
-        "a compressed file is cut short or broken",
+        "a compressed file is truncated or damaged",
     ),
     (r"FileNotFoundException|PATH_NOT_FOUND|FILE_NOT_EXIST|does not exist", DataError, "a file could not be found"),
     (r"AccessControlException|AccessDenied|Permission denied|403 Forbidden", DataError, "a file may not be read"),
@@ -82,7 +82,7 @@ _KNOWN: tuple[tuple[str, type[ClarifyError], str], ...] = (
 
 @contextmanager
 def user_errors() -> Iterator[None]:
-    """Re-raise a Spark failure of the block as the ClarifyError it stands for; other failures pass unchanged."""
+    """Re-raise a Spark failure of the block as the corresponding ClarifyError; other failures pass unchanged."""
     from py4j.protocol import Py4JJavaError
     from pyspark.errors import PySparkException
 
@@ -101,7 +101,7 @@ def user_error(kind: str, text: str) -> ClarifyError:
 
 
 def translate(text: str) -> ClarifyError | None:
-    """The user's error in the text of a Spark exception, None when the text names none that is known."""
+    """The user's error in the text of a Spark exception, None when the text contains no known one."""
     own = list(_OWN_ERROR.finditer(text))
     if own:
         return user_error(own[-1]["kind"], own[-1]["text"].strip())

@@ -1,4 +1,4 @@
-"""What a session that was started here needs to know of object stores, unless the user or the platform says it."""
+"""Object store settings for a session started here, unless the user or the platform sets them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-#: S3A multiplies its tries by those of the SDK: with its own values, many minutes for a host that does not answer.
-#: These make about a minute of each request.
+#: S3A multiplies its retries by those of the SDK: by default, many minutes for a host that does not answer.
+#: These limit each request to about a minute.
 PATIENCE = {
     "fs.s3a.retry.limit": "6",
     "fs.s3a.attempts.maximum": "2",
@@ -19,7 +19,7 @@ S3A = "org.apache.hadoop.fs.s3a.S3AFileSystem"
 
 
 def adapt(spark: SparkSession) -> None:
-    """Let s3:// mean S3A where nothing else reads it (EMR and Databricks do), and S3A give up in bounded time."""
+    """Let s3:// mean S3A where nothing else reads it (EMR and Databricks do), and make S3A give up in bounded time."""
     context: Any = spark.sparkContext
     conf = context._jsc.hadoopConfiguration()
     if not _known(context, conf, "s3"):

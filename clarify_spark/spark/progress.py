@@ -1,4 +1,4 @@
-"""What a person sees while Spark works: the phase, its tasks or rows done, the seconds gone and those to come."""
+"""What a user sees while Spark works: the phase, its tasks or rows done, and the time elapsed and remaining."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 REFRESH_SECONDS = 0.5
-#: Where no terminal is, rows done are told this often.
+#: Without a terminal, progress is reported this often.
 LOG_SECONDS = 15.0
-#: Tasks that wait so long while none runs are told.
+#: Tasks that wait this long while none runs are reported.
 PATIENCE_SECONDS = 60.0
 WAITING = (
-    "For {seconds:.0f} s no task of this run has run: the cluster is busy with others, or no executor is there. "
+    "No task of this run has run for {seconds:.0f} s: the cluster is busy with others, or there is no executor. "
     "Executors that ask for more memory or cores (spark.executor.memory, spark.executor.cores) than any worker has "
-    "never start; Spark's log and the cluster's own pages tell more. The run waits."
+    "never start; see Spark's log and the cluster's own pages. The run keeps waiting."
 )
-#: The line of a phase from the seconds gone, the tasks done and the tasks in all.
+#: The line of a phase from the seconds elapsed, the tasks done and all tasks.
 Line = Callable[[float, int, int], str]
 
 
 class Progress:
-    """Shows one line per phase on ``stream``; on a terminal the line is alive.
+    """Shows one line per phase on ``stream``; on a terminal the line is updated.
 
-    ``seconds`` keeps how long each phase took, ``notes`` what was said besides.
+    ``seconds`` records how long each phase took, ``notes`` the other messages.
     """
 
     def __init__(self, spark: SparkSession, stream: TextIO | None = None) -> None:
@@ -57,13 +57,13 @@ class Progress:
 
     @contextmanager
     def rows(self, name: str, total: int, done: int) -> Iterator[RowCount]:
-        """Time the block and tell how far its count of rows has come, also where no terminal is."""
+        """Time the block and report its rows done, even without a terminal."""
         count = RowCount(name, total, done)
         with self._timed(name, count.line, logged=True):
             yield count
 
     def note(self, text: str) -> None:
-        """Say something that must be known even if the run fails later."""
+        """Report something that matters even if the run fails later."""
         self.notes.append(without_secrets(text))
         clear = "\r\x1b[K" if self._stream.isatty() else ""
         self._stream.write(f"{clear}note: {self.notes[-1]}\n")
@@ -71,7 +71,7 @@ class Progress:
 
     @contextmanager
     def _timed(self, name: str, line: Line, logged: bool) -> Iterator[None]:
-        """Run the block with its line alive on a terminal, else written every LOG_SECONDS where it is ``logged``."""
+        """Run the block with its line updated on a terminal, else written every LOG_SECONDS if ``logged``."""
         start = time.monotonic()
         done = threading.Event()
         alive = self._stream.isatty()
@@ -81,7 +81,7 @@ class Progress:
             while not done.wait(REFRESH_SECONDS if alive else LOG_SECONDS):
                 try:
                     tasks = self._tasks.now()
-                except GONE:  # the block finds out, too
+                except GONE:  # the block will notice, too
                     return
                 now = time.monotonic()
                 ran = ran if tasks.wait else now
@@ -108,7 +108,7 @@ class Progress:
 
 
 class RowCount:
-    """How many rows of a job are done, how many are on their way, and what they cost; threads may count at once."""
+    """How many rows of a job are done, how many are in progress, and what they cost; thread-safe."""
 
     def __init__(self, name: str, total: int, done: int) -> None:
         self._name = name
@@ -118,14 +118,14 @@ class RowCount:
         self._lock = threading.Lock()
 
     def add(self, rows: int, records: int) -> None:
-        """So many more rows are done, for which the model was asked so many records."""
+        """Count that many more rows as done, with that many model records."""
         with self._lock:
             self._new += rows
             self._records += records
 
     @contextmanager
     def flight(self, rows: int) -> Iterator[None]:
-        """So many rows are on their way while the block runs."""
+        """Count that many rows as in progress while the block runs."""
         with self._lock:
             self._flying += rows
         try:
@@ -135,7 +135,7 @@ class RowCount:
                 self._flying -= rows
 
     def line(self, seconds: float, finished: int, total: int) -> str:
-        """Rows done (of those on their way, what finished tasks tell), rows per second, model records, time left."""
+        """Rows done (including the finished tasks of those in progress), rows per second, model records, time left."""
         with self._lock:
             new, records, flying = self._new, self._records, self._flying
         rows = new + (flying * finished / total if total else 0.0)
@@ -154,7 +154,7 @@ def _shown(speed: float) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """Seconds as people say them: 45 s, 12 min, 3 h 20 min."""
+    """A readable duration: 45 s, 12 min, 3 h 20 min."""
     whole = round(seconds)
     if whole < 100:
         return f"{whole} s"
@@ -164,7 +164,7 @@ def _duration(seconds: float) -> str:
 
 @dataclass(frozen=True)
 class _Tasks:
-    """Tasks of what Spark works on now: how many are done, how many there are, how many run."""
+    """Tasks of Spark's current work: how many are done, how many there are, how many run."""
 
     done: int
     total: int
@@ -177,7 +177,7 @@ class _Tasks:
 
 
 class _ClassicTasks:
-    """Tasks of the active stages, asked of the status tracker."""
+    """Tasks of the active stages, from the status tracker."""
 
     def __init__(self, spark: SparkSession) -> None:
         self._tracker = spark.sparkContext.statusTracker()

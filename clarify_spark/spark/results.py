@@ -38,7 +38,7 @@ def _local_values(output: Output, spark: SparkSession | None, features: Mapping[
     names = [name for name in output.names(PARQUET) if name.endswith(".parquet")]
     if not names:
         raise CommandError(
-            f"{output.uri} has no local explanations: its run did not keep them (save_local_shap_values is false)."
+            f"{output.uri} has no local explanations: its run did not save them (save_local_shap_values is false)."
         )
     found = _read(output, _session(spark), names, list(features))
     columns = [sf.col("row_key"), *([sf.col("join")] if "join" in found.columns else [])]
@@ -64,7 +64,7 @@ def _session(spark: SparkSession | None) -> SparkSession:
 
 
 def _read(output: Output, spark: SparkSession, names: Sequence[str], labels: Sequence[str]) -> DataFrame:
-    """All parts, read by Spark where it sees the folder; else this process reads them and hands them over."""
+    """All parts, read by Spark if it can access the folder; else this process reads them and passes them on."""
     folder = local_path(output.uri)
     if folder is None:
         return spark.read.parquet(f"{output.uri}/{PARQUET}")

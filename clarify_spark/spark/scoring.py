@@ -1,4 +1,4 @@
-"""Predicted labels for a data set that has none: executors call the model, in blocks that no partitioning changes."""
+"""Predicted labels for a data set that has none: executors call the model, in blocks independent of partitions."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 #: The predictions' column: its name unless the data already uses it, and its Spark name.
 PREDICTED_NAME = "predicted_label"
 PREDICTED_ID = "predicted"
-#: What scoring tells of a row.
+#: What scoring returns for a row.
 _TOLD = (
     StructField("label_text", StringType()),
     StructField("label_kind", StringType()),
@@ -43,14 +43,14 @@ _TOLD = (
 )
 #: The number of a row's block.
 _BLOCK = f"row_key div {BLOCK_ROWS}"
-#: About how many bytes the predictions of a row have on their way.
+#: Approximate bytes of a row's predictions in transit.
 ROW_BYTES = 32
 _SPARK_TYPES: dict[Kind, str] = {"integer": "bigint", "float": "double", "boolean": "boolean", "string": "string"}
 _WIDEST: tuple[Kind, ...] = ("string", "float", "integer", "boolean")
 
 
 def predictor_spec(config: AnalysisConfig, predictor: Predictor, dataset: Dataset) -> PredictorSpec:
-    """The model of a config and how executors talk to it; the values of HTTP headers are those of the environment."""
+    """The model of a config and how executors call it; the values of HTTP headers come from the environment."""
     form = model_format(predictor)
     uri = predictor.model_uri or predictor.endpoint_name or predictor.model_name
     if form is None or uri is None:
@@ -78,7 +78,7 @@ def predictor_spec(config: AnalysisConfig, predictor: Predictor, dataset: Datase
 
 
 def with_model_predictions(dataset: Dataset, spec: PredictorSpec) -> Dataset:
-    """The data set with the model's predicted labels; every row has been to the model when this returns."""
+    """The data set with the model's predicted labels; every row has been scored when this returns."""
     features = feature_ids(dataset, spec)
     in_blocks = dataset.keyed.repartition(_tasks(dataset), sf.expr(_BLOCK)).sortWithinPartitions("row_key")
     score = partial(score_batches, spec=spec, features=features)
@@ -96,7 +96,7 @@ def with_model_predictions(dataset: Dataset, spec: PredictorSpec) -> Dataset:
 
 
 def _each_alone(rows: DataFrame, task: int | None, scored: Callable[[DataFrame], DataFrame]) -> None:
-    """Score each block of a task whose worker died by a job of its own; an error names the block whose worker dies."""
+    """Score each block of a task whose worker died in its own job; an error names the block whose worker dies."""
     lost = rows.withColumn("task", sf.spark_partition_id()).where(sf.col("task") == sf.lit(task)).drop("task")
     spans = lost.groupBy(sf.expr(_BLOCK).alias("block")).agg(
         sf.min("row_key").alias("lo"), sf.max("row_key").alias("hi")
@@ -112,7 +112,7 @@ def _each_alone(rows: DataFrame, task: int | None, scored: Callable[[DataFrame],
 def with_kept_predictions(
     dataset: Dataset, spec: PredictorSpec, journal: Journal, progress: Progress
 ) -> tuple[Dataset, Traffic | None]:
-    """The same, but finished blocks are kept in a journal, for calls to an endpoint take time and money."""
+    """The same, but finished blocks are kept in a journal, since calls to an endpoint take time and money."""
     features = feature_ids(dataset, spec)
     rows = dataset.keyed.select("row_key", *features).persist(StorageLevel.MEMORY_AND_DISK)
     call = partial(scored_blocks, spec=spec, features=features)
@@ -127,12 +127,12 @@ def with_kept_predictions(
     kept = [(bytearray(block.result),) for wave in journal.ranges for block in journal.blocks(wave)]
     packed = dataset.keyed.sparkSession.createDataFrame(kept, "result binary")
     predictions = packed.mapInArrow(unpacked, StructType([StructField("row_key", LongType()), *_TOLD]))
-    # Rows that a forced resume knows nothing of have no prediction, which is said later; they must not vanish.
+    # Rows unknown to a forced resume have no prediction, which is reported later; they must not disappear.
     return _labelled(dataset, dataset.keyed.join(predictions, "row_key", "left"), spec), traffic
 
 
 def _labelled(dataset: Dataset, rows: DataFrame, spec: PredictorSpec) -> Dataset:
-    """The data set of rows that have ``label_text`` and ``label_kind`` beside their columns."""
+    """The data set of rows that have ``label_text`` and ``label_kind`` in addition to their columns."""
     with cached(rows) as scored:
         kind = _kind_of_labels(scored, texts=speaks_csv(spec))
     label = sf.col("label_text").cast(_SPARK_TYPES[kind]).alias(PREDICTED_ID)
@@ -140,14 +140,14 @@ def _labelled(dataset: Dataset, rows: DataFrame, spec: PredictorSpec) -> Dataset
 
 
 def _tasks(dataset: Dataset) -> int:
-    """As many tasks as the session shuffles into, but no more than there are blocks to share out."""
+    """As many tasks as the session shuffles into, but no more than there are blocks."""
     rows = dataset.source.rows if dataset.source.rows is not None else dataset.frame.count()
     most = int(dataset.keyed.sparkSession.conf.get("spark.sql.shuffle.partitions") or 1)
     return max(1, min(most, 2 * (rows // BLOCK_ROWS) + 1))
 
 
 def thresholded(dataset: Dataset, threshold: float) -> Dataset:
-    """The data set with its numeric predictions turned into 1 above the threshold and 0 else; missing ones stay so."""
+    """The data set with its numeric predictions turned into 1 above the threshold, else 0; missing ones are kept."""
     name = dataset.predicted_label or PREDICTED_NAME
     column = dataset.column(name)
     if column.kind not in ("integer", "float"):
@@ -182,7 +182,7 @@ def _scored_schema(rows: DataFrame) -> StructType:
 
 
 def _kind_of_labels(scored: DataFrame, *, texts: bool) -> Kind:
-    """The one kind that all predicted labels are read as; ``texts``: they are texts, judged response by response."""
+    """The one kind that all predicted labels are read as; ``texts``: they are texts, typed response by response."""
     found = {row[0] for row in scored.select("label_kind").distinct().collect()} - {None}
     if found <= {"integer", "float"}:
         return "float" if "float" in found else "integer"
@@ -190,7 +190,7 @@ def _kind_of_labels(scored: DataFrame, *, texts: bool) -> Kind:
         return "string"
     if len(found) > 1:
         kinds = ", ".join(sorted(str(kind) for kind in found))
-        raise ModelError(f"The model's predicted labels are of several types ({kinds}); they must all be of one.")
+        raise ModelError(f"The model's predicted labels have several types ({kinds}); they must all have the same.")
     return next(kind for kind in _WIDEST if kind in found)
 
 

@@ -35,7 +35,7 @@ JAVA_HELP = (
 
 @dataclass(frozen=True)
 class Session:
-    """A Spark session, whether executors share this machine's files, and where its JVM's log goes (None: not here)."""
+    """A Spark session, whether executors share this machine's files, and where its JVM's log goes (None: elsewhere)."""
 
     spark: SparkSession
     local: bool
@@ -62,12 +62,12 @@ def session(master: str | None) -> Iterator[Session]:
         error = sys.exception()
         try:
             started.spark.stop()
-        finally:  # a JVM that was ended from outside cannot be stopped
+        finally:  # a JVM that was terminated externally cannot be stopped
             _let_go_of(started.log, error)
 
 
 def lasting_session(spark: SparkSession | None, master: str | None) -> Session:
-    """The session that is given, else the active one, else one that is started here and ends with this process."""
+    """The given session, else the active one, else one that is started here and ends with this process."""
     if spark is not None:
         return Session(spark, local=runs_locally(spark))
     ending = ExitStack()
@@ -76,7 +76,7 @@ def lasting_session(spark: SparkSession | None, master: str | None) -> Session:
 
 
 def _let_go_of(log: Path | None, error: BaseException | None) -> None:
-    """Remove the JVM's log, unless a bug ended the run: then the log stays, and the traceback says where."""
+    """Remove the JVM's log, unless a bug ended the run: then the log is kept, and the traceback names it."""
     if log is None:
         return
     if error is None or isinstance(error, ClarifyError | KeyboardInterrupt):
@@ -92,7 +92,7 @@ def _start(master: str | None) -> Session:
     if (master or "").startswith("sc://"):
         return Session(builder.remote(str(master)).getOrCreate(), local=False)
     if master is None and ("PYSPARK_GATEWAY_PORT" in os.environ or "SPARK_REMOTE" in os.environ):
-        if os.environ.get("SPARK_REMOTE", "").startswith("local"):  # a server that pyspark starts beside this process
+        if os.environ.get("SPARK_REMOTE", "").startswith("local"):  # a server that pyspark starts next to this process
             os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         with _explained_connect():
             spark = builder.getOrCreate()
@@ -106,7 +106,7 @@ def _start(master: str | None) -> Session:
 
 @contextmanager
 def _explained_connect() -> Iterator[None]:
-    """A context in which a Spark without a Connect server, as pip's pyspark 3.5 is, is told in words."""
+    """A context that explains the failure of a Spark without a Connect server, such as pip's pyspark 3.5."""
     from py4j.protocol import Py4JJavaError
 
     try:
@@ -116,12 +116,12 @@ def _explained_connect() -> Iterator[None]:
             raise
         raise CommandError(
             f"SPARK_REMOTE={os.environ.get('SPARK_REMOTE')}: this Spark has no Connect server (pyspark 3.5 from PyPI "
-            "comes without). Use Spark 4, name a running server (sc://host:port), or leave SPARK_REMOTE unset"
+            "does not include one). Use Spark 4, name a running server (sc://host:port), or leave SPARK_REMOTE unset"
         ) from error
 
 
 def _start_local(builder: SparkSession.Builder, master: str) -> Session:
-    """A local session whose JVM writes its log to a file of its own, so that the terminal stays readable."""
+    """A local session whose JVM writes its log to a separate file, so that the terminal stays readable."""
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     log = Path(tempfile.mkdtemp(prefix="clarify-spark-")) / "spark.log"
@@ -130,13 +130,13 @@ def _start_local(builder: SparkSession.Builder, master: str) -> Session:
     with _stderr_of_children_to(log):
         try:
             spark = builder.master(master).getOrCreate()
-        except (RuntimeError, OSError) as error:  # the JVM ended before it could be reached, or no port could be had
+        except (RuntimeError, OSError) as error:  # the JVM ended before it could be reached, or no port was available
             raise CommandError(f"Spark did not start: {error}. The JVM wrote: {_tail(log) or 'nothing'}") from error
     return Session(spark, local=runs_locally(spark), log=log)
 
 
 def _let_interrupts_end_quietly() -> None:
-    """Take Ctrl-C back from pyspark, whose handler talks to the JVM amid a call, and keep py4j's tracebacks unheard."""
+    """Take Ctrl-C back from pyspark, whose handler calls the JVM during a call, and silence py4j's tracebacks."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.default_int_handler)
     logging.getLogger().addHandler(logging.NullHandler())
@@ -163,7 +163,7 @@ def _driver_memory_mb() -> int:
 
 @contextmanager
 def _stderr_of_children_to(log: Path) -> Iterator[None]:
-    """Point file descriptor 2 at ``log`` while the JVM is launched: it and the Python workers inherit it for good."""
+    """Point file descriptor 2 at ``log`` while the JVM is launched: it and the Python workers inherit it."""
     sys.stderr.flush()
     saved = os.dup(2)
     target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -187,12 +187,12 @@ def runs_locally(spark: SparkSession) -> bool:
 
 
 def is_connect(spark: SparkSession) -> bool:
-    """Whether the session speaks to a Spark Connect server."""
+    """Whether the session uses a Spark Connect server."""
     return "connect" in type(spark).__module__
 
 
 def require_pyspark() -> None:
-    """Raise a CommandError that says how to get pyspark where there is none; silence its word on new pandas."""
+    """Raise a CommandError that says how to install pyspark if it is missing; silence its warning about new pandas."""
     warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas", category=FutureWarning)
     try:
         import pyspark  # noqa: F401
@@ -204,7 +204,7 @@ def require_pyspark() -> None:
 
 
 def require_java(minimum: int = JAVA_MINIMUM) -> None:
-    """Raise a CommandError that says how to get Java unless the java that Spark would use is recent enough."""
+    """Raise a CommandError that says how to install Java unless the java that Spark would use is recent enough."""
     home = os.environ.get("JAVA_HOME")
     java = f"{home}/bin/java" if home else shutil.which("java")
     place = f"JAVA_HOME={home}" if home else "the PATH (JAVA_HOME is not set)"

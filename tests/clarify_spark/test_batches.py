@@ -37,7 +37,7 @@ def test_of_several_errors_the_last_one_counts():
         ("ModuleNotFoundError: No module named 'clarify_spark'", CommandError, "--py-files"),
         ("java.io.IOException: No space left on device", OutputError, "disk is full"),
         ("file:/x.parquet is not a Parquet file. Expected magic number", DataError, "not valid Parquet"),
-        ("Caused by: java.io.EOFException: Unexpected end of input stream", DataError, "cut short"),
+        ("Caused by: java.io.EOFException: Unexpected end of input stream", DataError, "truncated"),
         ("org.apache.hadoop.security.AccessControlException: Permission denied: user=a", DataError, "may not be read"),
         ('UnsupportedFileSystemException: No FileSystem for scheme "s3"', DataError, "no driver"),
         (
@@ -53,7 +53,7 @@ def test_of_several_errors_the_last_one_counts():
         ),
         ("java.lang.OutOfMemoryError: Java heap space", CommandError, "spark.executor.memory"),
         ("results of 2 tasks (3.0 GiB) is bigger than spark.driver.maxResultSize", CommandError, "raise"),
-        ("Master removed our application: FAILED", CommandError, "same command goes on"),
+        ("Master removed our application: FAILED", CommandError, "same command resumes"),
     ],
 )
 def test_known_failures_are_told_in_plain_words_with_sparks_own_line(text, kind, says):

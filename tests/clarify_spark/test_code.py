@@ -114,6 +114,6 @@ def test_code_that_changed_within_a_session_is_told_since_workers_keep_the_old_o
     (driver / "edited_rules.py").write_text("one = 1\n")
     ship_module(session, "edited_rules")
     (driver / "edited_rules.py").write_text("one = 2\n")
-    with pytest.raises(CommandError, match="code of edited_rules has changed since this Spark session was given it"):
+    with pytest.raises(CommandError, match="code of edited_rules has changed since it was sent to this session"):
         ship_module(session, "edited_rules")
     ship_module(Session(Client(), local=False), "edited_rules")

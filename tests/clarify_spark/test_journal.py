@@ -140,7 +140,7 @@ def test_of_ranges_that_overlap_the_first_and_longest_counts(tmp_path):
 def test_a_run_with_other_facts_starts_afresh_and_says_which_differ(tmp_path, changed, said):
     filled(tmp_path)
     journal = opened(tmp_path, FACTS | changed)
-    assert f"Starting afresh: {said}" in journal.note
+    assert f"Starting over: {said}" in journal.note
     assert journal.ranges == ()
     assert [path.name for path in (tmp_path / EXPLANATIONS).iterdir()] == [MANIFEST]
     assert opened(tmp_path, FACTS | changed).note is None
@@ -149,7 +149,7 @@ def test_a_run_with_other_facts_starts_afresh_and_says_which_differ(tmp_path, ch
 def test_a_forced_run_keeps_what_is_finished_and_its_facts_hold_from_then_on(tmp_path):
     filled(tmp_path)
     journal = opened(tmp_path, FACTS | {"seed": 1}, force_resume=True)
-    assert "in spite of changes (--force-resume): the seed changed" in journal.note
+    assert "despite changes (--force-resume): the seed changed" in journal.note
     assert journal.forced
     assert len(journal.ranges) == 2
     again = opened(tmp_path, FACTS | {"seed": 1})

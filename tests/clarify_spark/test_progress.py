@@ -125,7 +125,7 @@ def test_tasks_that_wait_for_executors_are_told_once(monkeypatch, running, told)
     for _ in range(2):
         with progress.phase("Counting"):
             time.sleep(0.3)
-    assert sum("no task of this run has run" in note for note in progress.notes) == told
+    assert sum("No task of this run has run" in note for note in progress.notes) == told
     assert stream.getvalue().count("note: ") == told
 
 

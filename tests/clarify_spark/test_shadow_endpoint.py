@@ -185,8 +185,8 @@ RESOURCE_LIMIT = (
         ("CreateEndpointConfig", denied("sagemaker:AddTags"), "lacks the permission sagemaker:AddTags"),
         ("CreateEndpoint", denied("sagemaker:CreateEndpoint"), "lacks the permission sagemaker:CreateEndpoint"),
         ("CreateEndpoint", (400, "AccessDeniedException", "no"), "lacks the permission sagemaker:CreateEndpoint"),
-        ("CreateEndpoint", (400, "ResourceLimitExceeded", RESOURCE_LIMIT), "Have the quota raised"),
-        ("CreateEndpointConfig", (400, "ExpiredTokenException", "The token is expired"), "credentials do not do"),
+        ("CreateEndpoint", (400, "ResourceLimitExceeded", RESOURCE_LIMIT), "Request a higher quota"),
+        ("CreateEndpointConfig", (400, "ExpiredTokenException", "The token is expired"), "credentials were rejected"),
         ("CreateEndpoint", (400, "ValidationException", "ml.m5.huge is no instance"), "huge is no instance (Vali"),
         ("DescribeEndpoint", denied("sagemaker:DescribeEndpoint"), "lacks the permission sagemaker:DescribeEndpoint"),
     ],
@@ -228,7 +228,7 @@ def test_an_endpoint_that_is_not_ready_in_time_is_told_and_deleted_once_sagemake
     assert "DeleteEndpoint" in plane.operations()
     assert plane.left() == ([], [])
     assert run.records() == []
-    assert any("can be deleted when SageMaker is done with it" in said for said in run.told)
+    assert any("can be deleted when SageMaker has finished with it" in said for said in run.told)
 
 
 def test_an_endpoint_that_someone_deletes_before_it_is_ready_is_told(plane, run):
@@ -295,7 +295,7 @@ def test_what_is_throttled_is_asked_again(plane, run):
 def test_what_is_throttled_without_end_is_told(plane, run, monkeypatch):
     monkeypatch.setattr(aws, "ATTEMPTS", 2)
     plane.refusals["CreateEndpointConfig"] = lambda _: THROTTLED
-    assert "SageMaker is asked too often (Rate exceeded), 2 times in vain" in run.refused()
+    assert "SageMaker throttled the request (Rate exceeded) 2 times" in run.refused()
 
 
 def test_an_endpoint_that_cannot_be_deleted_does_not_sink_a_finished_run(plane, run):
@@ -306,7 +306,7 @@ def test_an_endpoint_that_cannot_be_deleted_does_not_sink_a_finished_run(plane, 
         "sagemaker:DeleteEndpoint. "
     )
     assert run.told[-1].endswith(
-        f"If endpoint {name} is left, it costs money; run: clarify-spark cleanup --output {run.folder}"
+        f"If endpoint {name} remains, it costs money; run: clarify-spark cleanup --output {run.folder}"
     )
     assert run.records() == [f"{name}.json"]
     assert plane.left() == ([name], [name])
@@ -331,7 +331,7 @@ def test_a_config_that_cannot_be_deleted_stays_in_the_record(plane, run):
 def test_an_endpoint_that_stays_in_creation_is_left_to_its_record_after_a_while(plane, run):
     plane.looks = 10**6
     run.refused(patience=Patience(0.1, 0.1, 0.05, 0))
-    assert re.search(r"could not be deleted: it is Creating since 0\.00\d+ minutes\. If endpoint", run.told[-1])
+    assert re.search(r"could not be deleted: it has been Creating for 0\.00\d+ minutes\. If endpoint", run.told[-1])
     assert len(run.records()) == 1
 
 
@@ -438,7 +438,7 @@ def test_a_run_ended_while_sagemaker_creates_the_endpoint_waits_and_deletes_it(p
     program.until("Waiting for endpoint")
     program.process.send_signal(number)
     program.until(
-        "can be deleted when SageMaker is done with it; Ctrl-C stops waiting; then run: clarify-spark cleanup"
+        "can be deleted when SageMaker has finished with it; Ctrl-C stops waiting; then run: clarify-spark cleanup"
     )
     assert len(plane.left()[0]) == 1
     plane.looks = 2
@@ -456,7 +456,7 @@ def test_an_impatient_second_interrupt_leaves_the_record_and_says_the_command(pl
     program.process.send_signal(signal.SIGINT)
     code, said = program.end()
     assert code == 1
-    assert re.search(r"Interrupted while deleting\. If endpoint \S+ is left, it costs money; run: clarify-spark", said)
+    assert re.search(r"Interrupted while deleting\. If endpoint \S+ remains, it costs money; run: clarify-spark", said)
     assert "Traceback" not in said
     assert len(run.records()) == 1
     plane.looks = 0

@@ -154,7 +154,7 @@ def test_a_run_that_gets_no_executor_says_so(cluster, package, case):
     words = ["analyze", *case.words("plain", case.folder / "waiting")]
     job = cluster.submit(program, *words, py_files=[package], conf={"spark.executor.memory": "64g"})
     job.until(lambda: "note: For " in job.log.read_text())
-    assert "no executor is there" in job.log.read_text()
+    assert "there is no executor" in job.log.read_text()
     job.process.terminate()
     job.process.wait()
 
@@ -184,7 +184,7 @@ def test_a_worker_killed_as_often_as_spark_tries_a_task_changes_no_byte(runs, ca
     ran = runs["killed_twice"]
     assert ran["code"] == 0, ran["said"]
     assert sorted(os.listdir(case.folder / "deaths")) == ["first", "second"]
-    assert "note: A Python worker died, and Spark gave up its task: the blocks are computed again" in ran["said"]
+    assert "note: A Python worker died, and Spark gave up on its task: the blocks are computed again" in ran["said"]
     assert files(case.folder / "killed_twice") == here(case, "killed_twice")
 
 
@@ -206,7 +206,7 @@ def test_a_model_that_ends_its_process_is_told_with_the_block_that_it_does_it_fo
     assert ran["code"] == 4, ran["said"]
     line, first, last = named(case, ran["said"])
     assert first <= BAD_RECORD <= last < first + 64
-    assert "tried alone: A Python worker died: for want of memory, or because the model's code ended it" in line
+    assert "tried alone: A Python worker died: it ran out of memory, or the model's code ended it" in line
     assert "spark.executor.memoryOverhead" in line
     assert "Spark says: Job aborted due to stage failure: Task 0 in stage" in line
 

@@ -230,8 +230,8 @@ def test_without_typst_there_is_no_pdf_not_even_an_old_one(analyze, config, csv,
     ("content", "said"),
     [
         (None, "has no analysis.json"),
-        ("{", "is no JSON"),
-        ("[]", "is no JSON object"),
+        ("{", "is not valid JSON"),
+        ("[]", "is not a JSON object"),
         ('{"explanations": {"pdp": [{"feature_name": "x"}]}}', "another version wrote them (KeyError"),
     ],
 )
@@ -337,7 +337,7 @@ def test_output_that_nobody_reads_is_no_bug():
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         running.stdout.close()
         said = running.stderr.read()
-    assert (running.returncode, said) == (1, "exit_message: Stopped: nobody reads the output\n")
+    assert (running.returncode, said) == (1, "exit_message: Stopped: the output pipe was closed\n")
 
 
 def test_the_folders_of_a_processing_job_are_used_when_nothing_is_given(spark, config, loans, tmp_path, monkeypatch):
@@ -389,8 +389,8 @@ def test_validate_accepts_a_config_that_only_a_later_release_or_a_model_can_run(
     path.write_text(json.dumps(config))
     assert main(["validate", str(path)]) == 0
     out = capfd.readouterr().out
-    assert "warning: cannot run as it is: predictor: found no such key" in out
-    assert "warning: cannot run as it is: methods.shap.text_config" in out
+    assert "warning: cannot run yet: predictor: found no such key" in out
+    assert "warning: cannot run yet: methods.shap.text_config" in out
 
 
 def test_schema_prints_a_json_schema(capfd):

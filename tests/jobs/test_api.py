@@ -301,8 +301,8 @@ def small(**columns):
             "data: found an object of type list; allowed: a DataFrame of pandas or Spark",
         ),
         ({"label": "z"}, ArgumentError, "label: there is no column 'z'; the columns are y, g"),
-        ({"label": "g"}, ArgumentError, "label_values: name the good outcomes.*'g' has 'a', 'b'"),
-        ({"data": "loans.csv"}, ArgumentError, "label_values: name the good outcomes"),
+        ({"label": "g"}, ArgumentError, "label_values: name the favourable outcomes.*'g' has 'a', 'b'"),
+        ({"data": "loans.csv"}, ArgumentError, "label_values: name the favourable outcomes"),
         ({"facets": 3}, ArgumentError, "facets: found an object of type int"),
         ({"facets": ["h"]}, ConfigError, r"facet\[0\].name_or_index: .*'h'"),
         ({"facets": [4.5]}, ConfigError, r"facet\[0\].name_or_index: found 4.5"),
@@ -314,8 +314,8 @@ def small(**columns):
         ({"model": "m.skops", "config": {"bounds": 3}}, ConfigError, "bounds: found 3"),
         ({"config": "analysis_config.json"}, ArgumentError, "config: found an object of type str"),
         ({"config": {"wieght": "w"}}, ConfigError, 'did you mean "weight"'),
-        ({"sed": 3}, ArgumentError, "sed: there is no such argument; further ones are seed"),
-        ({"data": small().rename(columns={"g": 3})}, ArgumentError, "the column 3 has a name that is no text"),
+        ({"sed": 3}, ArgumentError, "sed: unknown argument; the others are seed"),
+        ({"data": small().rename(columns={"g": 3})}, ArgumentError, "the column 3 has a name that is not text"),
         ({"data": small(g2=1).set_axis(["y", "g", "g"], axis=1)}, ArgumentError, "two columns are called 'g'"),
         ({"data": small(h=[[1]] * 20)}, DataError, "the column 'h' holds lists"),
         ({"data": small(h=[1, "a"] * 10)}, DataError, r"the column 'h' \(object\) has values of several kinds"),
@@ -351,7 +351,7 @@ def test_explanations_need_rows(spark, model, data):
 
 def test_a_config_that_is_no_config_is_told(spark, tmp_path):
     (tmp_path / "config.json").write_text("{")
-    with pytest.raises(ArgumentError, match="is no JSON"):
+    with pytest.raises(ArgumentError, match="is not valid JSON"):
         clarify_spark.analyze(tmp_path / "config.json")
     with pytest.raises(CommandError, match="There is no file"):
         clarify_spark.analyze(tmp_path / "other.json")

@@ -97,7 +97,7 @@ def test_curves_are_those_of_scikit_learn_and_distributions_those_of_pandas(anal
         "data_type": "categorical",
         "error": found["note"]["error"],
     }
-    assert "different texts; partial dependence is computed for 200 at most" in found["note"]["error"]
+    assert "distinct texts; partial dependence is computed for at most 200" in found["note"]["error"]
     assert "note: none, the feature has" in ran.out
 
 
@@ -177,7 +177,7 @@ def test_what_a_failed_run_has_finished_is_not_asked_for_again(analyze, config, 
     assert not (target / CURVES).exists()
 
 
-@pytest.mark.parametrize(("features", "said"), [(["approve"], "which is no feature"), (["nothing"], "nothing")])
+@pytest.mark.parametrize(("features", "said"), [(["approve"], "which is not a feature"), (["nothing"], "nothing")])
 def test_what_is_no_feature_is_refused(analyze, config, data, features, said):
     ran = analyze(config(features=features), data, *PICKLE)
     assert ran.code == 2

@@ -44,7 +44,7 @@ def isolated():
 def container(tmp_path):
     """Runs the entry point with a folder of its own as /opt/ml; as SageMaker does, without arguments."""
     if not isolated():
-        pytest.skip("needs Linux and the right to mount")
+        pytest.skip("needs Linux and permission to mount")
     for folder in ("processing/input/config", "processing/input/data", "processing/output", "output", "config"):
         (tmp_path / "ml" / folder).mkdir(parents=True)
 

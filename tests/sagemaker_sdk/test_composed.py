@@ -110,7 +110,7 @@ def test_values_of_numpy_and_pandas_are_those_of_json():
         ),
         (
             lambda: ours.TimeSeriesDataConfig("a", 1, "c", dataset_format=ours.TimeSeriesJSONDatasetFormat.COLUMNS),
-            "TimeSeriesDataConfig: item_id: found another type than that of target_time_series; allowed: one for all.",
+            "TimeSeriesDataConfig: item_id: found a different type than target_time_series; allowed: the same type.",
         ),
     ],
 )
@@ -179,7 +179,7 @@ def test_arguments_without_effect_are_told(caplog):
         role="role", instance_count=1, instance_type="ml.c5.xlarge", output_kms_key="key", max_runtime_in_seconds=60
     )
     assert [(record.levelname, record.message) for record in caplog.records] == [
-        ("WARNING", "output_kms_key has no effect: results are encrypted as the file system of the output does it."),
+        ("WARNING", "output_kms_key has no effect: results are encrypted by the file system of the output."),
         ("WARNING", "max_runtime_in_seconds has no effect: a run has no time limit here."),
         ("INFO", "No effect here, the Spark session does the work: role, instance_type."),
     ]

@@ -104,7 +104,7 @@ def test_rows_of_the_data_in_a_file_are_what_the_model_gets_for_them(baseline, a
     pd.testing.assert_frame_equal(found.rows, model_rows(applications, [1, 0, 18, 7]))
     assert found.weights.tolist() == [0.25] * 4
     assert found.source == "uri"
-    assert any("left out what is no feature: approve" in note for note in found.notes) == (
+    assert any("left out columns that are not features: approve" in note for note in found.notes) == (
         dataset_type in (CSV, PARQUET)
     )
 

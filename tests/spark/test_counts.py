@@ -491,5 +491,5 @@ def test_weights_that_are_none_stop_the_run(spark, weights, words):
 
 
 def test_a_text_column_holds_no_weights(spark):
-    with pytest.raises(DataError, match="'race' holds no numbers"):
+    with pytest.raises(DataError, match="'race' is not numeric"):
         count(dataset_of(spark, people(4), KINDS), replace(roles_of(FACETS), weight="race"), {})

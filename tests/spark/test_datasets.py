@@ -206,7 +206,7 @@ def test_results_of_an_earlier_run_are_no_data(load, tmp_path):
     write(tmp_path / "analysis.json", "{}")
     dataset = load(tmp_path)
     assert [file.uri.rsplit("/", 1)[-1] for file in dataset.source.files] == ["part-0"]
-    assert "left out of the data" in dataset.source.notes[0]
+    assert "not read as data" in dataset.source.notes[0]
 
 
 def test_malformed_records_are_left_out_and_counted_when_the_config_allows(load, tmp_path):
@@ -233,7 +233,7 @@ def test_a_header_row_in_some_files_only_is_an_error_that_names_the_file(load, t
 
 def test_a_gzip_file_cut_short_is_named(load, tmp_path):
     packed = gzip.compress(b"a,b\n" + b"".join(b"%d,%d\n" % (n, n * 7919 % 1009) for n in range(9999)))
-    with pytest.raises(DataError, match=r"d\.csv\.gz: the compressed file is cut short"):
+    with pytest.raises(DataError, match=r"d\.csv\.gz: the compressed file is truncated"):
         load(write(tmp_path / "d.csv.gz", packed[: len(packed) // 2]))
 
 
@@ -369,7 +369,7 @@ def test_parquet_folders_with_different_columns_or_below_a_pattern_are_no_column
     mixed = load(folder, PARQUET)
     for dataset in (below, mixed):
         assert dataset.names == ("x", "y")
-        assert "'column=value' are not read as columns" in dataset.source.notes[0]
+        assert "'column=value' are read as columns only" in dataset.source.notes[0]
 
 
 def test_nested_parquet_columns_are_refused_unless_excluded(load, tmp_path):
@@ -383,7 +383,7 @@ def test_nested_parquet_columns_are_refused_unless_excluded(load, tmp_path):
 
 @pytest.mark.parametrize("text", [b"PAR1 this is no footer", b"a,b\n1,2\n"])
 def test_a_broken_parquet_file_is_named(load, tmp_path, text):
-    with pytest.raises(DataError, match=r"d\.parquet: it is no whole Parquet file"):
+    with pytest.raises(DataError, match=r"d\.parquet: it is not a complete Parquet file"):
         load(write(tmp_path / "d.parquet", text), PARQUET)
 
 
@@ -447,7 +447,7 @@ def test_json_lines_and_a_json_document_of_the_same_records_agree(load, tmp_path
     ("text", "message"),
     [
         ("", "the data set is empty"),
-        ("\n\n", "there is no record"),
+        ("\n\n", "there are no records"),
         (
             '{"f": [1], "y": 1}\nnot json\n',
             r"d\.jsonl, record 2: not JSON \(Expecting value, character 1\): 'not json'",
@@ -455,7 +455,7 @@ def test_json_lines_and_a_json_document_of_the_same_records_agree(load, tmp_path
         ('{\n "f": [1]}\n', r"record 1: not JSON .*dataset_type must be application/json"),
         ('{"f": [1], "y": 1}\n{"f": [1, 2], "y": 1}\n', "record 2: 2 features, 1 expected"),
         ('{"f": [[1]], "y": 1}\n', r"record 1: a single value is needed where the record has \[1\]"),
-        ('{"f": {"a": 1}, "y": 1}\n', r"record 1: the JMESPath 'f' gives \{'a': 1\}, a list of features is needed"),
+        ('{"f": {"a": 1}, "y": 1}\n', r"record 1: the JMESPath 'f' gives \{'a': 1\}; expected a list of features"),
         ('{"g": [1], "y": 1}\n', "Data must contain features. The JMESPath 'f' finds nothing"),
         ('{"f": [1]}\n', "the JMESPath label 'y' finds nothing in any record"),
         (b'{"f": ["caf\xe9"], "y": 1}\n', "record 1: not UTF-8"),
@@ -515,7 +515,7 @@ def test_facets_and_predictions_are_joined_by_id(load, tmp_path):
     assert dataset.features == ("a",)
     assert (dataset.predicted_label, dataset.join, dataset.facet_names) == ("score", "id", ("id", "Sex"))
     assert dataset.source.rows == 5
-    assert any("1 rows of the first and 3 of the second had no partner" in note for note in dataset.source.notes)
+    assert any("1 rows of the first and 3 of the second had no match" in note for note in dataset.source.notes)
     assert len(dataset.source.files) == 3
 
 
@@ -539,7 +539,7 @@ def test_duplicate_ids_and_missing_ids_are_explained(load, tmp_path):
     with pytest.raises(ConfigError, match="joinsource_name_or_index: the id column 'id' must be in every data set"):
         load(main, label="y", joinsource_name_or_index="id", predicted_label_dataset_uri=without)
     strangers = write(tmp_path / "strangers.csv", "id,predicted_label\na,0\nb,1\n")
-    with pytest.raises(DataError, match=r"No row of .* has a partner"):
+    with pytest.raises(DataError, match=r"No row of .* has a match"):
         load(main, label="y", joinsource_name_or_index="id", predicted_label_dataset_uri=strangers)
 
 

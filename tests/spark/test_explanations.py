@@ -235,7 +235,7 @@ def test_a_data_set_without_rows_is_told(dataset, plan, journal, progress):
 def test_data_that_changed_since_the_interruption_are_told(dataset, plan, journal, progress, frame):
     list(explain(dataset(), plan, journal(), progress))
     fewer = frame[frame.index != 100]
-    with pytest.raises(DataError, match="299 rows were counted but 300 came back: the data changed"):
+    with pytest.raises(DataError, match="299 rows were counted but 300 were returned: the data changed"):
         list(explain(dataset(rows=fewer), plan, journal(), progress))
 
 

@@ -51,6 +51,6 @@ def test_every_variable_that_is_not_set_is_told(spec, monkeypatch):
 @pytest.mark.parametrize("value", ["two\nlines s3cret", "s3cret…", "s3\x00cret"])
 def test_a_value_that_no_header_can_have_is_refused_without_being_shown(spec, monkeypatch, value):
     monkeypatch.setattr("os.environ", {"MODEL_TOKEN": value, "OUR_ID": "7"})
-    with pytest.raises(ConfigError, match="MODEL_TOKEN has characters that no header can have") as caught:
+    with pytest.raises(ConfigError, match="MODEL_TOKEN has characters that headers cannot have") as caught:
         spec()
     assert not re.search("s3|cret", str(caught.value))

@@ -183,7 +183,7 @@ def test_a_task_has_as_many_threads_as_spark_gives_it_cores(spark, local, folder
 # --- other file systems ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.classic("through Connect a remote folder does not come whole and is refused")
+@pytest.mark.classic("through Connect a remote folder cannot be copied and is rejected")
 def test_a_remote_folder_comes_whole(local, folder, remote, scores):
     with delivered(local, spec(remote("model")), None) as there:
         assert sorted(path.name for path in Path(there.uri).rglob("*.*")) == sorted(
@@ -237,18 +237,18 @@ def test_through_spark_alone_a_file_comes_in_pieces(spark, tmp_path, remote):
 
 
 def test_through_spark_alone_a_folder_is_refused_since_it_would_lose_files(spark, tmp_path, folder, remote):
-    with pytest.raises(ModelError, match=r"does not come whole through Spark Connect.*pack it as one model\.tar\.gz"):
+    with pytest.raises(ModelError, match=r"cannot be copied through Spark Connect.*pack it as one model\.tar\.gz"):
         read_through_spark(spark, remote("model"), tmp_path / "copy")
     (folder.parent / "one" / "one").mkdir(parents=True)
     (folder.parent / "one" / "one" / "one").write_bytes(b"x")
-    with pytest.raises(ModelError, match="does not come whole"):
+    with pytest.raises(ModelError, match="cannot be copied"):
         read_through_spark(spark, remote("one"), tmp_path / "copy")
 
 
 # --- what a model is ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.classic("through Connect a remote folder does not come whole and is refused")
+@pytest.mark.classic("through Connect a remote folder cannot be copied and is rejected")
 def test_a_fingerprint_follows_from_names_and_contents_wherever_they_are(local, folder, archive, remote):
     def of(model):
         with delivered(local, spec(model), None) as there:

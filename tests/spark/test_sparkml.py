@@ -398,7 +398,7 @@ def test_values_that_spark_refuses_are_named(train, tmp_path):
     predict = load_predictor(spec(saved(model, tmp_path), names))
     good = pd.DataFrame({"size": ["small", "large"], "income": [1.0, 2.0]})
     assert len(predict(good).labels) == 2
-    with pytest.raises(ModelError, match=r"StringIndexerModel\): the column size holds 'huge', which the training did"):
+    with pytest.raises(ModelError, match=r"StringIndexerModel\): the column size holds 'huge', which did not occur"):
         predict(good.assign(size="huge"))
     with pytest.raises(ModelError, match=r"VectorAssembler\) does not take missing values, .* column income has some"):
         predict(good.assign(income=np.nan))
@@ -416,7 +416,7 @@ def test_stages_that_cannot_be_evaluated_are_named_with_those_that_can(train, tm
     ):
         load_predictor(spec(path, TWO))
     path = saved(Pipeline(stages=dct[:2]).fit(train), tmp_path)
-    with pytest.raises(ModelError, match=r"ends in no model that can be evaluated here: its last stage is DCT_"):
+    with pytest.raises(ModelError, match=r"does not end in a supported model: its last stage is DCT_"):
         load_predictor(spec(path, TWO))
     skipping = [dct[0].copy().setHandleInvalid("skip").setOutputCol("features"), dct[2]]
     path = saved(Pipeline(stages=skipping).fit(train), tmp_path)
@@ -449,7 +449,7 @@ def test_damaged_folders_are_plain_messages(numeric, tmp_path):
     with pytest.raises(ModelError, match=r"the folders of the stages LogisticRegression_\w+ are missing"):
         load_predictor(spec(tmp_path / "model", TWO))
     (tmp_path / "other" / "metadata").mkdir(parents=True)
-    with pytest.raises(ModelError, match=r"is no saved model of Spark ML: it has no metadata"):
+    with pytest.raises(ModelError, match=r"is not a saved Spark ML model: it has no metadata"):
         load_predictor(spec(tmp_path / "other", TWO))
     (tmp_path / "other" / "metadata" / "part-00000").write_text("{}")
     with pytest.raises(ModelError, match=r"is not the metadata of a Spark ML model"):

@@ -13,8 +13,8 @@ HERE = Path(__file__).parent
 #: Buckets by what is wrong with them, and what is said.
 WRONG = {
     "missing": "there is no such bucket; check the URI's spelling",
-    "under_score": "the URI names no bucket, or one that cannot be",
-    "forbidden": "access is refused; check the credentials, and give the user or role that runs Spark the right to",
+    "under_score": "the URI names no bucket, or an invalid one",
+    "forbidden": "access is refused; check the credentials, and give the user or role that runs Spark permission to",
     "wrong-secret": "access is refused; check the credentials",
     "unknown-key": "access is refused; check the credentials",
     "unreachable": "the file system does not answer; check the URI and the network",
@@ -110,7 +110,7 @@ def test_an_output_that_cannot_be_written_ends_a_run_with_code_5_before_any_work
 def test_an_output_from_which_nothing_may_be_deleted_is_refused_before_any_work(told):
     ran = told["output may not delete"]
     assert "The results cannot be removed. s3a://loans/kept: access is refused" in ran["err"], ran["err"]
-    assert "the right to list, read, write and delete there" in ran["err"]
+    assert "permission to list, read, write and delete there" in ran["err"]
     assert ran["code"] == 5
 
 

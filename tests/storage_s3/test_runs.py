@@ -44,7 +44,7 @@ sys.exit(main(sys.argv[1:]))
 READ = (["s3:GetObject"], [f"arn:aws:s3:::{BUCKET}/input/*", f"arn:aws:s3:::{BUCKET}/results/*"])
 LIST = (["s3:ListBucket"], [f"arn:aws:s3:::{BUCKET}"])
 WRITE = (["s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"], [f"arn:aws:s3:::{BUCKET}/results/*"])
-#: The service asks for this where S3 asks for the right to delete each object of a request to delete several.
+#: The service asks for this where S3 asks for permission to delete each object of a request to delete several.
 MOTO = (["s3:DeleteObject"], [f"arn:aws:s3:::{BUCKET}"])
 
 

@@ -50,7 +50,7 @@ def test_a_block_for_which_memory_does_not_suffice_is_named_with_its_rows_and_a_
     assert [row["result"] for row in found] == [b"fine", b"fine", None]
     assert found[-1]["error_kind"] == "ModelError"
     assert found[-1]["error"].startswith(f"block 2 ({place}")
-    assert "too little memory (Unable to allocate 8.00 GiB); give Python workers more" in found[-1]["error"]
+    assert "ran out of memory (Unable to allocate 8.00 GiB); give Python workers more" in found[-1]["error"]
     assert "spark.executor.pyspark.memory" in found[-1]["error"]
 
 

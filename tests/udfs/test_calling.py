@@ -153,7 +153,7 @@ def test_nobody_who_answers_is_given_up_before_all_records_were_asked_about_alon
         time.sleep(0.05)
         raise RequestError("timed_out", "did not answer")
 
-    with pytest.raises(ModelError, match=r"did not answer .*; nothing was answered for 0.1 s") as caught:
+    with pytest.raises(ModelError, match=r"did not answer .*; there was no answer for 0.1 s") as caught:
         caller_of(send, retry_seconds=0.1).ask(Payload.of([b"x"] * 4096))
     assert not isinstance(caught.value, RecordError)
     assert len(asked) == 3

@@ -83,7 +83,7 @@ class WritesWhenRead:
 def test_a_pickle_is_refused_unread_without_allow_pickle(tmp_path, name):
     target = tmp_path / "written"
     (tmp_path / name).write_bytes(pickle.dumps(WritesWhenRead(target)))
-    with pytest.raises(ModelError, match=r"runs whatever code.*--allow-pickle.*skops"):
+    with pytest.raises(ModelError, match=r"runs any code.*--allow-pickle.*skops"):
         load_predictor(spec(tmp_path / name, allow_pickle=False))
     assert not target.exists()
 
@@ -252,7 +252,7 @@ def test_the_address_of_a_model_tells_its_format(uri, expected):
 
 
 def test_an_unknown_suffix_asks_for_the_format(tmp_path):
-    with pytest.raises(ModelError, match=r"the suffix '.h5' tells no format; set predictor.model_format"):
+    with pytest.raises(ModelError, match=r"the suffix '.h5' does not determine the format; set predictor.model_format"):
         format_of("model.h5")
     (tmp_path / "v1.2").mkdir()
     assert format_of(str(tmp_path / "v1.2")) == "sagemaker"

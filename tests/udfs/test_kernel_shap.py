@@ -190,9 +190,9 @@ def test_a_model_that_writes_into_what_it_gets_changes_nothing():
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (lambda n: Answer(labels_of(["yes"] * n), None), r"class labels only \('yes'\): set predictor.probability"),
-        (lambda n: Answer(labels_of([1] * n), None, label_is="class"), r"class labels only \(1\)"),
-        (lambda n: Answer(labels_of([True] * n), None), r"class labels only \(True\)"),
+        (lambda n: Answer(labels_of(["yes"] * n), None), r"only class labels \('yes'\): set predictor.probability"),
+        (lambda n: Answer(labels_of([1] * n), None, label_is="class"), r"only class labels \(1\)"),
+        (lambda n: Answer(labels_of([True] * n), None), r"only class labels \(True\)"),
         (lambda n: Answer(None, np.zeros((n, 3))), r"3 outputs per record here, but 1 before"),
         (lambda n: Answer(None, np.zeros((n + 1, 1))), r"answered \d+ records, but \d+ were sent"),
         (

@@ -107,7 +107,7 @@ def test_types_are_trusted_by_the_user_and_never_by_the_folder(tmp_path):
     folder = saved("lightgbm", model, tmp_path)
     listed = yaml.safe_load((folder / "MLmodel").read_text())["flavors"]["lightgbm"]["skops_trusted_types"]
     assert "lightgbm.basic.Booster" in listed
-    with pytest.raises(ModelError, match=r"types that skops does not trust by itself: .*lightgbm.basic.Booster"):
+    with pytest.raises(ModelError, match=r"types that skops does not trust by default: .*lightgbm.basic.Booster"):
         load_predictor(spec(folder))
     strangers = tuple(skops.io.get_untrusted_types(file=folder / "model.skops"))
     np.testing.assert_array_equal(scores(spec(folder, trusted_types=strangers)), model.predict_proba(X)[:, 1])
@@ -151,7 +151,7 @@ def halved(folder):
 
 def test_any_other_model_is_loaded_by_mlflow_with_permission_and_asked_like_a_function(tmp_path, monkeypatch, caplog):
     folder = halved(tmp_path)
-    with pytest.raises(ModelError, match=r"loaded by mlflow.pyfunc.model, which runs whatever code .*--allow-pickle"):
+    with pytest.raises(ModelError, match=r"loaded by mlflow.pyfunc.model, which runs any code .*--allow-pickle"):
         load_predictor(spec(folder))
     monkeypatch.chdir(tmp_path)
     caplog.clear()
@@ -229,10 +229,10 @@ def test_a_pickle_finds_the_modules_that_were_saved_with_it_only_if_it_is_allowe
 def test_an_mlmodel_that_cannot_be_read_is_a_plain_message(tmp_path):
     for text, message in (
         ("a: [", r"MLmodel cannot be read: "),
-        ("- 1", r"lists no flavors: it is no description of an MLflow model"),
-        ("flavors: {h2o: {data: x}}", r"has the flavours h2o; one of sklearn, xgboost, .*, python_function is due"),
+        ("- 1", r"lists no flavors, so it does not describe an MLflow model"),
+        ("flavors: {h2o: {data: x}}", r"has the flavours h2o; expected one of sklearn, xgboost, .*, python_function"),
         ("flavors: {onnx: {data: ../x.onnx}}", r"onnx.data is '../x.onnx', and there is no such file in the folder"),
-        ("flavors: {sklearn: {}}", r"sklearn.pickled_model should say where the model is, and says None"),
+        ("flavors: {sklearn: {}}", r"sklearn.pickled_model should name the location of the model, but is None"),
     ):
         (tmp_path / "MLmodel").write_text(text)
         (tmp_path.parent / "x.onnx").write_text("")

@@ -77,7 +77,7 @@ def test_a_format_that_is_a_dotted_name_is_a_module_of_the_users(module, name, r
         ("own2.empty", "", r"predictor.model_format 'own2.empty': the module has no load\(spec\)"),
         ("own2.data", "load = 3\n", r"'own2.data': the module has no load\(spec\)"),
         ("own2.fails", "def load(spec):\n    raise OSError('gone')\n", r"load failed: OSError: gone \(.*fails.py:2\)"),
-        ("own2.number", "def load(spec):\n    return 3\n", r"number.load returned a int; a function of a frame is due"),
+        ("own2.number", "def load(spec):\n    return 3\n", r"number.load returned a int; expected a function"),
     ],
 )  # fmt: skip
 def test_a_module_that_does_not_load_is_quoted_with_its_line(module, name, text, message):
@@ -93,7 +93,7 @@ def test_a_module_that_does_not_load_is_quoted_with_its_line(module, name, text,
         ("own3.fails", "return frame['absent']", r"own3.fails.load failed: KeyError: 'absent' \(.*fails.py:3\)"),
         ("own3.exits", "raise SystemExit(3)", r"the model of own3.exits.load failed: SystemExit: 3 \(.*exits.py:3\)"),
         ("own3.short", "return [0.5]", r"own3.short: the model answered 1 records, but 3 were sent"),
-        ("own3.single", "return 0.5", r"own3.single: returned one float; one value or one row of scores per"),
+        ("own3.single", "return 0.5", r"own3.single: returned one float; expected a value or a row of scores per"),
     ],
 )  # fmt: skip
 def test_a_module_whose_model_answers_badly_is_quoted_with_its_line(module, name, body, message):

@@ -145,7 +145,7 @@ def test_a_block_without_any_value_of_an_xgboost_category_is_scored_as_missing(t
     of = replace(spec(tmp_path / "model.json", "xgboost", cities), feature_kinds=("string", "string", "integer"))
     got = scored(of, missing)
     np.testing.assert_array_equal(got["score"], expected.astype(np.float64))
-    with pytest.raises(ModelError, match=r"column city holds 'elsewhere', which is no category of the training"):
+    with pytest.raises(ModelError, match=r"column city holds 'elsewhere', which was not a category in training"):
         scored(of, cities.assign(city="elsewhere"))
 
 
@@ -155,7 +155,7 @@ def test_an_older_xgboost_that_forgets_categories_is_refused(tmp_path, monkeypat
     model.save_model(tmp_path / "model.json")
     monkeypatch.setattr(xgboost, "__version__", "2.1.4")
     cities = trained.astype({"city": object})
-    with pytest.raises(ModelError, match=r"trained on categories \(city\), which xgboost before 3.1 does not keep"):
+    with pytest.raises(ModelError, match=r"trained on categories \(city\), which xgboost before 3.1 does not store"):
         scored(spec(tmp_path / "model.json", "xgboost", cities), cities)
 
 
@@ -230,9 +230,9 @@ def test_text_features_and_other_features_than_in_training_are_named(tmp_path):
         scored(spec(path, "xgboost", worded), worded)
     model = xgboost.train({}, xgboost.DMatrix(X.to_numpy(dtype=float), Y), 2)
     model.save_model(tmp_path / "nameless.json")
-    with pytest.raises(ModelError, match="takes numbers, and these columns hold text: city"):
+    with pytest.raises(ModelError, match="takes numbers, but these columns hold text: city"):
         scored(spec(tmp_path / "nameless.json", "xgboost", worded), worded)
-    with pytest.raises(ModelError, match="xgboost outputs have no names; give an index"):
+    with pytest.raises(ModelError, match="xgboost outputs have no names; use an index"):
         load_predictor(spec(path, "xgboost", probability="score"))
 
 
@@ -261,7 +261,7 @@ def test_types_that_skops_does_not_trust_are_listed_and_only_the_user_can_allow_
     path = tmp_path / "model.skops"
     skops.io.dump(model, path)
     (stranger,) = skops.io.get_untrusted_types(file=path)
-    with pytest.raises(ModelError, match=rf"does not trust by itself: {stranger}; if you know them"):
+    with pytest.raises(ModelError, match=rf"does not trust by default: {stranger}; if you trust them"):
         load_predictor(spec(path, "skops", full))
     with pytest.raises(ModelError, match=stranger):
         load_predictor(spec(path, "skops", full, trusted_types=("another.type",)))

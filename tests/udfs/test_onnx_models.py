@@ -191,7 +191,7 @@ def test_values_that_do_not_fit_an_input_are_named(tmp_path):
         ModelError, match=r"the input age takes tensor\(int64\), and these columns hold missing .*: age;"
     ):
         predict(PEOPLE.assign(age=PEOPLE["age"].where(PEOPLE["age"] > 30)))
-    with pytest.raises(ModelError, match=r"the model takes numbers, and these columns hold text: income"):
+    with pytest.raises(ModelError, match=r"the model takes numbers, but these columns hold text: income"):
         predict(PEOPLE.assign(income="much"))
 
 
@@ -269,7 +269,7 @@ def test_a_matrix_of_whole_numbers_is_fed_as_such_and_refuses_others(tmp_path):
     assert predict(whole).scores[:, 0].tolist() == whole["member"].astype(float).tolist()
     assert matrix_of(predict) is None
     with pytest.raises(
-        ModelError, match=r"takes tensor\(int64\), and these columns hold missing or broken .*: income;"
+        ModelError, match=r"takes tensor\(int64\), and these columns hold missing or invalid .*: income;"
     ):
         load_predictor(spec(path, broken))(broken)
 
@@ -291,7 +291,7 @@ def test_outputs_are_named_or_counted(tmp_path):
     for key, wanted in (("label", "bottom"), ("probability", 2)):
         with pytest.raises(ModelError, match=rf"predictor.{key} .*: the outputs of .*model.onnx are first, top"):
             load_predictor(spec(path, **{key: wanted}))
-    with pytest.raises(ModelError, match=r"the output first is no label: it has the shape \(120, 3\)"):
+    with pytest.raises(ModelError, match=r"the output first is not a label: it has the shape \(120, 3\)"):
         load_predictor(spec(path, label="first"))(X)
 
 
@@ -299,7 +299,7 @@ def test_outputs_are_named_or_counted(tmp_path):
     ("shape", "message"),
     [
         (("n", 4), r"trained on 4 features, but the data has 3: age, income, member; leave columns out"),
-        ((1, 3), r"the input X takes exactly 1 records in a call: export the model with a free first dimension"),
+        ((1, 3), r"the input X takes exactly 1 records per call: export the model with a free first dimension"),
         (("n", 3, 1), r"the input X has 3 dimensions; two are allowed: records and features"),
     ],
 )

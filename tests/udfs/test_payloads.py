@@ -206,11 +206,11 @@ def test_the_object_form_of_a_template_is_the_object_of_its_keys():
     [
         ({"content_type": LINES}, "content_template is missing; content_type application/jsonlines needs it"),
         ({"content_type": JSON, "content_template": "$records"}, "record_template is missing"),
-        ({"content_type": LINES, "content_template": "{}"}, "no place for features"),
+        ({"content_type": LINES, "content_template": "{}"}, "no placeholder for features"),
         ({"content_type": LINES, "content_template": '{"data":$features}}'}, "does not make JSON"),
         (
             {"content_type": LINES, "content_template": '{"a":"${C}"}'},
-            r"\$\{C\} is no feature of the model; its features: A, B",
+            r"\$\{C\} is not a feature of the model; its features: A, B",
         ),
         ({"content_type": LINES, "content_template": '{"a":"x ${A}","f":$features,}'}, "does not make JSON"),
         (

@@ -52,5 +52,5 @@ def test_failures_are_told_as_the_functions_own(loaded):
 
 
 def test_a_function_is_a_pickle_like_any_other(loaded):
-    with pytest.raises(ModelError, match="is a pickle: reading it runs whatever code"):
+    with pytest.raises(ModelError, match="is a pickle: reading it runs any code"):
         loaded(names, allow_pickle=False)

@@ -106,7 +106,7 @@ def test_documents_must_have_as_many_labels_as_features():
     assert document_records(b'\xef\xbb\xbf[{"f": [1], "y": 0}]', spec) == [([1], 0)]
     with pytest.raises(ValueError, match=r"finds 2 records and label .* finds 1"):
         document_records(b'[{"f": [1], "y": 0}, {"f": [1]}]', spec)
-    with pytest.raises(ValueError, match="a list is needed"):
+    with pytest.raises(ValueError, match="expected a list"):
         document_records(b'{"f": 1, "y": 2}', RecordSpec("f", "y", None, 1))
 
 

@@ -205,12 +205,12 @@ def test_another_number_of_records_than_was_sent_is_an_error_with_both_numbers(a
     [
         (CSV, "", {}, "answers 0 records, but 2 were sent"),
         (CSV, "dog\ncat", {}, "scores that are not numbers"),
-        (CSV, "0.1,0.2\n0.3", {}, "not equally many per record"),
+        (CSV, "0.1,0.2\n0.3", {}, "not the same number per record"),
         (CSV, "1\n0", {"label": 0, "probability": 1}, r"no column 1 \(predictor.probability\) in line 1"),
         (CSV, "[1, x]\n[1]", {"probability": 0}, "scores that are not numbers"),
         (CSV, '0.1\n"0.2', {}, "is not CSV"),
         (CSV, '"[f()]"\n"[1]"', {"probability": 0}, r"a list that cannot be read: '\[f\(\)\]'"),
-        (CSV, AUTOPILOT, {"label": 2}, "predictor.probability must say where their scores are"),
+        (CSV, AUTOPILOT, {"label": 2}, "predictor.probability must state where their scores are"),
         (
             CSV,
             '"[\'a\']","[1, 2]"\n"[\'a\']","[1, 2]"',

@@ -245,8 +245,8 @@ def test_the_script_that_the_config_names_wins_over_the_usual_places(tmp_path):
     ("entry", "message"),
     [
         ("inference.py", r"'inference.py': no such file in .*, which has code/other.py, predictor.py$"),
-        ("../outside.py", r"'../outside.py' leads out of the model folder"),
-        ("/outside.py", r"'/outside.py' leads out of the model folder"),
+        ("../outside.py", r"'../outside.py' points outside the model folder"),
+        ("/outside.py", r"'/outside.py' points outside the model folder"),
         ("code", r"'code': no such file"),
     ],
 )
@@ -290,7 +290,7 @@ def test_a_pickled_booster_of_sagemakers_xgboost_needs_permission(tmp_path):
         load_predictor(of_numbers(tmp_path))
     np.testing.assert_array_equal(scored(of_numbers(tmp_path, allow_pickle=True), FULL)["score"], expected)
     (tmp_path / "xgboost-model").write_bytes(pickle.dumps({"model": 1}))
-    with pytest.raises(ModelError, match="holds a dict, which is no model of XGBoost"):
+    with pytest.raises(ModelError, match="holds a dict, which is not an XGBoost model"):
         load_predictor(of_numbers(tmp_path, allow_pickle=True))
 
 

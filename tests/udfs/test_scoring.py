@@ -160,10 +160,10 @@ def test_label_and_probability_pick_columns_of_what_a_function_returned(returned
         ({"class": [1]}, {}, r"returned columns \['class'\]; expected 'label', 'score' or both"),
         ({"score": [0.5]}, {"probability": "p"}, r"no column 'p' among those returned: \['score'\]"),
         ({"score": [0.5], "label": [1, 2]}, {}, "returned 2 labels and 1 scores"),
-        (None, {}, "returned one NoneType; one value or one row"),
+        (None, {}, "returned one NoneType; expected a value or a row"),
         ([[["a"]]], {}, "returned 3 dimensions"),
         ([["a"]], {}, "the scores are not numbers"),
-        ([[], []], {}, "no scores in the rows"),
+        ([[], []], {}, "the rows of scores are empty"),
     ],
 )
 def test_what_functions_may_not_return(returned, configured, message):

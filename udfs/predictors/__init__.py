@@ -1,7 +1,7 @@
 """Models that executors call: one module per kind, each with ``load(spec) -> Predict``.
 
 To add a kind: write the module and its row in PREDICTORS of ``model_formats``. A kind that is not in the table is the
-dotted name of a module of the user's own, with the same ``load``.
+dotted name of a user's module with the same ``load``.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class _Loaded:
     predict: Predict
 
 
-#: Predictors that a worker keeps; a session that lives on may see many, each with its model or connections.
+#: Predictors that a worker keeps; a long-lived session may see many, each with its model or connections.
 MOST_KEPT = 8
 _cache: dict[PredictorSpec, _Loaded] = {}
 _lock = threading.RLock()
@@ -72,7 +72,7 @@ def load_as(spec: PredictorSpec) -> Predict:
 
 
 def _loader(module: str) -> Callable[[PredictorSpec], Predict]:
-    """The ``load`` of a user's module, with failures of loading and of predicting told as the module's own."""
+    """The ``load`` of a user's module, with failures of loading and of predicting reported as the module's own."""
     with calling_user_code(f"predictor.model_format {module!r}: the executors cannot import it"):
         found = importlib.import_module(module)
     if not callable(getattr(found, "load", None)):
@@ -82,7 +82,7 @@ def _loader(module: str) -> Callable[[PredictorSpec], Predict]:
         with calling_user_code(f"{module}.load failed"):
             predict = found.load(spec)
         if not callable(predict):
-            raise ModelError(f"{module}.load returned a {type(predict).__name__}; a function of a frame is due")
+            raise ModelError(f"{module}.load returned a {type(predict).__name__}; expected a function")
 
         def asked(features: pd.DataFrame) -> Answer:
             with calling_user_code(f"the model of {module}.load failed"), model_threads(spec):
@@ -96,11 +96,11 @@ def _loader(module: str) -> Callable[[PredictorSpec], Predict]:
 
 
 def _fingerprint(model: str) -> Iterator[tuple[str, int, int]]:
-    """Name, time of change and size of each file of the model."""
+    """Name, modification time and size of each file of the model."""
     path = Path(model)
     if not path.exists():
         raise ModelError(
-            f"there is no model at {model} on the machine that should load it: give a path that every executor can open"
+            f"there is no model at {model} on the machine that should load it; use a path that every executor can open"
         )
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
         if file.is_file() and "__pycache__" not in file.parts:

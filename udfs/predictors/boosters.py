@@ -1,4 +1,4 @@
-"""What the outputs of boosted trees mean, the same for each library."""
+"""How the outputs of boosted trees are interpreted, the same for each library."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Meaning = Literal["scores", "values", "classes"]
 
 
 def expect_indices(spec: PredictorSpec) -> None:
-    """Refuses names for columns that have none."""
+    """Rejects names for columns that have none."""
     for key in ("label", "probability"):
         if isinstance(getattr(spec, key), str):
             raise ModelError(
-                f"predictor.{key} {getattr(spec, key)!r}: {spec.format} outputs have no names; give an index"
+                f"predictor.{key} {getattr(spec, key)!r}: {spec.format} outputs have no names; use an index"
             )
 
 
@@ -28,7 +28,7 @@ def answer_of(raw: NDArray[Any], meaning: Meaning, spec: PredictorSpec) -> Answe
     """The answer in a booster's outputs (n,) or (n, k).
 
     One score per record predicts 1 above the threshold, else 0; several predict the index of the largest, or its name
-    in label_headers. Regressions, and outputs that predictor.label calls labels, are labels as they are.
+    in label_headers. Regressions, and outputs named by predictor.label, are labels unchanged.
     """
     if meaning == "classes":
         return Answer(_named(raw, spec), None, label_is="class")
@@ -39,7 +39,7 @@ def answer_of(raw: NDArray[Any], meaning: Meaning, spec: PredictorSpec) -> Answe
 
 
 def scores_in(raw: NDArray[Any], meaning: Meaning, spec: PredictorSpec) -> Answer:
-    """The numbers of ``answer_of`` (of anything but classes) as scores, also those that it calls labels."""
+    """The numbers of ``answer_of`` (of anything but classes) as scores, including those that are labels."""
     return Answer(None, scores_of(_chosen(raw, meaning, spec), spec.path))
 
 

@@ -1,4 +1,4 @@
-"""What SageMaker's scikit-learn container does where a script does not say: decode, predict, encode."""
+"""What SageMaker's scikit-learn container does by default: decode, predict, encode."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FUNCTIONS = ("input_fn", "predict_fn", "output_fn")
 
 
 def input_fn(body: Any, content_type: str) -> Any:
-    """The body as an array (records, features): 32-bit floats from CSV and JSON, whatever it holds from npy."""
+    """The body as an array (records, features): 32-bit floats from CSV and JSON, the array's own type from npy."""
     if content_type == "application/x-npy":
         return np.load(io.BytesIO(body), allow_pickle=False)
     if content_type == "text/csv":
@@ -27,7 +27,7 @@ def input_fn(body: Any, content_type: str) -> Any:
 
 
 def predict_fn(data: Any, model: Any) -> Any:
-    """What ``model.predict`` says."""
+    """What ``model.predict`` returns."""
     return model.predict(data)
 
 

@@ -15,7 +15,7 @@ from clarify_spark.udfs.requests.calling import Reason, RequestError, Send, is_p
 from clarify_spark.udfs.requests.payloads import content_type
 from clarify_spark.udfs.requests.responses import accept_type
 
-#: What SageMaker's error codes mean, where the status would say something else or too little.
+#: What SageMaker's error codes mean, where the status would be misleading or too vague.
 _CODES: dict[str, Reason] = {
     "InternalDependencyException": "unavailable",
     "InternalFailure": "unavailable",
@@ -65,7 +65,7 @@ def _sender(spec: PredictorSpec) -> Send:
 
 
 def _client(spec: PredictorSpec) -> Any:
-    """A client that does not repeat requests by itself: repetitions are ours to count."""
+    """A client that does not retry requests itself: we count the retries."""
     boto3, config = library("boto3", "aws"), library("botocore.config", "aws").Config
     settings = config(
         retries={"total_max_attempts": 1},
@@ -81,11 +81,11 @@ def _client(spec: PredictorSpec) -> Any:
             f"the endpoint {spec.uri}: no AWS region is set; set AWS_REGION, or a region in the AWS config file"
         ) from error
     except (exceptions.BotoCoreError, ValueError) as error:
-        raise ModelError(f"the endpoint {spec.uri}: no client can be made: {error}") from error
+        raise ModelError(f"the endpoint {spec.uri}: no client can be created: {error}") from error
 
 
 def _refusal(response: Mapping[str, Any]) -> RequestError:
-    """What an error response means, in the words of SageMaker and of the model behind it."""
+    """What an error response means, with the messages of SageMaker and of the model behind it."""
     error = response.get("Error", {})
     code, status = str(error.get("Code", "")), int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
     said = words(str(response.get("OriginalMessage") or error.get("Message") or ""))
@@ -110,14 +110,14 @@ def _reason(code: str, status: int, own: int | None, said: str) -> Reason:
     if code.startswith("Validation") and all(pattern.search(said) for pattern in _TOO_LARGE):
         return "too_large"
     found = reason_of_status(status)
-    # Only the model itself can refuse records; SageMaker refuses the request as such.
+    # Only the model itself can reject records; SageMaker rejects the request as such.
     return "fatal" if found == "refused" else found
 
 
 def _failure(exceptions: Any, error: Exception, spec: PredictorSpec) -> RequestError:
-    """Why no response came."""
+    """Why there was no response."""
     if isinstance(error, exceptions.NoCredentialsError | exceptions.PartialCredentialsError):
-        return RequestError("fatal", f"cannot be asked: {error}; the executors need AWS credentials (a role, usually)")
+        return RequestError("fatal", f"cannot be called: {error}; the executors need AWS credentials (usually a role)")
     if isinstance(error, exceptions.SSLError):
         return RequestError("fatal", f"cannot be trusted: {error}")
     if isinstance(error, exceptions.ConnectTimeoutError | exceptions.EndpointConnectionError):
@@ -128,4 +128,4 @@ def _failure(exceptions: Any, error: Exception, spec: PredictorSpec) -> RequestE
     broken = exceptions.HTTPClientError, exceptions.ResponseStreamingError, exceptions.IncompleteReadError
     if isinstance(error, broken):
         return RequestError("disconnected", f"closed the connection without an answer: {error}")
-    return RequestError("fatal", f"cannot be asked: {error}")
+    return RequestError("fatal", f"cannot be called: {error}")

@@ -1,4 +1,4 @@
-"""scikit-learn estimators, whatever file they came from: how to ask them and what their answers mean."""
+"""scikit-learn estimators, from any kind of file: how to call them and what their answers mean."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from clarify_spark.udfs.predictors.user_code import calling_user_code, library, 
 
 
 def predictor(estimator: Any, spec: PredictorSpec) -> Predict:
-    """A callable that asks the estimator for probabilities where it has them, else for its prediction.
+    """A callable that returns the estimator's probabilities if it has them, else its prediction.
 
     Two classes give one score, the probability of ``classes_[1]``; a score above the threshold predicts
     ``classes_[1]``, else ``classes_[0]``, so that predicted labels have the values of the training labels.
@@ -36,7 +36,7 @@ def predictor(estimator: Any, spec: PredictorSpec) -> Predict:
     for key in ("label", "probability"):
         if isinstance(getattr(spec, key), str):
             raise ModelError(
-                f"predictor.{key} {getattr(spec, key)!r}: a {spec.format} model has columns, not names; give an index"
+                f"predictor.{key} {getattr(spec, key)!r}: a {spec.format} model has columns, not names; use an index"
             )
     if not hasattr(estimator, "predict"):
         raise ModelError(f"{spec.path}: holds a {type(estimator).__name__}, which has no method predict")
@@ -52,10 +52,10 @@ def predictor(estimator: Any, spec: PredictorSpec) -> Predict:
 
 
 def _matrix(estimator: Any, spec: PredictorSpec) -> MatrixPredict | None:
-    """A way to ask for the numbers that ``predictor`` gives, also those that it calls labels, with a matrix."""
+    """A function from a matrix to the numbers that ``predictor`` returns, including those that are labels."""
     parts = parts_of(estimator)
     ordered = columns_in_order(spec, _trained(estimator, spec))
-    # Frames without any float stay integers in products of matrices, which round differently then.
+    # Frames without any float stay integers in matrix products, which then round differently.
     if ordered is None or "float" not in spec.feature_kinds:
         return None
     if not all(map(only_sees_numbers, parts)) or _names_classes(estimator):
@@ -90,7 +90,7 @@ def _ask(estimator: Any, features: Any, spec: PredictorSpec) -> Answer:
 
 
 def _scores(estimator: Any, features: Any, spec: PredictorSpec) -> Answer:
-    """The numbers of ``_ask`` as scores, also those that it calls labels."""
+    """The numbers of ``_ask`` as scores, including those that are labels."""
     if not hasattr(estimator, "predict_proba"):
         return Answer(None, scores_of(estimator.predict(features), spec.path))
     scores, classes = _probabilities(estimator, features, spec)
@@ -105,19 +105,19 @@ def _probabilities(estimator: Any, features: Any, spec: PredictorSpec) -> tuple[
 
 
 def _names_classes(estimator: Any) -> bool:
-    """Whether all that the estimator can say is the name of a class."""
+    """Whether the estimator can only return the name of a class."""
     return not hasattr(estimator, "predict_proba") and _classifies(estimator)
 
 
 def _classifies(estimator: Any) -> bool:
-    """Whether predictions are classes; scikit-learn refuses to tell for what is no estimator of its own kind."""
+    """Whether predictions are classes; scikit-learn raises for anything that is not one of its estimators."""
     base = library("sklearn.base", "sklearn")
     ours = isinstance(estimator, base.BaseEstimator)
     return bool(base.is_classifier(estimator)) if ours else hasattr(estimator, "classes_")
 
 
 def _trained(estimator: Any, spec: PredictorSpec) -> list[str]:
-    """The names of the training's features; those of the data for an estimator that takes them by position."""
+    """The feature names used in training; those of the data for an estimator that takes them by position."""
     return list(getattr(estimator, "feature_names_in_", spec.feature_names))
 
 
@@ -131,7 +131,7 @@ def _as_fitted(features: pd.DataFrame, estimator: Any) -> Any:
 
 
 def _use_one_process(estimator: Any) -> None:
-    """Sets n_jobs to 1 wherever the estimator and its parts have it: jobs of a forest add up in any order."""
+    """Sets n_jobs to 1 wherever the estimator and its parts have it: a forest's jobs are summed in any order."""
     if hasattr(estimator, "get_params") and hasattr(estimator, "set_params"):
         parameters = estimator.get_params(deep=True)
         jobs = {name: 1 for name in parameters if name == "n_jobs" or name.endswith("__n_jobs")}

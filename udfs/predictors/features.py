@@ -1,4 +1,4 @@
-"""Features as a model's library wants them."""
+"""Features as a model's library expects them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from clarify_spark.udfs.errors import ModelError
 from clarify_spark.udfs.model_answer import Matrix
 from clarify_spark.udfs.model_spec import PredictorSpec
 
-#: Names that libraries make up for data without names.
+#: Names that libraries generate for data without names.
 _GENERIC = re.compile(r"(f|Column_)\d+")
 
 
@@ -34,7 +34,7 @@ def typed(values: pd.DataFrame, names: Sequence[str], kinds: Sequence[str]) -> p
 
     integer: int64, or float64 with NaN where the block has missing values; float: float64; boolean: bool, or object
     with NaN; anything else: object of str and NaN, since scikit-learn's encoders and imputers, fitted on a frame that
-    pandas read, know a missing text as NaN and not as None.
+    pandas read, treat a missing text as NaN, not as None.
     """
     if values.shape[1] != len(names):
         raise ModelError(f"the model needs {len(names)} feature columns, but {values.shape[1]} arrived")
@@ -54,7 +54,7 @@ def _as_kind(column: pd.Series, kind: str) -> pd.Series:
 
 
 def aligned(features: pd.DataFrame, trained: Sequence[str] | None, where: str) -> pd.DataFrame:
-    """The features in the order in which the model was trained; by position when the model knows no real names."""
+    """The features in the order in which the model was trained; by position when the model has no real names."""
     if not trained or all(_GENERIC.fullmatch(name) for name in trained):
         if trained and len(trained) != features.shape[1]:
             raise ModelError(
@@ -67,14 +67,14 @@ def aligned(features: pd.DataFrame, trained: Sequence[str] | None, where: str) -
     if missing or extra:
         says = [f"not in the data: {', '.join(missing)}"] if missing else []
         says += [f"unknown to the model: {', '.join(extra)} (leave them out with excluded_columns)"] if extra else []
-        raise ModelError(f"{where}: the features differ from those of the training; {'; '.join(says)}")
+        raise ModelError(f"{where}: the features differ from those used in training; {'; '.join(says)}")
     return features if list(features.columns) == list(trained) else features[list(trained)]
 
 
 def columns_in_order(spec: PredictorSpec, trained: Sequence[str] | None) -> Callable[[Matrix], Matrix] | None:
-    """A function that puts a matrix's columns into the order of the training, as ``aligned`` does.
+    """A function that puts a matrix's columns into training order, as ``aligned`` does.
 
-    None when some feature is no number or the features are not those of the training: that is for ``aligned`` to say.
+    None when some feature is not numeric or the features are not those of training: ``aligned`` reports that.
     """
     if not set(spec.feature_kinds) <= {"integer", "float", "boolean"}:
         return None
@@ -96,14 +96,14 @@ def only_numbers(features: pd.DataFrame, where: str) -> pd.DataFrame:
     texts = [name for name in features.columns if _has_text(features[name])]
     if texts:
         raise ModelError(
-            f"{where}: the model takes numbers, and these columns hold text: {', '.join(texts)}; encode them, "
+            f"{where}: the model takes numbers, but these columns hold text: {', '.join(texts)}; encode them, "
             "leave them out with excluded_columns, or wrap the model in a python: function or a model folder"
         )
     return features.astype("float64")
 
 
 def as_category(column: pd.Series, known: Sequence[Any]) -> pd.Series:
-    """The column with the categories of the training, whichever of them it holds; other values are missing."""
+    """The column with the categories of training, whichever of them it holds; other values are missing."""
     return pd.Series(pd.Categorical(column.where(column.isin(known)), categories=list(known)), index=column.index)
 
 

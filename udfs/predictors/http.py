@@ -1,4 +1,4 @@
-"""Models behind an HTTP(S) address: requests and responses as the config says, TLS certificates verified."""
+"""Models behind an HTTP(S) address: requests and responses as configured, TLS certificates verified."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from clarify_spark.udfs.requests.calling import Caller, RequestError, Send, is_p
 from clarify_spark.udfs.requests.payloads import content_type, encoder
 from clarify_spark.udfs.requests.responses import accept_type, decoder
 
-#: Seconds to reach the server; it may take longer to answer.
+#: Seconds to connect to the server; its answer may take longer.
 CONNECT_SECONDS = 10.0
-#: How urllib3 quotes a proxy that wants a password, or does not let us through.
+#: How urllib3 reports a proxy that needs a password, or denies access.
 _REFUSED_BY_PROXY = re.compile(r"Tunnel connection failed: 40[137]")
 
 
@@ -29,7 +29,7 @@ def load(spec: PredictorSpec) -> Predict:
 
 
 def predictor(send: Send, spec: PredictorSpec, where: str) -> Predict:
-    """What asks about a frame through ``send``, with requests and responses as the config says."""
+    """What asks about a frame through ``send``, with requests and responses as configured."""
     encode = encoder(spec)
     caller = Caller(send, decoder(spec), spec.calling, where)
     return lambda features: caller.ask(encode(features))
@@ -39,7 +39,7 @@ def _sender(spec: PredictorSpec, where: str) -> Send:
     urllib3 = library("urllib3", "http")
     pool = _pool(urllib3, spec)
     headers = urllib3.HTTPHeaderDict({"Content-Type": content_type(spec), "Accept": accept_type(spec)})
-    for name, value in spec.headers:  # instead of ours, however the name is written
+    for name, value in spec.headers:  # instead of ours, regardless of case
         headers[name] = value
 
     def send(body: bytes) -> bytes:
@@ -58,7 +58,7 @@ def _sender(spec: PredictorSpec, where: str) -> Send:
 
 
 def _pool(urllib3: Any, spec: PredictorSpec) -> Any:
-    """Connections that are kept open, through the proxy that the environment names if it does; urllib3 verifies TLS."""
+    """Persistent connections, through the environment's proxy if it names one; urllib3 verifies TLS."""
     parts = urlsplit(spec.uri)
     settings = {
         "maxsize": spec.calling.in_flight,
@@ -82,18 +82,18 @@ def _through(proxy: str, urllib3: Any, settings: dict[str, Any]) -> Any:
         return urllib3.ProxyManager(address, proxy_headers=headers, **settings)
     except ValueError as error:
         raise ModelError(
-            "HTTP_PROXY or HTTPS_PROXY on the executors holds no proxy that can be used; give http://host:port"
+            "HTTP_PROXY or HTTPS_PROXY on the executors is not a usable proxy; set http://host:port"
         ) from error
 
 
 def _failure(exceptions: Any, error: Exception, spec: PredictorSpec) -> RequestError:
-    """Why no response came."""
+    """Why there was no response."""
     if isinstance(error, exceptions.SSLError) and re.search("WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE", str(error)):
         return RequestError("fatal", f"does not speak TLS at this port; is it http://? ({error})")
     if isinstance(error, exceptions.SSLError) and not isinstance(error.args[0], ssl.SSLEOFError):
         return RequestError(
             "fatal",
-            f"cannot be trusted: {error}. If it has a certificate of your own authority, set SSL_CERT_FILE on the "
+            f"cannot be trusted: {error}. If its certificate is from your own authority, set SSL_CERT_FILE on the "
             "executors to a file with the authority's certificate",
         )
     if isinstance(error, exceptions.ProxyError) and _REFUSED_BY_PROXY.search(str(error)):
@@ -104,19 +104,19 @@ def _failure(exceptions: Any, error: Exception, spec: PredictorSpec) -> RequestE
         seconds = f"{spec.calling.timeout_seconds:g}"
         return RequestError("timed_out", f"did not answer within {seconds} s (--request-timeout)")
     if isinstance(error, exceptions.LocationValueError):
-        return RequestError("fatal", f"is no address that can be asked: {error}")
+        return RequestError("fatal", f"is not a usable address: {error}")
     return RequestError("disconnected", f"closed the connection without an answer: {error}")
 
 
 def _refusal(response: Any, data: bytes) -> RequestError:
-    """What a response other than 200 means, in its own words."""
+    """What a response other than 200 means, with its own message."""
     status = int(response.status)
     said = f"answered with HTTP {status}: {words(data) or response.reason or 'nothing more'}"
     if 300 <= status < 400:
-        said = f"answered with HTTP {status}, a redirection, which is not followed; give the final address instead"
+        said = f"answered with HTTP {status}, a redirect, which is not followed; use the final address instead"
     return RequestError(reason_of_status(status), said, _seconds(response.headers.get("Retry-After")))
 
 
 def _seconds(text: str | None) -> float | None:
-    """The seconds of a Retry-After header; a date there is not looked at."""
+    """The seconds of a Retry-After header; a date is ignored."""
     return float(text) if text is not None and text.strip().isdecimal() else None

@@ -36,7 +36,7 @@ def load(spec: PredictorSpec) -> Predict:
             aligned(features, booster.feature_name(), spec.path), booster.pandas_categorical, categories, spec
         )
         with calling_user_code(f"the model {spec.path} failed"), model_threads(spec):
-            # Without categories a matrix is what LightGBM would make of the frame, one column at a time.
+            # Without categories a matrix is what LightGBM would build from the frame, one column at a time.
             cells = table if booster.pandas_categorical else table.to_numpy()
             raw = booster.predict(cells, num_threads=spec.threads)
         return expect_records(answer_of(np.asarray(raw), meaning, spec), len(features), spec.path)
@@ -74,11 +74,11 @@ def _table(
     kinds = dict(zip(spec.feature_names, spec.feature_kinds, strict=True))
     names = [name for name, found in zip(features.columns, categories, strict=True) if found]
     if len(names) != len(known):
-        # Some category column is used by no tree: the text columns are the next best guess.
+        # Some category column is not used by any tree: the text columns are the next best guess.
         names = [name for name in features.columns if kinds[name] in ("string", "other")]
     if len(names) != len(known):
         raise ModelError(
-            f"{spec.path}: trained on {len(known)} category columns, and it cannot be told which of the data they are; "
+            f"{spec.path}: trained on {len(known)} category columns, and it is unclear which of the data they are; "
             "wrap the model in a python: function to prepare its columns"
         )
     numbers = only_numbers(features.drop(columns=names), spec.path)

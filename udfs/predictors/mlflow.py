@@ -1,7 +1,7 @@
-"""MLflow model folders: the model in them by our own loaders where we have one, else whatever ``pyfunc`` makes of them.
+"""MLflow model folders: the model in them by our own loaders where we have one, else as loaded by ``pyfunc``.
 
 MLflow's ``pyfunc`` gives labels where the model has probabilities, and checks every call against a signature. Its
-``MLmodel`` also says which types of a skops file to trust, which is not for the file to say (GHSA-w582-9x45-8mpx):
+``MLmodel`` also lists which types of a skops file to trust, which is not for the file to decide (GHSA-w582-9x45-8mpx):
 here only the user's ``trusted_types`` count.
 """
 
@@ -30,7 +30,7 @@ _BOOSTER = "lightgbm.basic.Booster"
 
 
 def _of_sklearn(flavour: Flavour) -> str:
-    # Before it had other formats, MLflow wrote pickles and did not say so.
+    # Before it had other formats, MLflow wrote pickles without declaring it.
     return "skops" if flavour.get("serialization_format") == "skops" else "sklearn"
 
 
@@ -38,7 +38,7 @@ def _of_lightgbm(flavour: Flavour) -> str:
     return "lightgbm" if flavour.get("model_class", _BOOSTER) == _BOOSTER else _of_sklearn(flavour)
 
 
-#: For each flavour that we load ourselves, the key of the model's place in the folder, and our format of it.
+#: For each flavour that we load ourselves, the key of the model's path in the folder, and our format for it.
 _NATIVE: dict[str, tuple[str, Callable[[Flavour], str]]] = {
     "sklearn": ("pickled_model", _of_sklearn),
     "xgboost": ("data", lambda flavour: "xgboost"),
@@ -60,7 +60,7 @@ def load(spec: PredictorSpec) -> Predict:
             place = _inside(folder, flavour.get(key), f"{name}.{key}")
             return load_as(replace(spec, format=our_format(flavour), uri=str(place)))
     if "python_function" not in flavours:
-        raise ModelError(f"{folder / MLMODEL} has the flavours {', '.join(flavours)}; one of {_allowed()} is due")
+        raise ModelError(f"{folder / MLMODEL} has the flavours {', '.join(flavours)}; expected one of {_allowed()}")
     return _pyfunc(folder, flavours["python_function"], spec)
 
 
@@ -75,14 +75,14 @@ def _flavours(folder: Path) -> dict[str, Flavour]:
         described = yaml.safe_load((folder / MLMODEL).read_text(encoding="utf-8"))
     flavours = described.get("flavors") if isinstance(described, dict) else None
     if not isinstance(flavours, dict) or not all(isinstance(value, dict | None) for value in flavours.values()):
-        raise ModelError(f"{folder / MLMODEL} lists no flavors: it is no description of an MLflow model")
+        raise ModelError(f"{folder / MLMODEL} lists no flavors, so it does not describe an MLflow model")
     return flavours
 
 
 def _inside(folder: Path, name: Any, key: str) -> Path:
-    """The place in the folder that a flavour names."""
+    """The path in the folder that a flavour names."""
     if not isinstance(name, str):
-        raise ModelError(f"{folder / MLMODEL}: {key} should say where the model is, and says {name!r}")
+        raise ModelError(f"{folder / MLMODEL}: {key} should name the location of the model, but is {name!r}")
     path = (folder / name).resolve()
     if not path.is_relative_to(folder) or not path.exists():
         raise ModelError(f"{folder / MLMODEL}: {key} is {name!r}, and there is no such file in the folder")
@@ -98,10 +98,10 @@ def _let_import(folder: Path, flavour: Flavour) -> None:
 
 
 def _pyfunc(folder: Path, flavour: Flavour, spec: PredictorSpec) -> Predict:
-    """A model that only MLflow itself can load, if the user allows what that may run; asked like a ``python:`` one."""
+    """A model that only MLflow itself can load, if the user allows its code; called like a ``python:`` one."""
     if not spec.allow_pickle:
         raise ModelError(
-            f"{folder} is loaded by {flavour.get('loader_module')}, which runs whatever code its author put in, "
+            f"{folder} is loaded by {flavour.get('loader_module')}, which runs any code its author included, "
             "on every executor. If you trust its author, pass --allow-pickle; else save the model with one of the "
             f"flavours {', '.join(_NATIVE)}"
         )

@@ -1,11 +1,11 @@
-"""Which estimators turn whatever they are given into one matrix of floats before they look at it."""
+"""Which estimators convert any input into one matrix of floats before using it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-#: Packages whose estimators do so, also those that hold other estimators.
+#: Packages whose estimators do so, including those that contain other estimators.
 _PACKAGES = {
     "calibration",
     "cross_decomposition",
@@ -29,7 +29,7 @@ _PACKAGES = {
     "svm",
     "tree",
 }
-#: Of the preprocessing and imputing, these: encoders look at values, and functions of the user's at anything.
+#: Of preprocessing and imputing, these: encoders look at values, and user functions at anything.
 _CLASSES = {
     "Binarizer",
     "KBinsDiscretizer",
@@ -49,7 +49,7 @@ _CLASSES = {
 
 
 def only_sees_numbers(part: Any) -> bool:
-    """Whether an estimator, apart from those in it, takes a matrix of floats for what it is in a frame of numbers."""
+    """Whether an estimator, apart from those in it, treats a matrix of floats like the same numbers in a frame."""
     library, _, rest = type(part).__module__.partition(".")
     if library in ("lightgbm", "xgboost"):
         return not _has_categories(getattr(part, "_Booster", None))
@@ -59,7 +59,7 @@ def only_sees_numbers(part: Any) -> bool:
 
 
 def _has_categories(booster: Any) -> bool:
-    """Whether the booster in a LightGBM or XGBoost estimator (None before it is fitted) knows categories by values."""
+    """Whether the booster in a LightGBM or XGBoost estimator (None before it is fitted) encodes categories by value."""
     return bool(getattr(booster, "pandas_categorical", None)) or "c" in (getattr(booster, "feature_types", None) or ())
 
 

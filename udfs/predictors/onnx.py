@@ -39,13 +39,13 @@ _WHOLE: dict[str, Any] = {
     "tensor(bool)": np.bool_,
 }
 _TEXTS = "tensor(string)"
-#: What the converters of scikit-learn, XGBoost and LightGBM call the output of a regression.
+#: The name that converters of scikit-learn, XGBoost and LightGBM give to the output of a regression.
 _REGRESSION = "variable"
 
 
 @dataclass(frozen=True)
 class _Outputs:
-    """The names of the outputs that are read; ``names_class`` tells a label that is a class from a number."""
+    """The names of the outputs that are read; ``names_class`` distinguishes a class label from a number."""
 
     label: str | None
     scores: str | None
@@ -53,12 +53,12 @@ class _Outputs:
 
     @property
     def names(self) -> list[str]:
-        """Those of the two that are there."""
+        """Those of the two that exist."""
         return [name for name in (self.label, self.scores) if name is not None]
 
 
 def load(spec: PredictorSpec) -> Predict:
-    """The graph in an ONNX file, which computes with as many threads as a task has cores."""
+    """The graph in an ONNX file, run with as many threads as a task has cores."""
     session = _session(spec)
     inputs, outputs = session.get_inputs(), _outputs(session.get_outputs(), spec)
     whole = _one_matrix(inputs)
@@ -83,7 +83,7 @@ def load(spec: PredictorSpec) -> Predict:
 
 
 def _session(spec: PredictorSpec) -> Any:
-    """A session that runs one operator after the other and says nothing below errors."""
+    """A session that runs one operator after the other and logs only errors."""
     runtime = library("onnxruntime", "onnx")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = spec.threads
@@ -97,15 +97,15 @@ def _session(spec: PredictorSpec) -> Any:
 
 
 def _expect_table(port: Any, spec: PredictorSpec) -> None:
-    """Refuses inputs that no rows and columns can fill."""
+    """Rejects inputs that rows and columns cannot fill."""
     where = f"{spec.path}: the input {port.name}"
     if port.type not in (*_FLOATS, *_WHOLE, _TEXTS):
-        raise ModelError(f"{where} is of type {port.type}; numbers, booleans and texts are allowed")
+        raise ModelError(f"{where} is of type {port.type}; numbers, booleans and text are allowed")
     if len(port.shape) > 2:
         raise ModelError(f"{where} has {len(port.shape)} dimensions; two are allowed: records and features")
     if port.shape and isinstance(port.shape[0], int):
         raise ModelError(
-            f"{where} takes exactly {port.shape[0]} records in a call: export the model with a free first dimension"
+            f"{where} takes exactly {port.shape[0]} records per call: export the model with a free first dimension"
         )
 
 
@@ -146,7 +146,7 @@ def _cells(features: pd.DataFrame, port: Any, spec: PredictorSpec) -> NDArray[An
     broken = [name for name, column in zip(features.columns, cells.T, strict=True) if (column % 1 != 0).any()]
     if broken:
         raise ModelError(
-            f"{spec.path}: the input {port.name} takes {port.type}, and these columns hold missing or broken numbers: "
+            f"{spec.path}: the input {port.name} takes {port.type}, and these columns hold missing or invalid numbers: "
             f"{', '.join(broken)}; export the model with inputs that are floats"
         )
     return cells.astype(_WHOLE[port.type])
@@ -168,7 +168,7 @@ def _text(value: Any) -> str:
 
 
 def _outputs(ports: list[Any], spec: PredictorSpec) -> _Outputs:
-    """The outputs to read: those that the user names, else the first of whole numbers or texts and the first other."""
+    """The outputs to read: those that the user names, else the first of whole numbers or text and the first other."""
     classes = [port.name for port in ports if port.type in (*_WHOLE, _TEXTS)]
     label = _named(spec.label, "label", ports, spec)
     scores = _named(spec.probability, "probability", ports, spec)
@@ -186,7 +186,7 @@ def _is_regression(port: Any) -> bool:
 
 
 def _named(wanted: str | int | None, key: str, ports: list[Any], spec: PredictorSpec) -> str | None:
-    """The name of the output that the user means by its name or position."""
+    """The name of the output that the user gives by name or position."""
     names = [port.name for port in ports]
     if isinstance(wanted, int) and 0 <= wanted < len(names):
         return str(names[wanted])
@@ -196,7 +196,7 @@ def _named(wanted: str | int | None, key: str, ports: list[Any], spec: Predictor
 
 
 def _answer(told: Tensors, outputs: _Outputs, spec: PredictorSpec) -> Answer:
-    """The model's own labels and its scores; labels are left to the scores where a threshold or headers are set."""
+    """The model's own labels and its scores; labels follow from the scores where a threshold or headers are set."""
     scores, classes = _numbers(told, outputs, spec) if outputs.scores is not None else (None, None)
     if outputs.label is None:
         return Answer(None, scores, classes, label_is="class")
@@ -218,7 +218,7 @@ def _labels(told: Tensors, outputs: _Outputs, spec: PredictorSpec) -> Labels:
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1:
-        raise ModelError(f"{spec.path}: the output {outputs.label} is no label: it has the shape {values.shape}")
+        raise ModelError(f"{spec.path}: the output {outputs.label} is not a label: it has the shape {values.shape}")
     return labels_of(values)
 
 

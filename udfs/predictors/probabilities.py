@@ -1,4 +1,4 @@
-"""Probabilities of classes, whatever library they come from: which class each column is about, and which are used."""
+"""Probabilities of classes, from any library: the class of each column, and which are used."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def class_names(own: tuple[Any, ...] | None, columns: int, spec: PredictorSpec) 
 def used(
     scores: Scores, names: tuple[Any, ...], chosen: str | int | None, spec: PredictorSpec
 ) -> tuple[Scores, tuple[Any, ...] | None]:
-    """The scores to use and the classes they speak of: the chosen column, of two the second, else all.
+    """The scores to use and the classes they refer to: the chosen column, the second of two, else all.
 
-    A single class leaves its only name twice.
+    A single class repeats its only name.
     """
     columns = scores.shape[1]
     if columns == 1:

@@ -1,4 +1,4 @@
-"""A function of the user's own: ``python:package.module:function``, called with the features as a pandas frame."""
+"""A user's function: ``python:package.module:function``, called with the features as a pandas frame."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _function(name: str) -> Any:
 
 
 def answer_of(returned: Any, spec: PredictorSpec, where: str) -> Answer:
-    """The answer in what a function returned.
+    """The answer in a function's return value.
 
     A frame or mapping: its columns ``label`` and ``score`` (or those that predictor.label and predictor.probability
     name). Two dimensions: scores (n, k), or columns picked by those two as indices. One dimension: floats are scores
@@ -59,7 +59,7 @@ def answer_of(returned: Any, spec: PredictorSpec, where: str) -> Answer:
     if isinstance(returned, Mapping):
         return _from_columns(returned, spec, where)
     if isinstance(returned, pd.Series):
-        # Nullable columns turn into floats or objects by version and values; floats are scores, objects are labels.
+        # Nullable columns become floats or objects, by version and values; floats are scores, objects are labels.
         floats = pd.api.types.is_float_dtype(returned)
         returned = returned.to_numpy(dtype=np.float64, na_value=np.nan) if floats else returned.to_numpy(dtype=object)
     array = np.asarray(returned)
@@ -69,9 +69,9 @@ def answer_of(returned: Any, spec: PredictorSpec, where: str) -> Answer:
         return Answer(None, scores_of(array, where))
     if array.ndim == 0:
         kind = type(returned).__name__
-        raise ModelError(f"{where}: returned one {kind}; one value or one row of scores per record is due")
+        raise ModelError(f"{where}: returned one {kind}; expected a value or a row of scores per record")
     if array.ndim != 1:
-        raise ModelError(f"{where}: returned {array.ndim} dimensions; one value or one row of scores per record is due")
+        raise ModelError(f"{where}: returned {array.ndim} dimensions; expected a value or a row of scores per record")
     if np.issubdtype(array.dtype, np.floating) and not (spec.label is not None and spec.probability is None):
         return Answer(None, scores_of(array, where))
     return Answer(labels_of(array), None)
@@ -103,5 +103,5 @@ def _column(names: list[Any], configured: str | int | None, default: str, where:
 
 
 def _rows(values: Any) -> Any:
-    """Scores as something numpy reads as (n,) or (n, k): a column of lists becomes a list of lists."""
+    """Scores in a form that numpy reads as (n,) or (n, k): a column of lists becomes a list of lists."""
     return values.tolist() if hasattr(values, "tolist") else list(values)

@@ -1,9 +1,9 @@
-"""Model folders with the contract of SageMaker's containers: a script that loads the model and speaks bytes.
+"""Model folders with the contract of SageMaker's containers: a script that loads the model and takes request bodies.
 
 ``model_fn(model_dir)`` has no default, as in the scikit-learn container; ``input_fn``, ``predict_fn`` and ``output_fn``
 have that container's (``container_defaults``). ``transform_fn(model, body, content_type, accept)`` replaces the three.
-Running the script is the user's choice in naming the folder; nothing else in the folder is read here. A folder without
-a script that holds one model of a format we know is loaded as that format.
+By naming the folder the user agrees to run the script; nothing else in the folder is read here. A folder without
+a script that holds one model of a known format is loaded as that format.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from clarify_spark.udfs.requests.responses import Decode, accept_type, decoder
 
 #: Where the script may be, in order.
 SCRIPTS = ("code/inference.py", "code/predictor.py", "inference.py", "predictor.py")
-#: What SageMaker's own XGBoost algorithm calls its model.
+#: The model's file name in SageMaker's own XGBoost algorithm.
 BUILT_IN_XGBOOST = "xgboost-model"
-#: How files begin whose suffix alone tells little.
+#: The first bytes of files whose suffix alone is ambiguous.
 _BEGINNINGS = {".json": b'{"learner"', ".txt": b"tree\n"}
 #: Bodies of these types reach ``input_fn`` as text, as in the containers; others as bytes.
 _TEXT = ("text/csv", "application/json")
@@ -40,7 +40,7 @@ _TEXT = ("text/csv", "application/json")
 
 @dataclass(frozen=True)
 class _Script:
-    """A user's script, the names that its folder can import, and the modules imported from there so far."""
+    """A user's script, the names importable from its folder, and the modules imported from there so far."""
 
     path: Path
     names: frozenset[str]
@@ -48,10 +48,10 @@ class _Script:
 
     @contextmanager
     def at_home(self) -> Iterator[None]:
-        """A context in which the script finds its own folder first, and the modules beside it under their names.
+        """A context in which the script finds its own folder first, and the modules next to it under their names.
 
         Two folders may both hold an ``inference.py`` or a ``features.py``, in one Python worker, and so may the
-        Python path: outside of the context ``sys.modules`` is as it was before.
+        Python path: outside the context ``sys.modules`` is unchanged.
         """
         folder = str(self.path.parent)
         writes_bytecode = sys.dont_write_bytecode
@@ -81,7 +81,7 @@ def _importable(folder: Path) -> frozenset[str]:
 
 
 def load(spec: PredictorSpec) -> Predict:
-    """The folder's model behind its own script; requests and responses as the config says."""
+    """The folder's model behind its own script; requests and responses as configured."""
     folder = Path(spec.path).resolve()
     path = _script(folder, spec.entry_script)
     if path is None:
@@ -113,7 +113,7 @@ def _script(folder: Path, entry: str | None) -> Path | None:
         return next((folder / name for name in SCRIPTS if (folder / name).is_file()), None)
     path = (folder / entry).resolve()
     if not path.is_relative_to(folder):
-        raise ModelError(f"predictor.entry_script {entry!r} leads out of the model folder {folder}")
+        raise ModelError(f"predictor.entry_script {entry!r} points outside the model folder {folder}")
     if not path.is_file():
         scripts = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*.py"))
         there = f"has {_listed(scripts)}" if scripts else "has no script at all"
@@ -126,7 +126,7 @@ def _listed(names: list[str], most: int = 10) -> str:
 
 
 def _without_script(path: Path, spec: PredictorSpec) -> PredictorSpec:
-    """The spec of the one model in a folder without a script, or of a file that its name does not give away."""
+    """The spec of the one model in a folder without a script, or of a file whose name does not reveal it."""
     if path.is_dir() and format_of(str(path)) != "sagemaker":
         return replace(spec, format=format_of(str(path)))
     files = [path] if path.is_file() else sorted(file for file in path.iterdir() if file.is_file())
@@ -136,7 +136,7 @@ def _without_script(path: Path, spec: PredictorSpec) -> PredictorSpec:
         return replace(spec, format=found, uri=str(file))
     if path.is_file():
         raise ModelError(f"{path} is a file; a model of format sagemaker is a folder or its packed .tar.gz")
-    scripts = f"no inference script ({', '.join(SCRIPTS)}, or the one that predictor.entry_script names)"
+    scripts = f"no inference script ({', '.join(SCRIPTS)}, or the one named by predictor.entry_script)"
     if not models:
         raise ModelError(f"{path} has {scripts} and no model file of a known kind ({', '.join(MODEL_SUFFIXES)})")
     names = _listed([file.name for file in models])
@@ -182,7 +182,7 @@ def _transform(module: ModuleType, path: Path) -> Callable[[Any, Any, str, str],
 
 
 def _call(function: Callable[..., Any], *arguments: Any) -> Any:
-    """What the function returns; one that takes a parameter more gets the context, which is None here."""
+    """What the function returns; one with an extra parameter gets the context, which is None here."""
     parameters = inspect.signature(function).parameters.values()
     due = [p for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     return function(*arguments, None) if len(due) == len(arguments) + 1 else function(*arguments)
@@ -193,7 +193,7 @@ def _body(body: bytes, spec: PredictorSpec) -> bytes | str:
 
 
 def _read(returned: Any, sent: int, decode: Decode, spec: PredictorSpec) -> Answer:
-    """The answer in what output_fn returned: a body, or a pair of a body and its type, or a web response."""
+    """The answer in the return value of output_fn: a body, or a pair of a body and its type, or a web response."""
     if isinstance(returned, tuple) and len(returned) == 2:
         returned, kind = returned
         decode = decode if kind == accept_type(spec) else decoder(replace(spec, accept_type=str(kind)))

@@ -1,4 +1,4 @@
-"""Models that Spark's own file distribution brought: where they are on an executor, and what messages call them."""
+"""Models delivered by Spark's own file distribution: where they are on an executor, and what messages call them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def packed_name(fingerprint: str) -> str:
 
 
 def resolved(spec: PredictorSpec) -> PredictorSpec:
-    """The spec with the path of its model on this machine; a shipped one is unpacked here if nobody did it before."""
+    """The spec with the path of its model on this machine; a shipped one is unpacked here if it is not yet."""
     fingerprint = fingerprint_in(spec.uri)
     if fingerprint is None:
         return spec
@@ -43,7 +43,7 @@ def resolved(spec: PredictorSpec) -> PredictorSpec:
     folder = packed.with_suffix("")
     if not folder.is_dir():
         if not packed.is_file():
-            raise ModelError(f"{spec.name}: Spark did not bring {packed.name} to this executor ({packed.parent})")
+            raise ModelError(f"{spec.name}: Spark did not deliver {packed.name} to this executor ({packed.parent})")
         with _one_at_a_time(folder.with_suffix(".lock")):
             if not folder.is_dir():
                 unpack(packed, folder, f"{spec.name} (shipped to this executor as {packed})")
@@ -52,14 +52,14 @@ def resolved(spec: PredictorSpec) -> PredictorSpec:
 
 def _files_folder() -> Path:
     """The folder of this application's files, or on Spark Connect of this session's; Spark removes it."""
-    from pyspark import SparkFiles  # Whoever calls a model that was shipped is a Python worker of Spark.
+    from pyspark import SparkFiles  # Only a Spark Python worker calls a shipped model.
 
     return Path(SparkFiles.getRootDirectory()).resolve()
 
 
 @contextmanager
 def _one_at_a_time(lock: Path) -> Iterator[None]:
-    """A context that one process of this machine is in at a time."""
+    """A context for one process of this machine at a time."""
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -70,7 +70,7 @@ def _one_at_a_time(lock: Path) -> Iterator[None]:
 
 @contextmanager
 def told_by_name(spec: PredictorSpec) -> Iterator[None]:
-    """A context whose ModelErrors call a model that was moved by the name that the user knows."""
+    """A context whose ModelErrors call a moved model by the user's name for it."""
     try:
         yield
     except ModelError as error:
@@ -82,7 +82,7 @@ def told_by_name(spec: PredictorSpec) -> Iterator[None]:
 
 
 def by_name(predict: Predict, spec: PredictorSpec) -> Predict:
-    """The same predictor, whose ModelErrors call the model by the name that the user knows."""
+    """The same predictor, whose ModelErrors call the model by the user's name for it."""
     if spec.name is None:
         return predict
 

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def load(spec: PredictorSpec) -> Predict:
-    """The estimator in a joblib or pickle file, if the user allows pickles; a function there counts as one."""
+    """The estimator in a joblib or pickle file, if the user allows pickles; a function in it counts as one."""
     if not spec.allow_pickle:
         raise refused(spec.path)
     library("sklearn", "sklearn")
@@ -34,9 +34,9 @@ def load(spec: PredictorSpec) -> Predict:
 def refused(path: str) -> ModelError:
     """Why a pickle is not read, and what to do."""
     return ModelError(
-        f"{path} is a pickle: reading it runs whatever code its author put in, on every executor. "
+        f"{path} is a pickle: reading it runs any code its author included, on every executor. "
         "If you trust its author, pass --allow-pickle; else save the model with skops (skops.io.dump), "
-        "which needs no such trust"
+        "which does not require such trust"
     )
 
 
@@ -50,6 +50,6 @@ def version_notes(caught: list[warnings.WarningMessage], spec: PredictorSpec) ->
     }
     return [
         f"{spec.path} was written by scikit-learn {written}, and the executors have {here}: "
-        "predictions may differ; install the same version to be sure"
+        "predictions may differ; install the same version to rule that out"
         for written, here in sorted(found)
     ]

@@ -24,7 +24,7 @@ def load(spec: PredictorSpec) -> Predict:
         warnings.simplefilter("always", UserWarning)  # that of another version is one
         untrusted = set(skops.get_untrusted_types(file=spec.path))
         _refuse(sorted(untrusted - set(spec.trusted_types)), spec)
-        # Only what the user named and the file holds: a list taken from the file alone would trust anything.
+        # Only what the user named and the file contains: a list taken from the file alone would trust anything.
         estimator: Any = skops.load(spec.path, trusted=sorted(untrusted & set(spec.trusted_types)))
     for note in version_notes(caught, spec):
         log.warning("%s", note)
@@ -34,6 +34,6 @@ def load(spec: PredictorSpec) -> Predict:
 def _refuse(strangers: list[str], spec: PredictorSpec) -> None:
     if strangers:
         raise ModelError(
-            f"{spec.path} holds types that skops does not trust by itself: {', '.join(strangers)}; "
-            "if you know them, allow each by its name: --trust-type NAME"
+            f"{spec.path} holds types that skops does not trust by default: {', '.join(strangers)}; "
+            "if you trust them, allow each by name: --trust-type NAME"
         )

@@ -1,4 +1,4 @@
-"""The border to code that is not ours: importing it, calling it, and saying whose fault it was."""
+"""The boundary to foreign code: importing it, calling it, and attributing its failures."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LIBRARY_WARNINGS = (UserWarning, FutureWarning, DeprecationWarning, PendingDepre
 
 
 def library(name: str, extra: str) -> Any:
-    """The imported module; a missing one is a ModelError that says how to install it."""
+    """The imported module; if it is missing, a ModelError says how to install it."""
     with calling_user_code(f"the executors cannot import {name}"):
         try:
             return importlib.import_module(name)
@@ -58,9 +58,9 @@ def calling_user_code(doing: str) -> Iterator[None]:
             yield
     except ModelError:
         raise
-    # A model's code may raise anything, and any of it is the user's to see and mend: the only broad catch there is.
+    # A model's code may raise anything, and all of it is for the user to see and fix: the only broad catch there is.
     except (Exception, SystemExit) as error:
-        text = " ".join(str(error).partition("Stack trace:")[0].split())  # xgboost adds one of its C++ code
+        text = " ".join(str(error).partition("Stack trace:")[0].split())  # xgboost appends one from its C++ code
         text = text if len(text) <= 500 else text[:500] + "…"
         said = f": {text}" if text else ""
         remedy = f"; {MORE_MEMORY}" if isinstance(error, MemoryError) else ""
@@ -78,7 +78,7 @@ def _place(trace: TracebackType | None) -> str:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """A context in which BLAS and OpenMP use one thread: our own sums must not round by the cores of a machine."""
+    """A context in which BLAS and OpenMP use one thread: our own sums must not depend on the cores of a machine."""
     with _threads(1):
         yield
 
@@ -94,7 +94,7 @@ def model_threads(spec: PredictorSpec) -> Iterator[None]:
 def _threads(count: int) -> Iterator[None]:
     """A limit on the threads of BLAS and OpenMP (none without threadpoolctl).
 
-    Entering costs some 40 microseconds, and nothing inside of another context with the same limit.
+    Entering costs about 40 microseconds, and nothing inside another context with the same limit.
     """
     wanted, outer = (len(sys.modules), count), getattr(_limited, "state", None)
     pools = None if outer == wanted else _pools(wanted[0])
@@ -109,13 +109,13 @@ def _threads(count: int) -> Iterator[None]:
         _limited.state = outer
 
 
-#: How many modules were loaded when this thread entered the limit that holds now, and the limit.
+#: How many modules were loaded when this thread entered the current limit, and the limit.
 _limited = threading.local()
 
 
 @lru_cache(maxsize=1)
 def _pools(modules: int) -> Any:
-    """The thread pools of the loaded libraries; looked for (some milliseconds) again when more modules are loaded."""
+    """The thread pools of the loaded libraries; searched again (a few milliseconds) when more modules are loaded."""
     try:
         return importlib.import_module("threadpoolctl").ThreadpoolController()
     except ModuleNotFoundError:

@@ -19,12 +19,12 @@ from clarify_spark.udfs.predictors.user_code import calling_user_code, library, 
 
 #: Objectives whose outputs are values on the label's own scale, not scores.
 _VALUES = ("reg:", "count:", "survival:", "rank:")
-#: How pickles of protocols 2 to 5 begin; none of XGBoost's own formats begins so.
+#: How pickles of protocols 2 to 5 begin; none of XGBoost's own formats begins like this.
 _PICKLES = tuple(bytes((0x80, protocol)) for protocol in range(2, 6))
 
 
 def load(spec: PredictorSpec) -> Predict:
-    """The booster in a file of XGBoost's own; trees after the best iteration are left out."""
+    """The booster in a file in XGBoost's own format; trees after the best iteration are left out."""
     expect_indices(spec)
     xgboost = library("xgboost", "xgboost")
     with calling_user_code(f"{spec.path} cannot be loaded by xgboost"):
@@ -32,7 +32,7 @@ def load(spec: PredictorSpec) -> Predict:
         if content.startswith(_PICKLES):
             booster = _unpickled(content, xgboost, spec)
         else:
-            # From memory, since XGBoost reads a file by its suffix and SageMaker's have none.
+            # From memory, since XGBoost goes by the suffix of a file and SageMaker's have none.
             booster = xgboost.Booster()
             booster.load_model(bytearray(content))
         booster.set_param({"nthread": spec.threads})
@@ -69,18 +69,18 @@ def _unpickled(content: bytes, xgboost: Any, spec: PredictorSpec) -> Any:
     """The booster in a pickle, as older versions of SageMaker's own algorithm wrote it."""
     if not spec.allow_pickle:
         raise ModelError(
-            f"{spec.path} is a pickle: reading it runs whatever code its author put in, on every executor. "
+            f"{spec.path} is a pickle: reading it runs any code its author included, on every executor. "
             "If you trust its author, pass --allow-pickle; else save the booster with save_model as .ubj or .json"
         )
     found = pickle.loads(content)  # noqa: S301
     booster = found.get_booster() if hasattr(found, "get_booster") else found
     if not isinstance(booster, xgboost.Booster):
-        raise ModelError(f"{spec.path}: holds a {type(found).__name__}, which is no model of XGBoost")
+        raise ModelError(f"{spec.path}: holds a {type(found).__name__}, which is not an XGBoost model")
     return booster
 
 
 def _predicted(booster: Any, cells: Matrix, rounds: tuple[int, int], xgboost: Any, threads: int) -> Any:
-    """What the trees say of a matrix, without a DMatrix (a quarter of the time) unless it has something to refuse."""
+    """The trees' outputs for a matrix, without a DMatrix (a quarter of the time) unless it has to reject something."""
     with np.errstate(over="ignore"):
         narrow = cells.astype(np.float32)
     if np.isinf(narrow).any():
@@ -102,7 +102,7 @@ def _table(features: pd.DataFrame, booster: Any, xgboost: Any, spec: PredictorSp
         return only_numbers(features, spec.path)
     if tuple(int(part) for part in xgboost.__version__.split(".")[:2]) < (3, 1):
         raise ModelError(
-            f"{spec.path}: trained on categories ({', '.join(categories)}), which xgboost before 3.1 does not keep "
+            f"{spec.path}: trained on categories ({', '.join(categories)}), which xgboost before 3.1 does not store "
             "with the model: update it on the executors, or wrap the model in a python: function or a model folder"
         )
     known = {
@@ -116,9 +116,9 @@ def _table(features: pd.DataFrame, booster: Any, xgboost: Any, spec: PredictorSp
 
 
 def _category(column: pd.Series, known: list[Any], spec: PredictorSpec) -> pd.Series:
-    """The column with all categories of the training, whichever of them the block holds."""
+    """The column with all categories of training, whichever of them the block holds."""
     strangers = column[column.notna() & ~column.isin(known)]
     if len(strangers):
         shown = repr(strangers.iloc[0])[:80]
-        raise ModelError(f"{spec.path}: column {column.name} holds {shown}, which is no category of the training")
+        raise ModelError(f"{spec.path}: column {column.name} holds {shown}, which was not a category in training")
     return as_category(column, known)

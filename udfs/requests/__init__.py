@@ -1,1 +1,1 @@
-"""Requests to models that are asked by bodies of bytes, and what their responses mean."""
+"""Requests to models that take request bodies, and what their responses mean."""

@@ -1,7 +1,7 @@
-"""Requests to an endpoint: several at once, sent again when the reason may pass, cut in two when the records are it.
+"""Requests to an endpoint: several at once, retried after temporary failures, split in two when records are the cause.
 
-How records are cut into requests depends on the records, the limits, and what the endpoint refuses; never on time or
-luck, so that the same rows go to the model in the same company however often a request had to be sent again.
+How records are split into requests depends on the records, the limits, and what the endpoint refuses; never on time or
+chance, so that the same rows go to the model together however often a request had to be retried.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ Reason = Literal[
     "throttled", "unavailable", "unreachable", "timed_out", "disconnected", "garbled",
     "model_errors", "refused", "too_large", "fatal",
 ]  # fmt: skip
-#: Reasons that may lie in the records, and how many tries it takes to think so; fewer records may do then.
+#: Failures that may be caused by the records, and after how many tries to assume so; then fewer records may work.
 TRIES = {"model_errors": 3, "timed_out": 3, "disconnected": 5, "refused": 1, "too_large": 1}
-#: Reasons that may also mean that nobody is there.
+#: Failures that may also mean that there is no server.
 _UNHEARD = ("timed_out", "disconnected")
 #: A pause is drawn from 0 up to a bound that doubles with every failure: first and largest bound, in seconds.
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 20.0
-#: A pause that the endpoint asks for is kept up to so many seconds.
+#: A pause requested by the endpoint is honoured up to this many seconds.
 LONGEST_RETRY_AFTER = 60.0
 _LONGEST_WORDS = 500
 
 
 class RequestError(Exception):
-    """One request brought no answer; the text has the endpoint's own words, ``after`` the pause it asks for."""
+    """One request got no answer; the text has the endpoint's own message, ``after`` the pause it requests."""
 
     def __init__(self, reason: Reason, text: str, after: float | None = None) -> None:
         super().__init__(text)
@@ -50,21 +50,21 @@ class RequestError(Exception):
         self.after = after
 
 
-#: From the body of a request to the body of its answer; raises RequestError, and ModelError for what cannot pass.
+#: From the body of a request to the body of its answer; raises RequestError, and ModelError for permanent failures.
 Send = Callable[[bytes], bytes]
 
 
 def is_page(body: bytes, kind: str) -> bool:
-    """Whether an answer is a page of something before the model, by its media type or because it begins like one."""
+    """Whether an answer is a page from something in front of the model, by its media type or its beginning."""
     return "html" in kind.lower() or body[:100].lstrip().startswith(b"<")
 
 
 class _StoppedError(Exception):
-    """Another request of the same records has failed for good."""
+    """Another request of the same records has finally failed."""
 
 
 def reason_of_status(status: int) -> Reason:
-    """What an HTTP status says about a request that failed."""
+    """What an HTTP status means for a failed request."""
     known: dict[int, Reason] = {
         408: "unavailable", 413: "too_large", 425: "unavailable", 429: "throttled",
         502: "unavailable", 503: "unavailable", 504: "unavailable",
@@ -77,7 +77,7 @@ def reason_of_status(status: int) -> Reason:
 
 
 def words(body: bytes | str) -> str:
-    """An endpoint's own words on one line, without the tags of a page."""
+    """An endpoint's own message on one line, without the tags of a page."""
     text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
     if text.lstrip().startswith("<"):
         text = unescape(re.sub(r"<(style|script).*?</\1>|<[^>]*>", " ", text[:20_000], flags=re.DOTALL | re.IGNORECASE))
@@ -86,7 +86,7 @@ def words(body: bytes | str) -> str:
 
 
 class Gate:
-    """Lets so many requests through at once; fewer after the endpoint was overwhelmed, and more again as it answers."""
+    """Limits concurrent requests; to fewer after the endpoint was overwhelmed, and to more again as it answers."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -96,7 +96,7 @@ class Gate:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Wait for a place, and hold it while the block runs."""
+        """Wait for a slot, and hold it while the block runs."""
         with self._changed:
             while self._active >= int(self._window):
                 self._changed.wait()
@@ -109,13 +109,13 @@ class Gate:
                 self._changed.notify_all()
 
     def answered(self) -> None:
-        """One more answer: after a window's worth of them the window is wider by one."""
+        """One more answer: after a full window of them the window grows by one."""
         with self._changed:
             self._window = min(float(self._most), self._window + 1 / self._window)
             self._changed.notify_all()
 
     def overwhelmed(self) -> None:
-        """Half the window, of at least one request."""
+        """Halve the window, to at least one request."""
         with self._changed:
             self._window = max(1.0, self._window / 2)
 
@@ -148,7 +148,7 @@ class _Job:
 
 
 class Caller:
-    """The requests of one Python worker to one endpoint; threads may ask at once and share what is in flight."""
+    """The requests of one Python worker to one endpoint; thread-safe, with a shared limit on requests in flight."""
 
     def __init__(self, send: Send, decode: Decode, calling: Calling, where: str) -> None:
         self._send = send
@@ -157,7 +157,7 @@ class Caller:
         self._where = where
         self._gate = Gate(calling.in_flight)
         self._pool = ThreadPoolExecutor(calling.in_flight, "requests")
-        #: Bytes and records of bodies that were refused for their size; no other one is as small in both.
+        #: Bytes and records of bodies refused for their size; none is dominated by another in both.
         self._refused: tuple[tuple[int, int], ...] = ()
         self._heard = -math.inf
 
@@ -176,7 +176,7 @@ class Caller:
                 if error is not None and not isinstance(error, RecordError):
                     raise error
             return [future.result() for future in futures]  # of several bad records the first is named
-        finally:  # after a failure nobody wants the other answers
+        finally:  # after a failure the other answers are not needed
             job.stopped.set()
             for future in futures:
                 future.cancel()
@@ -195,7 +195,7 @@ class Caller:
             if failure.reason not in TRIES:
                 raise ModelError(f"{self._where} {failure}") from failure
             if failure.reason in _UNHEARD and self._silence(job) > self._calling.retry_seconds:
-                said = f"nothing was answered for {self._calling.retry_seconds:g} s (--retry-seconds)"
+                said = f"there was no answer for {self._calling.retry_seconds:g} s (--retry-seconds)"
                 raise ModelError(f"{self._where} {failure}; {said}") from failure
             if count == 1:
                 raise RecordError(f"{self._where} {failure}", some.start) from failure
@@ -203,11 +203,11 @@ class Caller:
         return self._decode(answered, count)
 
     def _silence(self, job: _Job) -> float:
-        """Seconds since the endpoint answered anything, or since it was asked for the first time now."""
+        """Seconds since the endpoint last answered, or since its first call."""
         return time.monotonic() - max(self._heard, job.began)
 
     def _note_refused(self, length: int, count: int) -> None:
-        """Take in the size of a body that was refused; the limit may be one of bytes, of records, or of both."""
+        """Record the size of a refused body; the limit may apply to bytes, records, or both."""
         larger = [size for size in self._refused if length <= size[0] and count <= size[1]]
         self._refused = (*(size for size in self._refused if size not in larger), (length, count))
 
@@ -217,7 +217,7 @@ class Caller:
         return joined([self._answer(part, job) for part in (slice(some.start, middle), slice(middle, some.stop))])
 
     def _sent(self, body: bytes, count: int, job: _Job) -> bytes:
-        """The body of the answer; raises the last RequestError when it is of no use to send the request again."""
+        """The body of the answer; raises the last RequestError when retrying is pointless."""
         failures: Counter[str] = Counter()
         first: float | None = None
         while True:
@@ -253,7 +253,7 @@ class Caller:
             return answered
 
     def _pause(self, failure: RequestError, failures: Counter[str], seconds: float) -> float | None:
-        """How long to wait before the same request is sent again; None: not again."""
+        """How long to wait before the same request is retried; None: no retry."""
         tries = failures[failure.reason]
         if failure.reason == "fatal" or tries >= TRIES.get(failure.reason, tries + 1):
             return None

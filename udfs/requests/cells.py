@@ -1,4 +1,4 @@
-"""Values of features as texts of CSV or JSON, a column at a time: Arrow writes them without holding Python's lock."""
+"""Values of features as CSV or JSON text, a column at a time: Arrow writes them without holding Python's lock."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Form = Literal["csv", "json"]
 def cells_of(column: pd.Series, kind: str, form: Form) -> pa.Array:
     """The texts (n,) of a typed feature; a missing value is an empty cell of CSV, and null in JSON.
 
-    Integers have no point, also where missing values made floats of them; a fraction among them (a baseline's mean, a
-    point of a grid) is written as it is. Floats have a point or an exponent, and are
-    the shortest text that reads back as the same number. Texts are quoted, and only they.
+    Integers have no point, even where missing values made them floats; a fraction among them (a baseline's mean, a
+    point of a grid) is written unchanged. Floats have a point or an exponent, and are
+    the shortest text that reads back as the same number. Only texts are quoted.
     """
     texts = _texts(column, kind, form)
     return pc.fill_null(texts, "" if form == "csv" else "null")
@@ -61,7 +61,7 @@ def _integers(values: Any) -> pa.Array:
 
 def _floats(values: Any, name: str, form: Form) -> pa.Array:
     if form == "json" and np.isinf(values).any():
-        raise ModelError(f"feature {name!r} has an infinite value, which JSON cannot say; send CSV or mend the data")
+        raise ModelError(f"feature {name!r} has an infinite value, which JSON does not allow; send CSV or fix the data")
     texts = pa.array(values, from_pandas=True).cast(pa.string())
     if not (values == np.rint(values)).any():
         return texts
@@ -70,7 +70,7 @@ def _floats(values: Any, name: str, form: Form) -> pa.Array:
 
 
 def _strings(column: pd.Series, form: Form) -> pa.Array:
-    """Texts are quoted once for each that differs."""
+    """Each distinct text is quoted once."""
     codes, uniques = pd.factorize(column)
     quote = _quoting(form)
     quoted = pa.array([quote(str(unique)) for unique in uniques.tolist()], pa.string())

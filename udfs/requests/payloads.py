@@ -1,6 +1,6 @@
-"""Requests to models that speak bytes: features as CSV, JSON Lines or JSON, by the templates of the config.
+"""Requests to models called with bodies: features as CSV, JSON Lines or JSON, by the templates of the config.
 
-How values are written is said in ``cells``. CSV quotes every text and nothing else, as the Clarify guide's payloads do,
+``cells`` defines how values are written. CSV quotes every text and nothing else, like the Clarify guide's payloads,
 so that an empty text differs from a missing one.
 """
 
@@ -26,10 +26,10 @@ from clarify_spark.udfs.requests.cells import Form, cells_of, dumped
 
 @dataclass(frozen=True, eq=False)
 class Payload:
-    """Records as UTF-8 texts in one piece of memory, and what stands around and between those of one request.
+    """Records as UTF-8 texts in one piece of memory, and the text around and between those of one request.
 
     ``text`` has the records with ``between`` behind each, ``ends`` (n,) where each ends, ``between`` included; ``most``
-    bounds the number of records in a request.
+    limits the number of records in a request.
     """
 
     text: memoryview
@@ -46,14 +46,14 @@ class Payload:
         return cls(memoryview(b"".join(record + between for record in records)), ends, between=between, **around)
 
     def body(self, some: slice) -> bytes:
-        """The body of the request that carries these records, which are one at least."""
+        """The body of the request with these records, at least one."""
         stop = int(self.ends[some.stop - 1]) - len(self.between)
         return b"".join((self.before, self.text[self._start(some.start) : stop], self.after))
 
     def requests(self, calling: Calling) -> list[slice]:
-        """Consecutive records cut into requests, each filled up to the limits; one record may be larger than allowed.
+        """Consecutive records split into requests, each filled up to the limits; a single record may exceed them.
 
-        A function of the records and the limits alone, so that the same rows always go to a model in the same company.
+        A function of the records and the limits alone, so that the same rows always go to a model together.
         """
         most = min(calling.batch_records, self.most or calling.batch_records)
         room = calling.payload_bytes - len(self.before) - len(self.after) + len(self.between)
@@ -71,7 +71,7 @@ class Payload:
 
 #: From features, typed and in order, to their records.
 Encode = Callable[[pd.DataFrame], Payload]
-#: What a record is put together from: texts, and the columns of cells that stand between them.
+#: The parts of a record: texts, and the columns of cells between them.
 _Piece: TypeAlias = "str | pa.Array"
 #: From the cells of all features, each already JSON, to the pieces of the records.
 _Render = Callable[[Sequence[_Piece]], list[_Piece]]
@@ -87,7 +87,7 @@ def encoder(spec: PredictorSpec) -> Encode:
     if kind == "text/csv":
         return lambda features: _payload([_csv_lines(_cells(features, spec, "csv"))])
     if kind == "application/jsonlines":
-        # A line break in a template stands between JSON tokens; values have none.
+        # A line break in a template is between JSON tokens; values have none.
         template = _given(spec, "content_template").replace("\r", " ").replace("\n", " ")
         render = _record(template, "content_template", spec)
         return lambda features: _payload(render(_cells(features, spec, "json")))
@@ -124,7 +124,7 @@ def _cells(features: pd.DataFrame, spec: PredictorSpec, form: Form) -> list[_Pie
 
 
 def _payload(pieces: Sequence[_Piece], between: bytes = b"\n", **around: Any) -> Payload:
-    """The payload of the records that pieces make when they are put one after the other."""
+    """The payload of the records formed by concatenating pieces."""
     joined = pc.binary_join_element_wise(*pieces, between.decode(), "").cast(pa.large_string())
     _, offsets, text = joined.buffers()
     ends = np.frombuffer(offsets, np.int64)[joined.offset : joined.offset + len(joined) + 1]
@@ -136,12 +136,12 @@ def _payload(pieces: Sequence[_Piece], between: bytes = b"\n", **around: Any) ->
 def _csv_lines(cells: Sequence[_Piece]) -> _Piece:
     if len(cells) > 1:
         return pc.binary_join_element_wise(*cells, ",")
-    # A line without any character would be no record at all to most readers.
+    # Most readers would not treat an empty line as a record.
     return pc.if_else(pc.equal(cells[0], ""), '""', cells[0])
 
 
 def _record(template: str, key: str, spec: PredictorSpec) -> _Render:
-    """What fills the template with the values of records."""
+    """The function that fills the template with the values of records."""
     parts: list[str | _Render] = []
     end = 0
     for slot in _FEATURES.finditer(template):
@@ -150,7 +150,7 @@ def _record(template: str, key: str, spec: PredictorSpec) -> _Render:
     parts.append(template[end:])
     if not any(callable(part) for part in parts):
         raise ModelError(
-            f'predictor.{key} {template!r} has no place for features: $features, $features_kvp or "${{name}}"'
+            f'predictor.{key} {template!r} has no placeholder for features: $features, $features_kvp or "${{name}}"'
         )
 
     def render(cells: Sequence[_Piece]) -> list[_Piece]:
@@ -162,7 +162,7 @@ def _record(template: str, key: str, spec: PredictorSpec) -> _Render:
 
 
 def _slot(slot: re.Match[str], key: str, spec: PredictorSpec) -> str | _Render:
-    """The text, or the pieces from the cells of the features, that take the place of a placeholder."""
+    """The text, or the pieces from the cells of the features, that replace a placeholder."""
     names = [dumped(name) for name in spec.feature_names]
     if slot[2] == "features":
         return lambda cells: ["[", *_separated(cells), "]"]
@@ -175,7 +175,7 @@ def _slot(slot: re.Match[str], key: str, spec: PredictorSpec) -> str | _Render:
     name = json.loads(f'"{slot[1]}"')
     if name not in spec.feature_names:
         raise ModelError(
-            f"predictor.{key}: ${{{name}}} is no feature of the model; its features: {', '.join(spec.feature_names)}"
+            f"predictor.{key}: ${{{name}}} is not a feature of the model; its features: {', '.join(spec.feature_names)}"
         )
     position = spec.feature_names.index(name)
     return lambda cells: [cells[position]]

@@ -1,4 +1,4 @@
-"""Responses of models that speak bytes: labels and scores out of CSV, JSON Lines or JSON, by the keys of the config."""
+"""Responses of models called with bodies: labels and scores from CSV, JSON Lines or JSON, by the keys of the config."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ _TRUTHS = {"True": True, "true": True, "TRUE": True, "False": False, "false": Fa
 
 
 def accept_type(spec: PredictorSpec) -> str:
-    """The media type of responses, that of requests when none is given."""
+    """The media type of responses, by default that of requests."""
     return (spec.accept_type or content_type(spec)).partition(";")[0].strip().lower()
 
 
 def speaks_csv(spec: PredictorSpec) -> bool:
-    """Whether responses are CSV, where labels are texts that look like numbers or not."""
+    """Whether responses are CSV, where labels are texts that may look like numbers."""
     return spec.format in SPEAKING_BYTES and accept_type(spec) == "text/csv"
 
 
 def decoder(spec: PredictorSpec) -> Decode:
-    """What reads responses of the configured type."""
+    """The reader for responses of the configured type."""
     kind = accept_type(spec)
     if kind not in _DECODERS:
         raise ModelError(f"predictor.accept_type {kind!r} is not for tabular data; allowed: {', '.join(_DECODERS)}")
@@ -57,7 +57,7 @@ def _csv_decoder(spec: PredictorSpec) -> Decode:
             return Answer(None, scores_of(numbers, "the model's response"))
         rows = _csv_rows(text)
         if len(rows) == 1 and sent > 1 and len(rows[0]) == sent and (label or probability or 0) == 0:
-            # One line may answer all records; only the number of records sent can tell.
+            # One line may answer all records; only the number of records sent shows it.
             rows = [[cell] for cell in rows[0]]
         _expect_count(len(rows), sent, text)
         if label is None and probability is None:
@@ -70,7 +70,7 @@ def _csv_decoder(spec: PredictorSpec) -> Decode:
 
 
 def _one_number_a_line(text: str, sent: int) -> list[float] | None:
-    """The numbers of the commonest response, None for any other: it is read much faster than CSV in general."""
+    """The numbers of the most common response, None for any other: it is read much faster than general CSV."""
     if "," in text or '"' in text:
         return None
     lines = text.strip().split("\n")
@@ -107,7 +107,7 @@ def _listed(cell: str, text: str) -> Any:
     if not (cell.startswith("[") and cell.endswith("]")):
         return cell
     try:
-        # Literals only: nothing in the text is run.
+        # Literals only: nothing in the text is executed.
         return list(ast.literal_eval(cell))
     except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
         raise _unreadable(f"has a list that cannot be read: {cell[:80]!r}", text) from error
@@ -166,7 +166,7 @@ def _json_decoder(spec: PredictorSpec) -> Decode:
 
 
 def _path(value: str | int | None, key: str) -> Any:
-    """The compiled JMESPath; an index means that item of each list."""
+    """The compiled JMESPath; an index selects that item of each list."""
     if value is None:
         return None
     if isinstance(value, int):
@@ -221,13 +221,13 @@ def _found(values: list[Any] | None, key: str, spec: PredictorSpec, text: str) -
 
 
 def _combined(labels: list[Any] | None, scores: list[Any] | None, text: str) -> Answer:
-    """The answer; lists of labels name the scores, of which the largest wins."""
+    """The answer; lists of labels name the scores, of which the largest is chosen."""
     numbers = None if scores is None else _scores(scores, text)
     if labels is None or not any(_is_list(label) for label in labels):
         return Answer(None if labels is None else labels_of(labels), numbers)
     if numbers is None:
         raise _unreadable(
-            "has a list of labels per record; predictor.probability must say where their scores are", text
+            "has a list of labels per record; predictor.probability must state where their scores are", text
         )
     widths = {len(label) if _is_list(label) else 1 for label in labels}
     if widths != {numbers.shape[1]}:
@@ -246,8 +246,8 @@ def _scores(values: Sequence[Any], text: str) -> Any:
         return scores_of([list(map(float, v)) if _is_list(v) else float(v) for v in values], "the model's response")
     except (TypeError, ValueError, ModelError) as error:
         raise _unreadable(
-            "has scores that are not numbers, or not equally many per record; set predictor.label or "
-            "predictor.probability to say where they are",
+            "has scores that are not numbers, or not the same number per record; set predictor.label or "
+            "predictor.probability to state where they are",
             text,
         ) from error
 

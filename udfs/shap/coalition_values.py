@@ -1,6 +1,6 @@
-"""What the model says about coalitions of features, for all rows of a block.
+"""The model's values for coalitions of features, for all rows of a block.
 
-Records are made and asked for in chunks whose size depends on the plan and the block alone: the same rows always go to
+Records are built and evaluated in chunks whose size depends on the plan and the block alone: the same rows always go to
 the model in the same calls, so that its last bits do not depend on partitions.
 """
 
@@ -20,7 +20,7 @@ from clarify_spark.udfs.shap.masking import Buffer, Encoded, Words, encoded, mas
 from clarify_spark.udfs.shap.repeats import Distinct, Fingerprints, fingerprints
 from clarify_spark.udfs.shap.shap_plan import ShapSettings
 
-#: A chunk of masked records: large enough that the cost of a call is spread, small enough for a processor's cache.
+#: A chunk of masked records: large enough to amortise the cost of a call, small enough for a processor's cache.
 CHUNK_BYTES = 8 * 2**20
 #: Fewer records are not worth a call, however wide they are.
 CHUNK_RECORDS = 2048
@@ -48,7 +48,7 @@ def chunk(pairs: int, backs: int, limit: int) -> Chunk:
 
 
 def _evenly(total: int, most: int) -> int:
-    """The size of a part when ``total`` is cut into as few parts of at most ``most`` as can be, all much alike."""
+    """The size of a part when ``total`` is split into the fewest parts of at most ``most``, of similar size."""
     return math.ceil(total / math.ceil(total / most))
 
 
@@ -77,12 +77,12 @@ class CoalitionValues:
             raise ModelError(f"baseline row {error.position + 1}: {error}") from error
 
     def everything(self) -> Outputs:
-        """v(N) (n, D): what the model says of the rows themselves."""
-        # A copy, for a model may write into what it gets.
+        """v(N) (n, D): the model's outputs for the rows themselves."""
+        # A copy, since a model may write into its input.
         return link(self.ask(self.block.features(self.block.rows.copy(order="K"))), self.settings.link)
 
     def nothing(self, expected: Outputs) -> Outputs:
-        """v(∅) (n, D): ``expected`` (D,), or of each row, where it keeps its values of features that do not play."""
+        """v(∅) (n, D): ``expected`` (D,), or per row, where it keeps its values of features that are not players."""
         if self.settings.everyone_plays:
             return np.tile(expected, (self._rows, 1))
         backs = min(self._backs, self.limit)
@@ -113,9 +113,9 @@ class CoalitionValues:
         return fingerprints(self.block.rows, self.block.background, self.settings.players)
 
     def asked(self, words: Words, distinct: Distinct | None, row_of: RowOf) -> Outputs:
-        """The model's outputs (m, D) for m records, each of the distinct ones asked for once if these are known.
+        """The model's outputs (m, D) for m records, each distinct one evaluated once if these are known.
 
-        A RecordError is about a row of the block then: that which ``row_of`` gives for a record.
+        A RecordError then refers to a row of the block: the one that ``row_of`` returns for a record.
         """
         if distinct is None:
             with blaming(row_of):
@@ -137,13 +137,13 @@ class CoalitionValues:
         return playing(self.settings.players, len(self.block.columns))
 
     def _changes(self, rows: slice, backs: slice) -> Words:
-        """x ^ b (M, n, B), 0 for features that do not play."""
+        """x ^ b (M, n, B), 0 for features that are not players."""
         changes: Words = self.block.rows[:, rows, np.newaxis] ^ self.block.background[:, np.newaxis, backs]
         changes &= self._playing[:, np.newaxis, np.newaxis]
         return changes
 
     def _means_of_nothing(self, rows: slice, together: int) -> Outputs:
-        """The mean outputs (n, D) with every player from the background, so many background rows at a time."""
+        """The mean outputs (n, D) with every player from the background, that many background rows at a time."""
         means = []
         for backs in _slices(self._backs, together):
             records = self._changes(rows, backs)
@@ -155,7 +155,7 @@ class CoalitionValues:
         return total
 
     def _of_rows(self, some: Coalitions, rows: slice, backs: int) -> Outputs:
-        """v(S) - v(N∖S) (P, n, D) for some rows, from so many background rows at a time."""
+        """v(S) - v(N∖S) (P, n, D) for some rows, from that many background rows at a time."""
         pairs = len(some.members)
         parts = _slices(self._backs, backs)
         means = self._mean(self._outputs(some, rows, parts[0]), parts[0])
@@ -192,18 +192,18 @@ def coalition_values(frame: pd.DataFrame, settings: ShapSettings, ask: ModelCall
 
 
 def _divided(start: int, each: int, position: int) -> int:
-    """The row of a record, of which there are so many of each row from ``start`` on."""
+    """The row of a record, with that many records per row from ``start`` on."""
     return start + position // each
 
 
 def _may_repeat(changes: Words, pairs: int) -> bool:
-    """Whether rows and background rows differ in so few features, m on average, that 2^m falls short of some 2 P."""
+    """Whether rows and background rows differ in so few features, m on average, that 2^m is less than about 2 P."""
     differing = np.count_nonzero(changes) / (changes.shape[1] * changes.shape[2])
     return bool(differing <= math.log2(2 * pairs) + 1)
 
 
 def _unfolded(words: Words, shape: tuple[int, ...]) -> Words:
-    """Words (M, m) as (M, *shape) in the same memory, whichever way they are laid out."""
+    """Words (M, m) as (M, *shape) in the same memory, in either layout."""
     if words.flags.c_contiguous:
         return words.reshape(-1, *shape)
     return np.moveaxis(words.T.reshape(*shape, len(words)), -1, 0)

@@ -1,4 +1,4 @@
-"""Which coalitions a model is asked about: complementary pairs, as an orthogonal array where one fits.
+"""Which coalitions a model evaluates: complementary pairs, as an orthogonal array where one fits.
 
 Only differences v(S) - v(N∖S) of a coalition and its complement matter for Shapley values: terms of even order cancel.
 """
@@ -26,7 +26,7 @@ MOST_PAIRS = 4000
 class Design:
     """Pairs of complementary coalitions of K players: ``members`` (P, K) is the first of each pair.
 
-    ``exact`` tells that all 2^K - 2 coalitions are there, ``kind`` how they were found; in the orthogonal array among
+    ``exact`` marks that all 2^K - 2 coalitions are there, ``kind`` how they were found; in the orthogonal array among
     them every ``strength`` players show all their combinations equally often (0: no array).
     """
 
@@ -37,14 +37,14 @@ class Design:
 
 
 def default_samples(players: int) -> int:
-    """The number of coalitions when none is asked for: min(2 K + 2048, 2^K - 2)."""
+    """The default number of coalitions: min(2 K + 2048, 2^K - 2)."""
     return int(min(2 * players + 2048, 2**players - 2))
 
 
 def design(players: int, samples: int, seed: int, estimator: str = "blup") -> Design:
     """At most ``samples`` coalitions (one pair at least): single players, then an array, the rest by leverage.
 
-    The array is the smallest of strength 5 that fits, else the one nearest to it; least squares (wls) do without.
+    The array is the smallest of strength 5 that fits, else the one nearest to it; least squares (wls) uses none.
     """
     pairs = max(1, samples // 2)
     if 2 * pairs >= 2**players - 2:
@@ -65,7 +65,7 @@ def design(players: int, samples: int, seed: int, estimator: str = "blup") -> De
 
 
 class _Chosen:
-    """Pairs that were chosen, each once, whichever of its two coalitions came.
+    """The chosen pairs, each once, whichever of its two coalitions was drawn.
 
     ``sizes`` (K // 2 + 1,) counts them by the size of the smaller coalition.
     """
@@ -79,7 +79,7 @@ class _Chosen:
         return len(self._rows)
 
     def add(self, members: Members) -> None:
-        """Keep those of the coalitions (n, K) that are new, as the smaller of the pair; nobody and all are no pair."""
+        """Keep those of the coalitions (n, K) that are new, as the smaller of the pair; none and all are not a pair."""
         twice = 2 * members.sum(axis=1)
         flip = (twice > self.players) | ((twice == self.players) & ~members[:, 0])
         smaller = members ^ flip[:, np.newaxis]
@@ -96,7 +96,7 @@ class _Chosen:
 
 
 def population(players: int, size: int) -> int:
-    """The number of pairs whose smaller coalition has so many players."""
+    """The number of pairs whose smaller coalition has that many players."""
     return comb(players, size) // (2 if 2 * size == players else 1)
 
 
@@ -107,7 +107,7 @@ def _everything(players: int) -> Members:
 
 
 def _quotas(taken: NDArray[np.int64], players: int, left: int) -> Iterator[tuple[int, int]]:
-    """How many pairs of each size are still to be drawn so that sizes come as near to equal numbers as they can."""
+    """How many pairs of each size are still to be drawn so that the sizes are as equal in number as possible."""
     rooms = {size: population(players, size) - int(taken[size]) for size in range(1, players // 2 + 1)}
     levels = {size: int(taken[size]) for size in rooms}
     wanted = dict.fromkeys(rooms, 0)
@@ -155,7 +155,7 @@ def _array(generators: Generators, random: np.random.Generator) -> Members:
 
 
 def _bose_bits(players: int) -> int:
-    """The bits of generators (x, x³) for so many columns; beyond the listed fields there are only grown ones."""
+    """The bits of generators (x, x³) for that many columns; beyond the listed fields there are only grown ones."""
     return 2 * max(2, (players - 1).bit_length())
 
 
@@ -187,7 +187,7 @@ def _product(a: int, b: int, degree: int) -> int:
 
 
 def _grown(players: int, bits: int, random: np.random.Generator) -> tuple[Generators, int]:
-    """Generators one by one, each closing as few zero sums of four as can be."""
+    """Generators one by one, each closing as few zero sums of four as possible."""
     everything = np.arange(2**bits)
     pairs, triples = np.zeros((2, 2**bits))
     chosen: list[int] = []

@@ -33,12 +33,12 @@ __all__ = [
 
 
 def explained_at_once(spec: PredictorSpec) -> int:
-    """How many blocks a task explains at once: two of an endpoint's, so that requests go on while others are solved."""
+    """How many blocks a task explains at once: two for an endpoint, so that requests go on while others are solved."""
     return 2 if spec.remote else 1
 
 
 def explain_block(frame: pd.DataFrame, predict: Predict, plan: ShapPlan, buffer: Buffer | None = None) -> Explained:
-    """The Shapley values of the rows of a typed frame, which are one block; ``buffer`` is memory to use again."""
+    """The Shapley values of the rows of a typed frame, which are one block; ``buffer`` is reusable memory."""
     with one_thread():
         return plan.engine.code.explain_block(frame, predict, plan, buffer or Buffer())
 
@@ -49,7 +49,7 @@ def explain_batches(
     """One row per block (``block_results``), the result its Explained as bytes (``explained.from_bytes``).
 
     Batches come with ``row_key`` (int64), sorted by it, the columns ``features`` in the order of
-    ``spec.feature_names`` and maybe the column ``join``; a block is never split over tasks.
+    ``spec.feature_names`` and optionally the column ``join``; a block is never split over tasks.
     """
     at_once = explained_at_once(plan.settings.spec)
     buffers: SimpleQueue[Buffer] = SimpleQueue()
@@ -64,7 +64,7 @@ def explain_batches(
         finally:
             buffers.put(buffer)
 
-    # Threads that limit BLAS each would undo each other's limits; within this one theirs change nothing.
+    # Threads that each limit BLAS would undo each other's limits; within this one theirs have no effect.
     with one_thread():
         yield from block_results(explained, blocks(batches, plan.block_rows), plan.block_rows, at_once)
 
@@ -100,9 +100,9 @@ def probe_batches(
 
 
 def probe(frame: pd.DataFrame, predict: Predict, settings: ShapSettings) -> Probe:
-    """What the model says about the background and, under the design of the job, about pilot rows, which are typed.
+    """The model's outputs for the background and, with the design of the job, for pilot rows, which are typed.
 
-    When all coalitions are enumerated nothing is left to learn from the pilot: one row is asked for, to time the calls.
+    When all coalitions are enumerated the pilot teaches nothing: one row is evaluated, to time the calls.
     """
     ask = ModelCalls(predict, settings.spec, link=settings.link)
     coalitions = design(len(settings.players), settings.samples, settings.seed)

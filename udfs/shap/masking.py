@@ -1,6 +1,6 @@
 """Records that take some features from a row and the others from a background row, made in one reusable buffer.
 
-Every cell is a word of 64 bits: a float or an integer as it is, a boolean as 0 or 1, a text (or whatever else) as its
+Every cell is a word of 64 bits: a float or an integer unchanged, a boolean as 0 or 1, a text (or anything else) as its
 number among the values of its column. A masked cell is ``x ^ (absent & (x ^ b))``: x where the feature is present
 (``absent`` is 0), b where it is absent (all bits set).
 """
@@ -19,16 +19,16 @@ Words = NDArray[np.uint64]
 Features = pd.DataFrame | NDArray[np.float64]
 _ALIGNMENT = 64
 _ALL_BITS = ~np.uint64(0)
-#: From so many features on, records lie in memory one after the other; below, features do (measured).
+#: From this many features on, records are contiguous in memory; below, features are (measured).
 _WIDE = 64
-#: Bytes that one pass over masked records may write before the next pass reads them again from the cache.
+#: Bytes that one pass over masked records may write before the next pass reads them from the cache.
 _TILE = 2**20
 _DTYPES = {"float": np.float64, "integer": np.int64, "boolean": np.int64, "object": np.int64}
 
 
 @dataclass(frozen=True, eq=False)
 class Column:
-    """A feature's name and how its words are read; ``values`` are those that the numbers of an object column mean."""
+    """A feature's name and how its words are read; ``values`` are those encoded by the numbers of an object column."""
 
     name: str
     kind: Literal["float", "integer", "boolean", "object"]
@@ -39,7 +39,7 @@ class Column:
 class Encoded:
     """A block's rows (M, n) and the background (M, B) as words, and what the M columns are.
 
-    ``matrix`` says that the model takes one matrix of floats instead of a frame.
+    ``matrix`` means that the model takes one matrix of floats instead of a frame.
     """
 
     rows: Words
@@ -55,7 +55,7 @@ class Encoded:
 
     @property
     def by_record(self) -> bool:
-        """Whether masked records lie in memory one after the other, and not features."""
+        """Whether masked records, not features, are contiguous in memory."""
         return self.uniform and len(self.columns) >= _WIDE
 
     @property
@@ -65,12 +65,12 @@ class Encoded:
 
     @property
     def record_bytes(self) -> int:
-        """How many bytes one masked record needs: its words, and what a frame of them needs besides."""
+        """How many bytes one masked record needs: its words, and the overhead of a frame of them."""
         besides = {"boolean": 1, "object": 8}
         return sum(8 + besides.get(column.kind, 0) for column in self.columns)
 
     def features(self, words: Words) -> Features:
-        """The records in words (M, n) as the model wants them; floats and integers are not copied."""
+        """The records in words (M, n) as the model expects them; floats and integers are not copied."""
         if self.matrix:
             return words.view(np.float64).T
         if self.uniform:
@@ -92,7 +92,7 @@ class Encoded:
 
 
 def encoded(frame: pd.DataFrame, background: pd.DataFrame, matrix: bool) -> Encoded:
-    """A block and the background, both typed, as words; a column of integers in one of them only becomes floats."""
+    """A block and the background, both typed, as words; a column that is integer in only one of them becomes float."""
     if matrix or all(dtype == np.float64 for dtype in [*frame.dtypes, *background.dtypes]):
         columns = tuple(Column(str(name), "float") for name in frame.columns)
         return _laid_out(Encoded(_floats(frame), _floats(background), columns, matrix))
@@ -103,7 +103,7 @@ def encoded(frame: pd.DataFrame, background: pd.DataFrame, matrix: bool) -> Enco
 
 
 def _laid_out(block: Encoded) -> Encoded:
-    """The same with its words laid out as its masked records will be: the mixing then runs along the memory."""
+    """The same with its words laid out as its masked records will be: the mixing then follows the memory layout."""
     rows, background = (np.asarray(words, order=block.order) for words in (block.rows, block.background))
     return replace(block, rows=rows, background=background)
 
@@ -126,7 +126,7 @@ def _encoded(rows: pd.Series, background: pd.Series) -> tuple[Column, Words]:
     values: list[Any] = []
     words = np.empty(len(rows) + len(background), dtype=np.uint64)
     for position, value in enumerate([*parts[0].tolist(), *parts[1].tolist()]):
-        # 1, 1.0 and True are equal to Python and not to a model; NaN is not even equal to itself.
+        # 1, 1.0 and True are equal in Python but not to a model; NaN is not even equal to itself.
         key = (type(value), value if value == value else None)
         if key not in numbers:
             numbers[key] = len(values)
@@ -138,20 +138,20 @@ def _encoded(rows: pd.Series, background: pd.Series) -> tuple[Column, Words]:
 
 
 def _decoded(words: Words, column: Column) -> Any:
-    """A column of a frame; pandas would make texts of its own kind of an array of objects."""
+    """A column of a frame; pandas would turn an array of objects into its own string type."""
     if column.values is not None:
         return pd.Series(column.values.take(words.view(np.int64)), dtype=object)
     return words.astype(np.bool_) if column.kind == "boolean" else words.view(_DTYPES[column.kind])
 
 
 class Buffer:
-    """Memory for masked records that is handed out again and again; it grows to the largest chunk and no further."""
+    """Reusable memory for masked records; it grows to the largest chunk and no further."""
 
     def __init__(self) -> None:
         self._words: Words = np.empty(0, dtype=np.uint64)
 
     def words(self, features: int, records: int, by_record: bool) -> Words:
-        """Words (features, records) of any content at an aligned address, laid out as asked; they undo those before."""
+        """Uninitialised words (features, records), aligned and in the given layout; they replace earlier ones."""
         needed = features * records
         if len(self._words) < needed:
             raw = np.empty(needed + _ALIGNMENT // 8, dtype=np.uint64)
@@ -162,14 +162,14 @@ class Buffer:
 
 
 def masks(members: NDArray[np.bool_], players: Sequence[int], features: int) -> Words:
-    """All bits set where a coalition (P, K) lacks a player, else (also for features that do not play) 0: (M, P)."""
+    """All bits set where a coalition (P, K) lacks a player, else (also for features that are not players) 0: (M, P)."""
     words = np.zeros((len(members), features), dtype=np.uint64)
     words[:, list(players)] = np.where(members, np.uint64(0), _ALL_BITS)
     return words.T
 
 
 def playing(players: Sequence[int], features: int) -> Words:
-    """All bits set for features that play, 0 for the others: (M,)."""
+    """All bits set for players, 0 for the others: (M,)."""
     words = np.zeros(features, dtype=np.uint64)
     words[list(players)] = _ALL_BITS
     return words
@@ -179,7 +179,7 @@ def mask_pairs(records: Words, rows: Words, changes: Words, lacking: Words) -> N
     """Writes the records (M, 2, n, B, P) of P coalitions and their complements for n rows and B background rows.
 
     ``rows`` (M, n) and ``lacking`` (M, P), the words of ``masks``, are laid out as the records are; ``changes``
-    (M, n, B) are x ^ b, 0 where a feature does not play.
+    (M, n, B) are x ^ b, 0 where a feature is not a player.
     """
     together = len(records) if records.strides[0] == records.itemsize else max(1, _TILE // records[0].nbytes)
     for start in range(0, len(records), together):

@@ -2,7 +2,7 @@
 
 Without a link v(S) is an average over the background, and so are the Shapley values: of the games in which absent
 features come from one background row. There a feature in which the row and the background row agree changes nothing
-and gets 0, so that only the m differing ones play: 2^m - 2 coalitions are often fewer than a sample for all features,
+and gets 0, so only the m differing ones are players: 2^m - 2 coalitions are often fewer than a sample for all features,
 and the values are exact then. Games of more coalitions are sampled, each size m by one design for the whole job.
 """
 
@@ -36,7 +36,7 @@ NO_LINK = "log-odds of a mean are not the mean of one game per baseline row"
 class Games:
     """The G games of m players of a block: rows (G,), background rows (G,), differing players (G, m) by position.
 
-    Those of one row and the same players stand together. ``differences`` (P, G, D) are v(S) - v(N∖S) of the P pairs of
+    Those of one row and the same players are adjacent. ``differences`` (P, G, D) are v(S) - v(N∖S) of the P pairs of
     coalitions in ``game``, to be filled.
     """
 
@@ -62,12 +62,12 @@ class Part:
 
     @property
     def records(self) -> int:
-        """How many records the model is asked for."""
+        """How many records are sent to the model."""
         return int(np.prod(self.shape))
 
 
 def pair_records(sizes: Integers, samples: int) -> int:
-    """How many records pair games ask the model for; sizes (r, B) are numbers of differing features."""
+    """How many records pair games send to the model; sizes (r, B) are numbers of differing features."""
     coalitions = np.exp2(np.minimum(sizes, 63)) - 2
     return int(np.clip(coalitions, 0, 2 * max(1, samples // 2)).sum())
 
@@ -88,13 +88,13 @@ def records_per_row(settings: ShapSettings, pair_sizes: Integers) -> float:
 
 
 def explain_block(frame: pd.DataFrame, predict: Predict, plan: ShapPlan, buffer: Buffer) -> Explained:
-    """The Shapley values of the rows of a typed frame, which are one block; the link has to be the identity.
+    """The Shapley values of the rows of a typed frame, which are one block; the link must be the identity.
 
-    The model is asked about the background rows once per block besides.
+    The model is also called for the background rows once per block.
     """
     settings = plan.settings
     if settings.link != "identity":
-        raise ValueError("a mean inside of a link does not split into pair games")
+        raise ValueError("a mean inside a link does not split into pair games")
     ask = ModelCalls(predict, settings.spec, plan.outputs)
     values = coalition_values(frame, settings, ask, buffer)
     prediction = values.everything()
@@ -117,7 +117,7 @@ def explain_block(frame: pd.DataFrame, predict: Predict, plan: ShapPlan, buffer:
 
 
 def _nothing(values: CoalitionValues) -> Outputs:
-    """v(∅) of every game: (1, B, D) when every feature plays, else (n, B, D) for rows that keep the other features."""
+    """v(∅) of every game: (1, B, D) if every feature plays, else (n, B, D) for rows that keep the other features."""
     block, settings = values.block, values.settings
     if settings.everyone_plays:
         return values.background()[np.newaxis]
@@ -136,8 +136,8 @@ def _nothing(values: CoalitionValues) -> Outputs:
 def _averaged(values: CoalitionValues, plan: ShapPlan, totals: Outputs) -> tuple[Outputs, Outputs]:
     """Values and errors (n, D, K) averaged over the background; totals (n, B, D) are v(N) - v(∅) of each game.
 
-    Games of one size share a design and may err alike, so that their errors are added; those of another size have
-    another design, and variances are added.
+    Games of one size share a design and may err alike, so their errors are added; those of another size have
+    another design, and their variances are added.
     """
     shape = (totals.shape[0], len(values.settings.players), totals.shape[2])
     shares, variances = np.zeros(shape), np.zeros(shape)
@@ -155,9 +155,9 @@ def _averaged(values: CoalitionValues, plan: ShapPlan, totals: Outputs) -> tuple
 
 
 def _solved(games: Games, totals: Outputs, weights: Outputs) -> tuple[tuple[Integers, Integers], Outputs, Outputs]:
-    """Where values belong, rows (U, 1) and players (U, m), the values and their errors (U, m, D).
+    """The positions of values, rows (U, 1) and players (U, m), the values and their errors (U, m, D).
 
-    Estimates are linear, so that the games of one row and the same players are averaged before they are solved.
+    Estimates are linear, so the games of one row and the same players are averaged before they are solved.
     """
     starts = _starts(games)
     share = weights[games.backs][:, np.newaxis]
@@ -176,9 +176,9 @@ def _starts(games: Games) -> Integers:
 
 
 def _games(block: Encoded, plan: ShapPlan) -> Iterator[Games]:
-    """The games of a block by their number of players, those of one number by rows, players and background rows."""
+    """The games of a block by their number of players, within one number by rows, players and background rows."""
     settings = plan.settings
-    # Relevance is about the features; players are other ones in every game.
+    # Relevance refers to features; the players differ in every game.
     prior = replace(plan.prior, relevance=None)
     differing = block.differing(settings.players)
     sizes = differing.sum(axis=0)
@@ -192,7 +192,7 @@ def _games(block: Encoded, plan: ShapPlan) -> Iterator[Games]:
 
 
 def _chunks(every: list[Games], limit: int) -> Iterator[list[Part]]:
-    """The parts of each model call of at most ``limit`` records, filled up across games of all numbers of players."""
+    """The parts of each model call of at most ``limit`` records, filled across games with any number of players."""
     chunk: list[Part] = []
     free = limit
     for part in _parts(every, limit):
@@ -218,7 +218,7 @@ def _parts(every: list[Games], limit: int) -> Iterator[Part]:
 
 
 def _ask(values: CoalitionValues, chunk: list[Part]) -> None:
-    """Fills in the differences of a chunk's parts, for which the model is called once."""
+    """Computes the differences of a chunk's parts, for which the model is called once."""
     edges = np.cumsum([0, *(part.records for part in chunk)])
     words = values.buffer.words(len(values.block.columns), int(edges[-1]), by_record=False)
     places = [slice(start, stop) for start, stop in pairwise(edges.tolist())]
@@ -260,7 +260,7 @@ def _mask(records: Words, values: CoalitionValues, part: Part) -> None:
     changes = np.zeros_like(own)
     place = players, np.arange(several)
     changes[place] = own[place] ^ block.background[:, games.backs[part.some]][place]
-    # Of each feature in each game, which of the masks is its own; the last is for those that do not differ.
+    # For each feature in each game, the index of its mask; the last is for those that do not differ.
     which = np.full(own.shape, count)
     which[place] = np.arange(count)[:, np.newaxis]
     lacking = np.ascontiguousarray(masks(games.game.design.members[part.pairs], range(count), count + 1))

@@ -1,8 +1,8 @@
-"""What is supposed about a game before it is sampled: how much of it is interaction, and of which order.
+"""What is assumed about a game before it is sampled: how much of it is interaction, and of which order.
 
 A pair difference is d(s) = Σ a_T Π_{i∈T} s_i over sets T of odd size, s = ±1. Main effects are free; the a_T of |T| = 3
-to 11 are drawn with variance τ_|T| Π_{i∈T} w_i; whatever is of higher order is noise, the nugget. White noise alone in
-place of the orders 7 to 11 costs up to three times the error in rough games, and their intervals then fail.
+to 11 are drawn with variance τ_|T| Π_{i∈T} w_i; anything of higher order is noise, the nugget. White noise alone
+instead of the orders 7 to 11 costs up to three times the error in rough games, and their intervals then fail.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ Floats = NDArray[np.float64]
 ORDERS = (3, 5, 7, 9, 11)
 _POWERS = (0.0, 0.35, 0.5, 0.7)
 _SHARES = (0.01, 0.03, 0.1, 0.3, 0.6, 0.9)
-#: As measured, a larger nugget is worth less than larger shares of high orders, and a smaller one the same.
+#: Measured: a larger nugget helps less than larger shares of high orders, and a smaller one makes no difference.
 _NUGGET = 1e-4
 _PILOT_PAIRS = 1200
 #: Likelihoods that differ by less than this per row and degree of freedom count as the same.
 _SLACK = 0.005
-#: What intervals lack though the prior fits as well as it can, as measured (benchmarks/README.md).
+#: The shortfall of intervals although the prior fits as well as possible, as measured (benchmarks/README.md).
 MARGIN = 1.25
 
 
@@ -45,7 +45,7 @@ class Prior:
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Of the part of a game above main effects: the covariance of differences (P + 1, P + 1), that of values with
+    """For the part of a game above main effects: the covariance of differences (P + 1, P + 1), that of values with
     differences (K, P + 1) and the variance of values (K,); the last difference is the total.
     """
 
@@ -66,7 +66,7 @@ def moments(signs: Floats, prior: Prior) -> Moments:
     below = [order - 1 for order in taus]
     without = symmetric(lambda k: (one**k).sum(axis=1, keepdims=True) - one**k, below)
     cross = sum((tau / t * one * without[t - 1] for t, tau in taus.items()), np.zeros_like(one)).T
-    # What the orders leave out counts as shared equally.
+    # What the orders leave out is treated as shared equally.
     cross[:, -1] += prior.nugget / players
     others = symmetric(lambda k: (weights**k).sum() - weights**k, below)
     values = sum((tau / t**2 * weights * others[t - 1] for t, tau in taus.items()), np.zeros(players))
@@ -83,7 +83,7 @@ def interactions(signs: Floats, weights: Floats) -> dict[int, Floats]:
 
 
 def relevance(prior: Prior, players: int) -> Floats:
-    """The relevance w of players (K,): all 1 where the prior has none, or is about another game."""
+    """The relevance w of players (K,): all 1 where the prior has none, or is for another game."""
     if prior.relevance is None or len(prior.relevance) != players:
         return np.ones(players)
     return np.array(prior.relevance)
@@ -105,7 +105,7 @@ def symmetric(power_sum: Callable[[int], Floats], orders: Iterable[int]) -> dict
 
 
 def _totals(weights: Floats) -> dict[int, Floats]:
-    """e_t(w) of the orders that there are sets of players for."""
+    """e_t(w) for the orders for which there are sets of players."""
     return symmetric(lambda k: np.asarray((weights**k).sum()), [t for t in ORDERS if t <= len(weights)])
 
 
@@ -115,11 +115,11 @@ def default_prior() -> Prior:
 
 
 def likeliest(signs: Floats, seen: Floats, seed: int) -> Prior:
-    """The prior that a pilot's differences (P + 1, n) speak for by restricted likelihood.
+    """The prior fitted to a pilot's differences (P + 1, n) by restricted likelihood.
 
     Relevance is a power of the main effects' mean square. Of priors with nearly the largest likelihood the one with the
-    least share of high orders is taken: a large share also makes up for a relevance that is not quite right, and then
-    costs an orthogonal array most of its worth. Of very many pairs some are taken at random.
+    smallest share of high orders is chosen: a large share also compensates for an inaccurate relevance, and then
+    costs an orthogonal array most of its benefit. From very many pairs a random subset is used.
     """
     scaled, strengths = _scaled(signs, seen)
     random = np.random.default_rng([seed % 2**63, len(signs)])
@@ -142,7 +142,7 @@ def likeliest(signs: Floats, seen: Floats, seed: int) -> Prior:
 def _scaled(signs: Floats, seen: Floats) -> tuple[Floats, Floats]:
     """Differences over their rows' residual size, and the mean square of main effects (K,), 0.001 to 1.
 
-    A tenth of the mean size is added, lest rows that hardly have interactions, where rounding decides, count as others.
+    A tenth of the mean size is added, so that rows with almost no interactions, where rounding dominates, weigh less.
     """
     mains = np.linalg.lstsq(signs, seen, rcond=None)[0]
     squares = ((seen - signs @ mains) ** 2).mean(axis=0)

@@ -1,8 +1,8 @@
-"""Which masked records of a chunk are the same, told by fingerprints that never look at the records themselves.
+"""Which masked records of a chunk are the same, by fingerprints that never read the records themselves.
 
 Every cell of the rows and of the background gets a random whole number; a record's fingerprint is the sum over its
 features, so those of all coalitions are one matrix product, exact because every sum stays below 2^53. Two independent
-fingerprints of 40 bits and more tell records apart: with 2^15 records a chance of 2^-50 a chunk to confuse any two.
+fingerprints of at least 40 bits distinguish records: with 2^15 records, a 2^-50 chance per chunk of confusing any two.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Words = NDArray[np.uint64]
-#: Looking for repeats pays when at most this share of the records is distinct.
+#: Looking for repeats pays off when at most this share of the records is distinct.
 WORTH = 0.5
 _SAMPLE = 1024
 _SALTS = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD1B54A32D192ED03))
@@ -40,7 +40,7 @@ class Fingerprints:
     def distinct(self, members: NDArray[np.bool_], rows: slice, backs: slice) -> Distinct | None:
         """The distinct ones of the 2 n B P records of coalitions (P, K), in the order of ``mask_pairs``.
 
-        None when a sample says that too few repeat.
+        None when a sample shows that too few repeat.
         """
         return distinct(lambda which: self._of_records(which, members, rows, backs))
 
@@ -57,9 +57,9 @@ class Fingerprints:
 
 
 def distinct(prints: Callable[[int], Floats]) -> Distinct | None:
-    """The distinct ones among records of which ``prints`` gives fingerprints (m,): number 0 and, to be sure, number 1.
+    """The distinct ones among records of which ``prints`` gives fingerprints (m,): number 0 and, to confirm, number 1.
 
-    None when a sample says that too few repeat.
+    None when a sample shows that too few repeat.
     """
     first = prints(0)
     if not _worthwhile(first):
@@ -96,7 +96,7 @@ def _numbers(words: Words, salt: np.uint64, bits: int) -> Floats:
 
 
 def _worthwhile(prints: Floats) -> bool:
-    """Whether a sample says that few enough records are distinct (the number of distinct ones as Chao 1984 has it)."""
+    """Whether a sample shows that few enough records are distinct (their number estimated by Chao 1984)."""
     step = max(1, len(prints) // _SAMPLE)
     sample = np.sort(prints[::step])
     counts = np.diff(np.flatnonzero(np.diff(sample, prepend=-1.0, append=-1.0)))

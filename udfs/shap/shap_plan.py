@@ -1,4 +1,4 @@
-"""What executors must know to explain rows: plain values that pickle."""
+"""What executors must know to explain rows: plain, picklable values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Background:
-    """The rows that stand for absent features: (B, M), typed as ``features.typed`` gives; weights (B,) sum to 1."""
+    """The rows that replace absent features: (B, M), typed as ``features.typed`` gives; weights (B,) sum to 1."""
 
     rows: pd.DataFrame
     weights: NDArray[np.float64]
@@ -35,7 +35,7 @@ class ShapSettings:
     """All that is known before the model is called.
 
     ``players`` are the positions of the K explained features among the M of ``spec``; the others keep the row's own
-    value in every coalition. ``samples`` is the number of coalitions per row; ``buffer_bytes`` bounds the masked
+    value in every coalition. ``samples`` is the number of coalitions per row; ``buffer_bytes`` limits the masked
     records that a worker holds at once.
     """
 
@@ -63,10 +63,10 @@ class ShapSettings:
 
 @dataclass(frozen=True, eq=False)
 class ShapPlan:
-    """All that a block needs to be explained.
+    """Everything needed to explain a block.
 
     ``engine`` is its row of the driver's table; ``expected`` (D,) is v(∅) in units of the link when every feature is
-    explained; ``game`` is about the K players; ``prior`` serves games of fewer players; rows whose keys share
+    explained; ``game`` is for the K players; ``prior`` serves games of fewer players; rows whose keys share
     ``row_key // block_rows`` are one block, the unit of model calls, sums and results.
     """
 

@@ -29,12 +29,12 @@ __all__ = [
 Floats = NDArray[np.float64]
 Estimator = Literal["blup", "wls"]
 
-#: Main effects' share of the variance where the pairs are too few to tell them apart (third order: 1).
+#: Main effects' share of the variance where there are too few pairs to separate them (third order: 1).
 _MAIN = 10.0
-#: Mean squares of so many contrasts scale the errors of a row; with fewer than the least they say too little.
+#: Mean squares of this many contrasts scale the errors of a row; with fewer than the minimum they are unreliable.
 _CONTRASTS = 96
 _LEAST_CONTRASTS = 8
-#: With fewer differences than players plus so many, a pilot cannot tell interactions from main effects.
+#: With fewer differences than players plus this, a pilot cannot separate interactions from main effects.
 _LEAST_FREE = 20
 #: Intervals that must be widened more than this cannot be trusted.
 _MOST_MISFIT = 2.0
@@ -47,7 +47,7 @@ class Solver:
     """Values = matrix @ differences + shares * total; one product for values and the scale of errors.
 
     ``matrix`` (K + R, P) and ``shares`` (K + R,): K rows for the values, then R contrasts whose mean square is the
-    squared scale of a row; ``spread`` (K,) are the standard errors at scale 1. ``kind`` says which estimator it is.
+    squared scale of a row; ``spread`` (K,) are the standard errors at scale 1. ``kind`` names the estimator.
     """
 
     matrix: Floats
@@ -76,7 +76,7 @@ class Game:
 
 @lru_cache(maxsize=64)
 def game(players: int, samples: int, estimator: Estimator, prior: Prior, seed: int, standard_errors: bool) -> Game:
-    """The design of so many players and samples, and the solver for it."""
+    """The design for that many players and samples, and the solver for it."""
     coalitions = design(players, samples, seed, estimator)
     return Game(coalitions, solver(coalitions, estimator, prior, standard_errors))
 
@@ -94,9 +94,9 @@ def solver(design: Design, estimator: Estimator, prior: Prior, standard_errors: 
 
 
 def fit_prior(design: Design, differences: Floats, totals: Floats, seed: int) -> Prior:
-    """The prior that pilot rows' differences (n, P, D) and totals (n, D) speak for.
+    """The prior fitted to pilot rows' differences (n, P, D) and totals (n, D).
 
-    Where there are too few of them to tell, the default, and intervals cannot be trusted.
+    Where there are too few of them, the default, and intervals cannot be trusted.
     """
     rows, pairs, outputs = differences.shape
     columns = differences.transpose(1, 0, 2).reshape(pairs, rows * outputs)
@@ -116,9 +116,9 @@ def fit_prior(design: Design, differences: Floats, totals: Floats, seed: int) ->
 
 
 def _misfit(design: Design, prior: Prior, seen: Floats, seed: int) -> float:
-    """How much wider intervals must be to hold 95 % of the changes from half the pairs to all, in pilot rows.
+    """How much wider intervals must be to cover 95 % of the changes from half the pairs to all, in pilot rows.
 
-    Changes have the variance of the half's error less that of the whole's, if the prior is right.
+    Changes have the variance of the half's error minus that of the whole's, if the prior is right.
     """
     prior = replace(prior, misfit=1.0)
     whole = _blup(design, prior, standard_errors=True)
@@ -154,8 +154,8 @@ def _signs(design: Design) -> Floats:
 def _wls(design: Design, standard_errors: bool) -> Solver:
     """min Σ_S k(S) (d(S) - Σ_i s_i φ_i)² with Σ φ_i = d(N): the kernel's mass of a size is shared by its pairs.
 
-    Errors take pairs as drawn at random, with the same variance, except of sizes of which none is left out; main
-    effects that the pairs do not tell apart add what is supposed of their variance.
+    Errors treat pairs as drawn at random, with the same variance, except for fully enumerated sizes; main
+    effects that the pairs do not separate add their assumed variance.
     """
     signs = _signs(design)[:-1]
     players = signs.shape[1]
@@ -172,7 +172,7 @@ def _wls(design: Design, standard_errors: bool) -> Solver:
     drawn = np.array([counts[size] < population(players, size) for size in range(len(counts))])[sizes]
     biases = np.eye(players) - matrix @ signs - shares[:, np.newaxis]
     spread = MARGIN * np.sqrt((matrix[:, drawn] ** 2).sum(axis=1) + _MAIN / players * (biases**2).sum(axis=1))
-    # The scale is that of sizes with pairs left out, if enough were drawn to tell it apart from main effects.
+    # The scale is that of sizes with pairs left out, if enough were drawn to separate it from main effects.
     told = np.append(drawn, True)
     rows = np.vstack([signs, np.ones(players)])
     if told.sum() - players < _LEAST_CONTRASTS or not _identified(rows[told]):
@@ -207,7 +207,7 @@ def _blup(design: Design, prior: Prior, standard_errors: bool) -> Solver:
 
 
 def _identified(signs: Floats) -> bool:
-    """Whether the pairs tell all main effects apart."""
+    """Whether the pairs separate all main effects."""
     if len(signs) < signs.shape[1]:
         return False
     eigenvalues = np.linalg.eigvalsh(signs.T @ signs)
@@ -217,7 +217,7 @@ def _identified(signs: Floats) -> bool:
 def _whitened(signs: Floats, covariance: Floats) -> Floats:
     """Contrasts (P + 1, R) of differences at random, orthonormal once these are whitened, and free of main effects.
 
-    Where too few differences are left for that, main effects count as drawn with the variance that is supposed of them.
+    Where too few differences remain for that, main effects are treated as drawn with their assumed variance.
     """
     rows, players = signs.shape
     free = rows - players

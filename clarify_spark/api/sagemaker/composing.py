@@ -1,6 +1,6 @@
 """The config objects of a call to one analysis config, with the rules of the SageMaker SDK.
 
-Objects count by what they can do: those of ``sagemaker.clarify``, of ``sagemaker.core.clarify`` and of
+Objects are duck-typed: those of ``sagemaker.clarify``, of ``sagemaker.core.clarify`` and of
 ``clarify_spark.sagemaker`` have the same public methods.
 """
 
@@ -23,7 +23,7 @@ Methods = str | Sequence[str] | None
 
 @dataclass(frozen=True)
 class Call:
-    """What one call has been given; ``methods``: the bias methods by key, without those of no metrics.
+    """The arguments of one call; ``methods``: the bias methods by key, without those that have no metrics.
 
     ``scores``: a ModelPredictedLabelConfig, or where the score is in a response.
     """
@@ -55,7 +55,7 @@ def composed(call: Call) -> Config:
 
 
 def plain(value: Any, place: str, depth: int = 0) -> Any:
-    """The value as JSON has it: numbers of numpy, arrays, indices and series of pandas too; tuples become lists."""
+    """The value as JSON: numpy numbers, arrays, and pandas indices and series too; tuples become lists."""
     if value is None or isinstance(value, str | bool | int | float):
         return value
     if depth > DEEPEST:
@@ -88,7 +88,7 @@ def told(value: Any) -> str:
 
 
 def _part(value: Any, argument: str, method: str, wanted: str) -> Any:
-    """What the object's public method returns, as JSON has it."""
+    """What the object's public method returns, as JSON."""
     ask = None if isinstance(value, type) else getattr(value, method, None)
     if not callable(ask):
         found = f"the class {value.__name__} itself" if isinstance(value, type) else told(value)
@@ -151,7 +151,7 @@ def _explanations(value: Any, data: Config) -> Config:
                 raise ArgumentError(f"{argument}: found a second config of {method}; allowed: one of each kind.")
             found[method] = keys
     if "asymmetric_shapley_value" in found and len(listed) > 1:
-        raise ArgumentError("explainability_config: an AsymmetricShapleyValueConfig goes alone, not in a list.")
+        raise ArgumentError("explainability_config: an AsymmetricShapleyValueConfig must be given alone, not in lists.")
     if "pdp" in found and "shap" not in found and "features" not in found["pdp"]:
         raise ArgumentError("explainability_config: a PDPConfig needs features unless there is a SHAPConfig too.")
     _check_static_covariates(found, data)
@@ -170,7 +170,7 @@ def _check_predictions(predictor: Config, data: Config) -> None:
 
 
 def _check_time_series(call: Call, data: Config, predictor: Config, explanations: Config) -> None:
-    """Time series need all three of their configs, and know no bias."""
+    """Time series need all three of their configs, and have no bias metrics."""
     given = {
         "an AsymmetricShapleyValueConfig": "asymmetric_shapley_value" in explanations,
         "a TimeSeriesDataConfig in the DataConfig": "time_series_data_config" in data,

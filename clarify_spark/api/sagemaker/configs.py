@@ -1,6 +1,6 @@
 """Config objects with the names and constructor arguments of the SageMaker SDK's, for use without it.
 
-Arguments are looked at when an object is made; what is wrong is an ArgumentError that names every wrong one. Values go
+Arguments are checked when an object is created; an ArgumentError names every invalid one. Values go
 into the analysis config as they are given.
 """
 
@@ -24,14 +24,14 @@ NameOrIndex = str | int
 Value = int | float | str
 C = TypeVar("C")
 
-#: Types are taken as written: true is no integer, and "1" is none either.
+#: Types are taken as written: neither true nor "1" is an integer.
 STRICT = ConfigDict(strict=True, extra="forbid")
 PREFIX = re.compile("^[a-zA-Z0-9](-*[a-zA-Z0-9])")
 
 
 @dataclass_transform(frozen_default=True)
 def config_object(cls: type[C]) -> type[C]:
-    """A frozen dataclass whose constructor takes numpy's and pandas' values too, and raises ArgumentError."""
+    """A frozen dataclass whose constructor also accepts numpy and pandas values, and raises ArgumentError."""
     made: Any = pydantic_dataclass(config=STRICT, frozen=True)(cls)
     validated: Callable[..., None] = made.__init__
 
@@ -48,14 +48,14 @@ def config_object(cls: type[C]) -> type[C]:
 
 
 def _plain(value: Any) -> Any:
-    """The value as JSON has it, itself when JSON has none."""
+    """The value as JSON, or the value itself if it has no JSON form."""
     try:
         return plain(value, "")
     except ArgumentError:
         return value
 
 
-#: What is allowed, by the kind of pydantic's finding; its own words name types of Python.
+#: What is allowed, by the kind of pydantic error; its own messages name Python types.
 _WORDS = {
     "missing": "found no such argument, which is required",
     "missing_argument": "found no such argument, which is required",
@@ -120,7 +120,7 @@ class TimeSeriesJSONDatasetFormat(Enum):
 
 @config_object
 class SegmentationConfig:
-    """One way to cut the data into segments that are analysed apart."""
+    """One way to split the data into segments that are analysed separately."""
 
     name_or_index: NameOrIndex
     segments: list[list[NameOrIndex]]
@@ -128,7 +128,7 @@ class SegmentationConfig:
     display_aliases: list[str] | None = None
 
     def __post_init__(self) -> None:
-        """Segments are there, and as many as their names or one fewer."""
+        """Segments exist, and there are as many as their names or one fewer."""
         if not self.segments:
             raise _wrong(self, "segments: found an empty list; allowed: a list of values for each segment.")
         count = len(self.segments)
@@ -161,14 +161,14 @@ class TimeSeriesDataConfig:
     dataset_format: Any = None
 
     def __post_init__(self) -> None:
-        """All parts are addressed in one way; JMESPaths need the shape of the JSON."""
+        """All parts are addressed in the same way; JMESPaths need the shape of the JSON."""
         kind = type(self.target_time_series)
         parts = {"item_id": [self.item_id], "timestamp": [self.timestamp]}
         parts |= {"related_time_series": self.related_time_series or []}
         parts |= {"static_covariates": self.static_covariates or []}
         for name, values in parts.items():
             if any(type(value) is not kind for value in values):
-                raise _wrong(self, f"{name}: found another type than that of target_time_series; allowed: one for all.")
+                raise _wrong(self, f"{name}: found a different type than target_time_series; allowed: the same type.")
         for name, values in {"target_time_series": [self.target_time_series], **parts}.items():
             if "" in values:
                 raise _wrong(self, f"{name}: found an empty string; allowed: JMESPaths.")
@@ -176,7 +176,7 @@ class TimeSeriesDataConfig:
             names = ", ".join(f"TimeSeriesJSONDatasetFormat.{one.name}" for one in TimeSeriesJSONDatasetFormat)
             raise _wrong(self, f"dataset_format: found {self.dataset_format!r}; allowed: {names}.")
         if kind is int and self.dataset_format is not None:
-            raise _wrong(self, "dataset_format: goes with JMESPaths only; leave it out.")
+            raise _wrong(self, "dataset_format: applies to JMESPaths only; leave it out.")
 
     @property
     def _format(self) -> str | None:
@@ -219,14 +219,14 @@ class DataConfig:
     time_series_data_config: Any = None
 
     def __post_init__(self) -> None:
-        """The arguments go with the format of the data."""
+        """The arguments match the format of the data."""
         known = {kind: row for kind, row in DATASET_FORMATS.items() if row.in_sdk}
         row = known.get(self.dataset_type)
         if row is None:
             raise _wrong(self, f"dataset_type: found {self.dataset_type!r}; allowed: {', '.join(known)}.")
         for name in row.refused:
             if getattr(self, name):
-                raise _wrong(self, f"{name}: does not go with dataset_type {self.dataset_type!r}; leave it out.")
+                raise _wrong(self, f"{name}: cannot be used with dataset_type {self.dataset_type!r}; leave it out.")
         if self.time_series_data_config is not None and not row.time_series:
             allowed = " or ".join(repr(kind) for kind, other in known.items() if other.time_series)
             raise _wrong(self, f"time_series_data_config: goes with dataset_type {allowed} only.")
@@ -272,7 +272,7 @@ class BiasConfig:
     group_name: NameOrIndex | None = None
 
     def __post_init__(self) -> None:
-        """Several facets have as many values or thresholds."""
+        """Several facets have the same number of values or thresholds."""
         if not isinstance(self.facet_name, list):
             return
         if not self.facet_name:
@@ -316,9 +316,9 @@ class TimeSeriesModelConfig:
 
 @config_object
 class ModelConfig:
-    """The model and how it is asked.
+    """The model and how it is called.
 
-    ``instance_count`` and ``instance_type`` may be left out when the processor maps ``model_name`` to a model here.
+    ``instance_count`` and ``instance_type`` may be left out when the processor maps ``model_name`` to a local model.
     """
 
     model_name: str | None = None
@@ -347,13 +347,13 @@ class ModelConfig:
     time_series_model_config: Any = None
 
     def __post_init__(self) -> None:
-        """One model; templates have the placeholders that their content type needs."""
+        """Exactly one model; templates have the placeholders that their content type needs."""
         if bool(self.model_name) == bool(self.endpoint_name):
             found = "both model_name and" if self.model_name else "neither model_name nor"
             raise _wrong(self, f"found {found} endpoint_name; allowed: one of them.")
         if self.endpoint_name and (self.instance_count or self.instance_type or self.endpoint_name_prefix):
             raise _wrong(
-                self, "instance_count, instance_type and endpoint_name_prefix go with model_name, not endpoint_name."
+                self, "instance_count, instance_type and endpoint_name_prefix apply to model_name, not endpoint_name."
             )
         if self.endpoint_name_prefix and not PREFIX.search(self.endpoint_name_prefix):
             raise _wrong(
@@ -392,7 +392,7 @@ class ModelConfig:
                 )
 
     def get_predictor_config(self) -> Config:
-        """``predictor``, but for how a prediction is read."""
+        """``predictor``, except for how a prediction is read."""
         series = self.time_series_model_config
         return _given(
             endpoint_name=self.endpoint_name or None,
@@ -431,7 +431,7 @@ class ModelPredictedLabelConfig:
 
 @config_object
 class PDPConfig:
-    """Partial dependence of some features, or with SHAP of the weightiest."""
+    """Partial dependence of some features or, with SHAP, of the most important ones."""
 
     features: list[NameOrIndex] | None = None
     grid_resolution: int = 15
@@ -445,7 +445,7 @@ class PDPConfig:
 
 @config_object
 class TextConfig:
-    """How free text is cut into units."""
+    """How free text is split into units."""
 
     granularity: Literal["token", "sentence", "paragraph"]
     language: str
@@ -457,7 +457,7 @@ class TextConfig:
 
 @config_object
 class ImageConfig:
-    """How images are cut into segments."""
+    """How images are split into segments."""
 
     model_type: Literal["OBJECT_DETECTION", "IMAGE_CLASSIFICATION"]
     num_segments: int | None = None
@@ -482,7 +482,7 @@ class ImageConfig:
 
 @config_object
 class SHAPConfig:
-    """Kernel SHAP: what rows are compared with, how many coalitions, how values are put together."""
+    """Kernel SHAP: the baseline, the number of coalitions, and how values are aggregated."""
 
     baseline: Any = None
     num_samples: int | None = None
@@ -496,7 +496,7 @@ class SHAPConfig:
     features_to_explain: list[NameOrIndex] | None = None
 
     def __post_init__(self) -> None:
-        """A baseline is given or computed; chosen features are those of tables."""
+        """A baseline is given or computed; features can be chosen for tabular data only."""
         if self.baseline is not None and self.num_clusters is not None:
             raise _wrong(self, "found baseline and num_clusters; allowed: one of them.")
         if not isinstance(self.baseline, str | list | dict | None):
@@ -507,7 +507,7 @@ class SHAPConfig:
                 wanted = "TextConfig" if name == "text_config" else "ImageConfig"
                 raise _wrong(self, f"{name}: found {told(value)}; allowed: a {wanted}.")
             if value is not None and self.features_to_explain is not None:
-                raise _wrong(self, f"features_to_explain: does not go with {name}; leave one of them out.")
+                raise _wrong(self, f"features_to_explain: cannot be combined with {name}; leave one of them out.")
 
     def get_explainability_config(self) -> Config:
         """``methods.shap``."""
@@ -536,14 +536,14 @@ class AsymmetricShapleyValueConfig:
     baseline: str | dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        """Fine grains are sampled, and chronological."""
+        """fine_grained is sampled and chronological."""
         if self.granularity == "fine_grained":
             if self.num_samples is None:
                 raise _wrong(self, "num_samples: missing; granularity 'fine_grained' needs it.")
             if self.direction != "chronological":
                 raise _wrong(self, f"direction: found {self.direction!r}; 'fine_grained' needs 'chronological'.")
         elif self.num_samples:
-            raise _wrong(self, "num_samples: goes with granularity 'fine_grained' only; leave it out.")
+            raise _wrong(self, "num_samples: applies to granularity 'fine_grained' only; leave it out.")
         if isinstance(self.baseline, dict):
             for name in ("target_time_series", "related_time_series"):
                 if self.baseline.get(name, "zero") not in ("zero", "mean"):

@@ -22,38 +22,38 @@ if TYPE_CHECKING:
 logger = logging.getLogger("clarify_spark")
 
 CONFIG = "analysis_config.json"
-#: What each argument that has no meaning here would have done there; these are told as warnings.
+#: What applies instead of each argument that has no effect here; reported as warnings.
 TOLD = {
     "volume_kms_key": "encryption is that of the cluster",
-    "output_kms_key": "results are encrypted as the file system of the output does it",
-    "kms_key": "the config is written as the file system of the output does it",
+    "output_kms_key": "results are encrypted by the file system of the output",
+    "kms_key": "the config is encrypted by the file system of the output",
     "network_config": "the network is that of the cluster",
     "max_runtime_in_seconds": "a run has no time limit here",
     "env": "environment variables are those of the cluster",
     "experiment_config": "no experiment is recorded",
 }
-#: Arguments about machines and names of jobs, of which nobody misses the effect.
+#: Arguments about machines and job names, whose effect nobody misses.
 MACHINES = (
     "role", "instance_type", "volume_size_in_gb", "sagemaker_session", "tags", "job_name_prefix",
     "version", "skip_early_validation", "job_name",
 )  # fmt: skip
-#: Keys of a predictor that say where a model of SageMaker is and how it is hosted.
+#: Keys of a predictor that state where a SageMaker model is and how it is hosted.
 HOSTING = (
     "model_name", "instance_type", "initial_instance_count", "accelerator_type", "endpoint_name_prefix",
     "endpoint_name", "target_model", "custom_attributes",
 )  # fmt: skip
-#: Keys of a predictor about requests and responses, which a model that is called with rows has not.
+#: Keys of a predictor about requests and responses, which a model that is called with rows does not have.
 SPOKEN = ("content_type", "accept_type", "content_template", "record_template", "label", "probability")
 
 
 class SparkClarifyProcessor:
     """Runs bias metrics and explanations on Spark, with the calls of ``sagemaker.clarify.SageMakerClarifyProcessor``.
 
-    Arguments up to ``skip_early_validation`` are the SDK's; they are accepted, and those that have no meaning here are
-    told in the log. Ours, by keyword: ``spark``, the session to work in (else the active one, else a local one that
-    ends with this process); ``models``, by model_name or endpoint_name the URI of a model that is used in its place, or
-    an object of keys of ``predictor``; ``options``, what the command line adds to a config; ``master``, of a session
-    that is started here.
+    Arguments up to ``skip_early_validation`` are the SDK's; they are accepted, and those that have no effect here are
+    reported in the log. Ours, by keyword: ``spark``, the session to work in (else the active one, else a local one that
+    ends with this process); ``models``, by model_name or endpoint_name the URI of a model that is used instead, or
+    an object of keys of ``predictor``; ``options``, what the command line adds to a config; ``master``, for a session
+    started here.
     """
 
     def __init__(
@@ -214,7 +214,7 @@ class SparkClarifyProcessor:
         kms_key: str | None,
         experiment_config: Mapping[str, str] | None,
     ) -> Results:
-        """Compose, check, run, and hand back what is in the output folder."""
+        """Compose, check, run, and return what is in the output folder."""
         require_pyspark()
         from clarify_spark.api.results import Results
         from clarify_spark.run.checks import check_model, runnable
@@ -225,7 +225,7 @@ class SparkClarifyProcessor:
 
         _tell(job_name=job_name, kms_key=kms_key, experiment_config=experiment_config)
         if not wait:
-            logger.warning("wait=False is not done: the call returns when the run is over.")
+            logger.warning("wait=False is not supported: the call returns when the run is over.")
         self.last_analysis_config = composed(call)
         data, output, config_folder = _places(call.data)
         config = with_local_model(self.last_analysis_config, self._models)
@@ -244,9 +244,9 @@ class SparkClarifyProcessor:
 
 
 def with_local_model(config: Config, models: Mapping[str, str | Mapping[str, Any]]) -> Config:
-    """The config with the model that stands for its model_name or endpoint_name, the same where none does.
+    """The config with the model mapped to its model_name or endpoint_name, unchanged if there is none.
 
-    Such a model is called with rows, unless it is one that speaks bytes: keys about requests and responses go.
+    Such a model is called with rows, unless it takes request bodies: keys about requests and responses are dropped.
     """
     predictor = config.get("predictor", {})
     name = predictor.get("endpoint_name", predictor.get("model_name"))
@@ -260,16 +260,16 @@ def with_local_model(config: Config, models: Mapping[str, str | Mapping[str, Any
 
 
 def _speaks_bytes(keys: Mapping[str, Any]) -> bool:
-    """Whether the model takes and gives bodies."""
+    """Whether the model takes and returns bodies."""
     form = keys.get("model_format")
     try:
         return (form if form is not None else format_of(str(keys["model_uri"]))) in SPEAKING_BYTES
-    except ModelError:  # the suffix tells no format, which the check of the config says
+    except ModelError:  # the suffix does not determine the format; the check of the config reports it
         return False
 
 
 def _places(data: Any) -> tuple[str, str, str | None]:
-    """Where the data are, where results go, and where the config goes if not there."""
+    """Where the data are, where results go, and where the config goes if elsewhere."""
     return (
         _place(data, "s3_data_input_path"),
         _place(data, "s3_output_path"),

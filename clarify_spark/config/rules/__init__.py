@@ -1,4 +1,4 @@
-"""What a config that keeps to the schema still lacks, or says twice, for the methods it asks for."""
+"""What a config that conforms to the schema still lacks, or states twice, for the methods it requests."""
 
 from collections.abc import Callable, Iterator
 
@@ -13,7 +13,7 @@ Rule = Callable[[AnalysisConfig], Problems]
 
 
 def check_runnable(config: AnalysisConfig) -> tuple[Problem, ...]:
-    """Everything that keeps the requested methods from running, as far as the config alone tells."""
+    """Everything that keeps the requested methods from running, as far as the config alone shows."""
     return tuple(dict.fromkeys(problem for rule in _rules() for problem in rule(config)))
 
 

@@ -20,13 +20,13 @@ Values = tuple[int | float | str, ...]
 
 
 def bias_methods(config: AnalysisConfig) -> tuple[str, ...]:
-    """The keys of the bias methods that are asked for."""
+    """The keys of the requested bias methods."""
     keys = (("pre_training_bias", PreTrainingBias), ("post_training_bias", PostTrainingBias))
     return tuple(key for key, section in keys if config.methods.of(section) is not None)
 
 
 def metrics_asked(config: AnalysisConfig) -> frozenset[str]:
-    """The short names of the metrics that the bias methods ask for."""
+    """The short names of the metrics that the bias methods request."""
     pre, post = config.methods.of(PreTrainingBias), config.methods.of(PostTrainingBias)
     asked = ((pre, names_of("pre_training")), (post, names_of("post_training")))
     return frozenset(
@@ -105,7 +105,7 @@ def without_effect(config: AnalysisConfig) -> Iterator[str]:
     if not bias_methods(config):
         yield from (f"{key}: not used without a bias method" for key in BIAS_KEYS if getattr(config, key) is not None)
         if config.weight is not None:
-            yield "weight: not used without a bias method, but for leaving the column out of the features"
+            yield "weight: not used without a bias method, except to leave the column out of the features"
         return
     asked = metrics_asked(config)
     unused = [metric for metric in config.bounds or {} if metric not in asked]

@@ -1,4 +1,4 @@
-"""Rules about columns: whatever names one must name one that is there, as far as headers tell."""
+"""Rules about columns: every reference must name an existing one, as far as headers show."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from clarify_spark.config.rules.analysis import FeatureList, all_rules
 from clarify_spark.config.rules.findings import Problems, finding
 from clarify_spark.errors import Problem
 
-#: The key of the headers that a column is looked up in, and the names there; None when the data alone tell.
+#: The key of the headers that a column is looked up in, and the names there; None when only the data show them.
 Headers = tuple[str, tuple[str, ...] | None]
 Reference = tuple[Place, str | int, Headers]
 
@@ -67,7 +67,7 @@ def _second_data_sets(config: AnalysisConfig) -> Iterator[Reference]:
 
 
 def _join_name(config: AnalysisConfig) -> str | None:
-    """The name of the id column, which is the same in every data set; None when the data alone tell it."""
+    """The name of the id column, which is the same in every data set; None when only the data show it."""
     join, names = config.joinsource_name_or_index, config.headers or ()
     if isinstance(join, int):
         return names[join] if 0 <= join < len(names) else None

@@ -1,4 +1,4 @@
-"""Rules about the data set: which keys go with which format, and which keys go together."""
+"""Rules about the data set: which keys apply to which format, and which keys belong together."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def version(config: AnalysisConfig) -> Problems:
 
 
 def keys_of_the_format(config: AnalysisConfig) -> Problems:
-    """Problems of keys that do not go with the dataset_type."""
+    """Problems of keys that do not apply to the dataset_type."""
     for key in config.format.refused:
         if getattr(config, key) is not None:
             yield finding(key, f"this key with the dataset_type {config.dataset_type}", "no such key")
@@ -37,11 +37,11 @@ def paths_into_json(config: AnalysisConfig) -> Problems:
         if isinstance(value, int):
             yield finding(key, f"the index {value}", f"a JMESPath, since dataset_type is {config.dataset_type}")
         elif value is not None and (reason := jmespath_error(value)):
-            yield finding(key, f"{shown(value)}, which is no JMESPath ({reason})", "a JMESPath")
+            yield finding(key, f"{shown(value)}, which is not a JMESPath ({reason})", "a JMESPath")
 
 
 def jmespath_error(expression: str) -> str | None:
-    """Why the text is no JMESPath, on one line; None when it is one."""
+    """Why the text is not a JMESPath, on one line; None when it is one."""
     try:
         jmespath.compile(expression)
     except jmespath.exceptions.JMESPathError as error:
@@ -50,7 +50,7 @@ def jmespath_error(expression: str) -> str | None:
 
 
 def headers_of_second_data_sets(config: AnalysisConfig) -> Problems:
-    """Problems of headers without the data set they are for."""
+    """Problems of headers without their data set."""
     for kind in ("facet", "predicted_label"):
         headers, uri = f"{kind}_headers", f"{kind}_dataset_uri"
         if getattr(config, headers) is not None and getattr(config, uri) is None:

@@ -1,4 +1,4 @@
-"""How rules say what they found."""
+"""How rules report what they found."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ Problems = Iterator[Problem]
 
 
 def finding(place: Place | str, found: str, allowed: str) -> Problem:
-    """A problem in the one sentence shape of all config messages."""
+    """A problem in the sentence form of all config messages."""
     path = place if isinstance(place, str) else path_of(place)
     return Problem(path, f"found {found}; allowed: {allowed}")
 
 
 def incomplete(problem: Problem) -> Problem:
-    """The same problem, marked as one of a config that is not wrong, only unfinished."""
+    """The same problem, marked as one of a config that is not wrong, only incomplete."""
     return replace(problem, incomplete=True)
 
 
 def missing(place: Place | str, reason: str, allowed: str) -> Problem:
-    """A problem about a key that is not there."""
+    """A problem about a missing key."""
     return finding(place, f"no such key, which {reason} needs", allowed)
 
 

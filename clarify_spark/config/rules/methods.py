@@ -9,7 +9,7 @@ from clarify_spark.config.rules.findings import Problems, finding, incomplete
 
 
 def something_to_do(config: AnalysisConfig) -> Problems:
-    """Problems of a config that asks for no analysis."""
+    """Problems of a config that requests no analysis."""
     asked = config.methods.model_fields_set - {"report"}
     if not asked:
         found = "only report" if config.methods.of(Report) else "no method"

@@ -26,7 +26,7 @@ CALLABLE = r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*"
 
 
 def needs_model(config: AnalysisConfig) -> tuple[str, ...]:
-    """The methods asked for that call the model, since the data have no predictions for them."""
+    """The requested methods that call the model, since the data have no predictions for them."""
     return tuple(method.key for method in _calling(config))
 
 
@@ -88,9 +88,9 @@ def _model_file(predictor: Predictor) -> Iterator[Problem]:
         return
     found_format = model_format(predictor)
     if not uri:
-        yield finding(place, '""', "the place of a model")
+        yield finding(place, '""', "the location of a model")
     elif found_format is None:
-        found = f"an ending that tells no format: {shown(without_secrets(uri).rsplit('/', 1)[-1])}"
+        found = f"a suffix that does not determine the format: {shown(without_secrets(uri).rsplit('/', 1)[-1])}"
         yield finding(place, found, f"{', '.join(MODEL_SUFFIXES)}, a folder, or a predictor.model_format")
     elif found_format == "python" and not re.fullmatch(CALLABLE, uri.removeprefix("python:")):
         yield finding(place, shown(uri), '"python:package.module:function"')
@@ -130,7 +130,7 @@ def _headers(predictor: Predictor, found_format: str | None) -> Iterator[Problem
             yield finding("predictor.http_headers", f"the header {shown(name)}", "names such as Authorization")
         if not re.fullmatch(VARIABLE, variable):  # it may be the secret itself, so it is not shown
             allowed = "the name of an environment variable, such as MODEL_TOKEN"
-            yield finding(f"predictor.http_headers.{name}", "something that is no such name", allowed)
+            yield finding(f"predictor.http_headers.{name}", "something that is not such a name", allowed)
 
 
 def content_type(config: AnalysisConfig) -> Problems:
@@ -231,7 +231,7 @@ def answers(config: AnalysisConfig) -> Problems:
         if isinstance(value, int):
             yield finding(f"predictor.{key}", f"the index {value}", f"a JMESPath, since responses are {accepted}")
         elif reason := jmespath_error(value):
-            yield finding(f"predictor.{key}", f"{shown(value)}, which is no JMESPath ({reason})", "a JMESPath")
+            yield finding(f"predictor.{key}", f"{shown(value)}, which is not a JMESPath ({reason})", "a JMESPath")
     if images and predictor.label_headers is None:
         reason = f"the dataset_type {config.dataset_type}"
         yield incomplete(missing("predictor.label_headers", reason, "the names of the classes"))

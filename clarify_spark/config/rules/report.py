@@ -9,7 +9,7 @@ from clarify_spark.udfs.quoting import shown
 
 
 def is_plain(name: str) -> bool:
-    """Whether a file of that name is in the output folder and in sight."""
+    """Whether a file of that name is directly in the output folder and not hidden."""
     return bool(name) and not name.startswith((".", "_")) and not set(name) & set("/\\:\0") and name.isprintable()
 
 

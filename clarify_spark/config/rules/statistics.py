@@ -1,4 +1,4 @@
-"""Rules about what the bias metrics are compared with and cut by: bounds, levels, intersections, segments, weights."""
+"""Rules about what bias metrics are compared with and split by: bounds, levels, intersections, segments, weights."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ MAX_SEGMENTS = 62
 
 
 def level(config: AnalysisConfig) -> Problems:
-    """A confidence level that is no useful probability."""
+    """A confidence level that is not a useful probability."""
     if not 0.5 <= config.confidence_level < 1.0:
         yield finding("confidence_level", str(config.confidence_level), "a number from 0.5 to below 1.0, such as 0.95")
 
 
 def bounds(config: AnalysisConfig) -> Problems:
-    """Bounds of unknown metrics, without an end, or upside down."""
+    """Bounds of unknown metrics, without an end, or reversed."""
     for metric, bound in (config.bounds or {}).items():
         place: Place = ("bounds", metric)
         if metric not in METRICS:
@@ -54,7 +54,7 @@ def intersections(config: AnalysisConfig) -> Problems:
 
 
 def weight(config: AnalysisConfig) -> Problems:
-    """A weight that is something else at the same time."""
+    """A weight column that has another role too."""
     others = {
         "label": config.label,
         "predicted_label": config.predicted_label,

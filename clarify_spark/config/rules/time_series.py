@@ -1,4 +1,4 @@
-"""Rules about time series: their data, their explanations, and what does not go with them."""
+"""Rules about time series: their data, their explanations, and what cannot be combined with them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OWN = f"{__name__}:ANALYSIS"
 
 
 def both_sides(config: AnalysisConfig) -> Problems:
-    """Problems of time series data without their method, and of what does not go with them."""
+    """Problems of time series data without their method, and of what cannot be combined with them."""
     series, method = config.time_series_data_config, config.methods.of(AsymmetricShapleyValue)
     if method is not None and series is None:
         yield missing(DATA, METHOD, "where the parts of the series are")

@@ -1,1 +1,1 @@
-"""Blocks of rows on executors: cut into waves, scheduled, and kept as checkpoints until a run is done."""
+"""Blocks of rows on executors: split into waves, scheduled, and kept as checkpoints until a run is done."""

@@ -1,9 +1,9 @@
-"""Finished blocks of a run (explanations, predictions, curves), kept beside the results until these are whole.
+"""Finished blocks of a run (explanations, predictions, curves), kept next to the results until these are complete.
 
-A killed run continues from them. A folder holds ``manifest.json`` (the facts that the results follow from) and one
+A killed run resumes from them. A folder holds ``manifest.json`` (the facts that the results follow from) and one
 file per finished range of row keys.
-Every file ends with its length and a checksum over the run, its name and its content: what was cut short, damaged or
-left by another run is not there for a reader, whether or not the file system renames atomically.
+Every file ends with its length and a checksum over the run, its name and its content: what was truncated, damaged or
+left by another run is ignored, whether or not the file system renames atomically.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Block:
 
 
 def without(spans: Iterable[Range], taken: Iterable[Range]) -> list[Range]:
-    """What of ``spans`` no range of ``taken`` covers, in order; each of the two holds no overlapping ranges."""
+    """The parts of ``spans`` not covered by ``taken``, in order; neither contains overlapping ranges."""
     left: list[Range] = []
     covers = sorted(taken)
     place = 0
@@ -76,13 +76,13 @@ def without(spans: Iterable[Range], taken: Iterable[Range]) -> list[Range]:
 class Journal:
     """The finished ranges of one run.
 
-    ``note`` says why an older run's are not used, or are in spite of changes; then ``forced`` is True.
+    ``note`` states why an older run's are not used, or are used despite changes; then ``forced`` is True.
     """
 
     def __init__(
         self, output: Output, facts: Mapping[str, Any], *, folder: str = EXPLANATIONS, force_resume: bool = False
     ) -> None:
-        """Open the journal in ``output``: of a run with other ``facts`` (JSON by name) it is emptied, unless forced."""
+        """Open the journal in ``output``: one with other ``facts`` (JSON by name) is emptied, unless forced."""
         self._output = output
         self._folder = folder
         self._lock = threading.Lock()
@@ -111,22 +111,22 @@ class Journal:
             return tuple(sorted(self._rows))
 
     def rows(self, ranges: Iterable[Range]) -> int:
-        """How many rows those finished ranges hold."""
+        """How many rows the finished ranges hold."""
         return sum(self._rows[done] for done in ranges)
 
     def pending(self, spans: Iterable[Range]) -> list[Range]:
-        """What of ``spans`` is not finished, in order."""
+        """The unfinished parts of ``spans``, in order."""
         return without(spans, self.ranges)
 
     def drop_unaligned(self, block_rows: int) -> None:
-        """Forget ranges that are not made of whole blocks of so many row keys; a forced resume may find such."""
+        """Forget ranges that do not consist of whole blocks of that many row keys; a forced resume may find some."""
         for done in self.ranges:
             if done.lo % block_rows or done.hi % block_rows:
                 self._output.delete(f"{self._folder}/{done.name}")
                 del self._rows[done]
 
     def commit(self, done: Range, blocks: Sequence[Block]) -> None:
-        """Keep the blocks of a range: when this returns, no crash loses them. Threads may call it at once."""
+        """Keep the blocks of a range: after this returns, no crash loses them. Thread-safe."""
         self._output.write_bytes(f"{self._folder}/{done.name}", self._sealed(done.name, _packed(blocks)))
         with self._lock:
             self._rows[done] = sum(block.rows for block in blocks)
@@ -136,7 +136,7 @@ class Journal:
         data = self.get(done.name)
         if data is None:
             uri = f"{self._output.uri}/{self._folder}/{done.name}"
-            raise OutputError(f"{uri} was damaged or removed while it was needed; run the command again to repair it.")
+            raise OutputError(f"{uri} was damaged or removed during the run; run the command again to repair it.")
         return _unpacked(data)
 
     def explained(self) -> Iterator[Explained]:
@@ -150,25 +150,25 @@ class Journal:
         self._output.write_bytes(f"{self._folder}/{name}", self._sealed(name, data))
 
     def get(self, name: str) -> bytes | None:
-        """What was put there by this run, None when nothing was or it is damaged."""
+        """What this run stored there, None if there is nothing or it is damaged."""
         data = self._output.read_bytes(f"{self._folder}/{name}")
         return None if data is None else self._unsealed(name, data)
 
     def remove(self) -> None:
-        """Delete the journal; the results must be whole by now."""
+        """Delete the journal; the results must be complete by now."""
         self._output.delete(self._folder)
 
     def _manifest(self) -> dict[str, Any] | None:
         data = self._output.read_bytes(f"{self._folder}/{MANIFEST}")
         try:
             found = json.loads(data) if data is not None else None
-        except ValueError:  # cut short
+        except ValueError:  # truncated
             return None
         known = isinstance(found, dict) and isinstance(found.get("facts"), dict) and "id" in found
         return found if known else None
 
     def _find_ranges(self) -> None:
-        """Take in every whole range file; of files that overlap (two drivers at once), the first and longest."""
+        """Load every complete range file; of files that overlap (two drivers at once), the first and longest."""
         matches = [_RANGE.fullmatch(name) for name in self._output.names(self._folder)]
         named = [Range(int(match[1]), int(match[2])) for match in matches if match]
         end = -1
@@ -217,5 +217,5 @@ def _told(changed: Sequence[str], *, kept: bool) -> str:
     named = [f"the {name}" for name in changed]
     what = " and ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named)
     if kept:
-        return f"Resuming in spite of changes (--force-resume): {what} changed since the interrupted run."
-    return f"Starting afresh: {what} changed since the interrupted run; --force-resume would keep its finished rows."
+        return f"Resuming despite changes (--force-resume): {what} changed since the interrupted run."
+    return f"Starting over: {what} changed since the interrupted run; --force-resume would keep its finished rows."

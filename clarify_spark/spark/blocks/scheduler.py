@@ -1,7 +1,7 @@
-"""Blocks of rows on executors: fixed blocks, computed in waves, kept in a journal, given in row order.
+"""Blocks of rows on executors: fixed blocks, computed in waves, kept in a journal, returned in row order.
 
 A wave is one Spark job over a range of row keys. Two are in flight, so that no core waits for the last task of a wave.
-Executors hand back one row per block; nothing that is computed depends on waves, tasks or partitions.
+Executors return one row per block; no result depends on waves, tasks or partitions.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 IN_FLIGHT = 2
 #: Finished waves that wait in memory for their turn; further ones are read back from the journal.
 WAITING = 2
-#: Tasks of a wave whose workers may die for good before the run ends.
+#: Tasks of a wave that may finally fail because their workers die before the run ends.
 MOST_LOSSES = 3
-#: How long a wave may go on after another has failed, so that what it finishes is kept.
+#: How long a wave may continue after another has failed, so that what it finishes is kept.
 FINISH_SECONDS = 60.0
 
 
 class Counted(Protocol):
-    """The result of a block, which tells how many records the model was asked for."""
+    """The result of a block, with the number of records sent to the model."""
 
     @property
     def records(self) -> int:
@@ -58,8 +58,8 @@ class Work(Generic[Result]):
     """What is to be done to rows (``row_key`` and other columns), block by block.
 
     ``call`` is for ``mapInArrow``: from batches sorted by row key, with blocks of ``block_rows`` keys whole, to the
-    rows of ``block_results``; ``read`` makes a result of its bytes, of which a row has about ``row_bytes``. A task
-    works on ``at_once`` blocks at once.
+    rows of ``block_results``; ``read`` turns bytes into a result, about ``row_bytes`` per row. A task
+    works on ``at_once`` blocks concurrently.
     """
 
     rows: DataFrame
@@ -85,10 +85,10 @@ class Work(Generic[Result]):
     def blocks(self, rest: DataFrame, wave: Range, layout: Layout, tasks: int, note: Note) -> list[Block]:
         """The blocks of a wave, whose rows are ``rest``, in order, computed by one Spark job.
 
-        After an error those that are finished are kept.
+        After an error the finished ones are kept.
 
-        Spark gives up a task whose worker died again and again. Its blocks are then computed one by one, which takes
-        less memory at once and tells which of them it is.
+        Spark gives up on a task whose worker keeps dying. Its blocks are then computed one by one, which takes
+        less memory at a time and shows which of them is the cause.
         """
         place = _partition(self.rows.sparkSession, layout, wave, tasks)
         alone: list[Block] = []
@@ -102,7 +102,7 @@ class Work(Generic[Result]):
                     if error.task is None or len(lost) == MOST_LOSSES:
                         raise
                     lost.append(error.task)
-                note("A Python worker died, and Spark gave up its task: the blocks are computed again, one by one.")
+                note("A Python worker died, and Spark gave up on its task: the blocks are computed again, one by one.")
                 of_lost = sf.expr(f"{_task(layout, wave, tasks)} = {lost[-1]}")
                 alone += self._one_by_one(rest.where(of_lost))
                 rest = rest.where(~of_lost)
@@ -111,7 +111,7 @@ class Work(Generic[Result]):
             raise
 
     def _one_by_one(self, rows: DataFrame) -> list[Block]:
-        """The blocks of some rows, each by a Spark job of its own; an error names the block whose worker dies."""
+        """The blocks of some rows, each in its own Spark job; an error names the block whose worker dies."""
         number = sf.expr(f"row_key div {self.block_rows}")
         key = SOURCE_KEY if SOURCE_KEY in rows.columns else "row_key"
         spans = columns_of(rows.groupBy(number.alias("block")).agg(sf.min(key).alias("lo"), sf.max(key).alias("hi")))
@@ -137,7 +137,7 @@ class Work(Generic[Result]):
         return found
 
     def _keep(self, blocks: list[Block]) -> None:
-        """Commit blocks of a wave that others are missing from, those with consecutive numbers together."""
+        """Commit blocks of an incomplete wave, those with consecutive numbers together."""
         for _, run in groupby(enumerate(blocks), key=lambda place: place[1].number - place[0]):
             some = [block for _, block in run]
             lo, hi = some[0].number * self.block_rows, (some[-1].number + 1) * self.block_rows
@@ -147,7 +147,7 @@ class Work(Generic[Result]):
 def results(
     work: Work[Result], progress: Progress, name: str, pace: Pace | None = None
 ) -> Generator[Result, None, None]:
-    """The result of every block in the order of row keys; those that the journal has are not computed again."""
+    """The result of every block in the order of row keys; those in the journal are not computed again."""
     layout = work.layout()
     work.journal.drop_unaligned(work.block_rows)
     done = work.journal.rows(work.journal.ranges)
@@ -167,7 +167,7 @@ def results(
             kept = work.journal.rows(work.journal.ranges)
             if 0 < kept < layout.total:
                 progress.note(
-                    f"{kept:,} of {layout.total:,} rows are done and kept; the same command goes on from there."
+                    f"{kept:,} of {layout.total:,} rows are done and kept; the same command resumes from there."
                 )
     _require_all(work.journal, layout)
 
@@ -176,13 +176,13 @@ def _require_all(journal: Journal, layout: Layout) -> None:
     finished = journal.rows(journal.ranges)
     if finished != layout.total and not journal.forced:
         raise DataError(
-            f"{layout.total:,} rows were counted but {finished:,} came back: "
+            f"{layout.total:,} rows were counted but {finished:,} were returned: "
             "the data changed during the run or since it was interrupted"
         )
 
 
 def _task(layout: Layout, wave: Range, tasks: int) -> str:
-    """The task of each row, which is that of its block: the wave's blocks take tasks in turn."""
+    """The task of each row, which is that of its block: the wave's blocks are assigned to tasks in turn."""
     first, bases = layout.file_bases(wave)
     file = f"cast(shiftright(row_key, {FILE_BITS}) - {first} + 1 as int)"
     base = f"element_at({_array(bases)}, {file})" if len(bases) > 1 else f"{bases[0]}L"
@@ -196,7 +196,7 @@ def _partition(spark: SparkSession, layout: Layout, wave: Range, tasks: int) -> 
 
 
 def cores(spark: SparkSession) -> int:
-    """How many tasks Spark can run at once, as it cuts a range of its own."""
+    """How many tasks Spark can run at once, as it splits its own range."""
     return spark.range(2**20).select(sf.spark_partition_id()).distinct().count()
 
 
@@ -222,27 +222,27 @@ class _Crew(Generic[Result]):
 
     def start(self) -> None:
         """Begin with the first waves."""
-        _hashes(self._work.rows.sparkSession)  # asked while Spark is idle
+        _hashes(self._work.rows.sparkSession)  # computed while Spark is idle
         for _ in range(IN_FLIGHT):
             self._threads.append(self._pool.submit(self._run_waves))
             self._threads[-1].add_done_callback(self._tell)
 
     def finish(self) -> None:
-        """Begin no further wave, and let the one beside that which failed come to its end, which is not far."""
+        """Begin no further wave, and let the one running next to the failed one finish, which is soon."""
         self._stopped = True
         wait(self._threads, timeout=FINISH_SECONDS)
 
     def stop(self) -> None:
-        """Cancel what runs, and wait for the threads: what they have finished is in the journal then."""
+        """Cancel what runs, and wait for the threads: what they have finished is then in the journal."""
         self._stopped = True
         self._pool.shutdown(wait=False)
         while not all(thread.done() for thread in self._threads):
-            self._jobs.cancel()  # again and again: a thread may be about to start its job
+            self._jobs.cancel()  # repeatedly: a thread may be about to start its job
             wait(self._threads, timeout=0.3)
         self._slabs.close()
 
     def results(self) -> Iterator[Result]:
-        """The blocks of all ranges, each as soon as those before it are there."""
+        """The blocks of all ranges, each as soon as those before it are available."""
         while (wave := self._next_ready()) is not None:
             with self._changed:
                 results = self._waiting.pop(wave, None)
@@ -251,7 +251,7 @@ class _Crew(Generic[Result]):
             yield from results
 
     def _next_ready(self) -> Range | None:
-        """The first range that was not given out, once it is finished; None when all were."""
+        """The first range not yet returned, once it is finished; None when all were."""
         with self._changed:
             while True:
                 self._raise_failure()

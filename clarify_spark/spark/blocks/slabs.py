@@ -1,4 +1,4 @@
-"""Rows of a large job in slabs of many waves, so that a wave looks through those of its slab alone.
+"""Rows of a large job in slabs of many waves, so that a wave scans only those of its slab.
 
 A wave filters rows by their keys, which takes a task for each partition of them. Over all persisted rows the number of
 tasks would grow with the square of the rows; each slab is filtered from them once, and persisted in few partitions.
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 
     from clarify_spark.spark.blocks.waves import Layout
 
-#: Waves of the largest size in a slab: the more, the longer each wave looks; the fewer, the more often all rows are.
+#: Waves of the largest size in a slab: the more, the longer each wave scans; the fewer, the more full scans.
 SLAB_WAVES = 64
 #: Bytes of a slab's partition, counted as eight for each value.
 PARTITION_BYTES = 64 * 2**20
 
 
 class Slabs:
-    """``rows`` with a ``row_key``, in slabs of ``slab_rows`` rows; threads may ask at once."""
+    """``rows`` with a ``row_key``, in slabs of ``slab_rows`` rows; thread-safe."""
 
     def __init__(self, rows: DataFrame, layout: Layout, slab_rows: int) -> None:
         """Nothing is computed yet."""
         self._rows = rows
         self._whole = layout.whole
         counts = range(slab_rows, layout.total, slab_rows)
-        #: The keys at which slabs end, but for the last.
+        #: The keys at which slabs end, except for the last.
         self.ends = sorted({layout.key_after(count) for count in counts} - {self._whole.hi})
         self._partitions = math.ceil(slab_rows * 8 * len(rows.columns) / PARTITION_BYTES)
         self._lock = threading.Lock()
@@ -59,7 +59,7 @@ class Slabs:
                 bounds = [self._whole.lo, *self.ends, self._whole.hi]
                 rows = _between(self._rows, Range(bounds[number], bounds[number + 1])).coalesce(self._partitions)
                 self._open[number] = rows.persist(StorageLevel.MEMORY_AND_DISK)
-                # A wave of the slab before may still run; were one of an older one, Spark would compute its rows again.
+                # A wave of the previous slab may still run; for an older one, Spark would compute its rows again.
                 for old in [one for one in self._open if one < number - 1]:
                     self._open.pop(old).unpersist()
             return self._open[number]

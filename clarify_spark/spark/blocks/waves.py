@@ -1,4 +1,4 @@
-"""How the rows of a job are cut into waves of whole blocks: arithmetic on row keys that never changes a result."""
+"""How the rows of a job are split into waves of whole blocks: arithmetic on row keys that never changes a result."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from clarify_spark.udfs.row_keys import FILE_BITS
 CELL_KEYS = 2**12
 #: Seconds of work in a wave, and in the first waves of a job, whose speed is a guess.
 WAVE_SECONDS, FIRST_SECONDS, FIRST_WAVES = 25.0, 5.0, 2
-#: Seconds of work in a task: short beside a wave, so that cores end together; long beside the cost of a task.
+#: Seconds of work in a task: short relative to a wave, so that cores end together; long relative to a task's cost.
 TASK_SECONDS = 2.0
 #: Results of a wave pass through the driver's memory.
 WAVE_BYTES = 64 * 2**20
@@ -32,7 +32,7 @@ Keys = NDArray[np.int64]
 class Layout:
     """Which row keys hold rows: cells (c,) in order, each with its first key, its number of rows, its last row's key.
 
-    ``block_rows`` is a power of two, so that files and cells begin with a block. Rows are taken to be spread evenly
+    ``block_rows`` is a power of two, so that files and cells begin with a block. Rows are assumed to be spread evenly
     between the first and the last key of a cell; in most cells every key has a row.
     """
 
@@ -43,7 +43,7 @@ class Layout:
 
     @cached_property
     def _rows_to(self) -> Keys:
-        """How many rows are before each cell, and in all of them: (c + 1,)."""
+        """How many rows precede each cell, and the total: (c + 1,)."""
         return np.concatenate(([0], np.cumsum(self.rows)))
 
     @property
@@ -66,7 +66,7 @@ class Layout:
         return before
 
     def key_after(self, rows: float) -> int:
-        """The first key of a block before which there are at least so many rows, the end if there are fewer."""
+        """The first key of a block preceded by at least that many rows, the end if there are fewer."""
         place = int(np.searchsorted(self._rows_to[1:], rows, side="left"))
         if place >= len(self.rows):
             return self.whole.hi
@@ -112,10 +112,10 @@ class Pace:
 
 
 class Speed:
-    """Rows for the next wave and tasks for a wave, by what was measured so far in this job.
+    """Rows for the next wave and tasks for a wave, from what was measured so far in this job.
 
-    ``at_once`` is how many blocks a task works on at once: it should have that many. ``most_rows``: no wave that is not
-    told its rows has more.
+    ``at_once`` is how many blocks a task works on at once: it should have that many. ``most_rows``: the most for a wave
+    without a fixed number of rows.
     """
 
     def __init__(self, pace: Pace, cores: int, layout: Layout, row_bytes: int, at_once: int = 1) -> None:
@@ -128,7 +128,7 @@ class Speed:
         self._waves = 0
 
     def finished(self, rows: int) -> None:
-        """So many more rows are done now."""
+        """Count that many more rows as done."""
         self._marks.append((time.monotonic(), self._marks[-1][1] + rows))
 
     def wave_rows(self) -> int:
@@ -140,12 +140,12 @@ class Speed:
             return self._pace.wave_rows
         speed = self._rows_per_second()
         wanted = 0 if speed is None else int(min(speed * seconds, self.most_rows))
-        # Nothing of a wave is kept before its end: while the speed is a guess, a block for each core is enough.
+        # No part of a wave is kept before its end: while the speed is a guess, one block per core is enough.
         least = self._cores * (1 if first else self._at_once) * self._block_rows
         return min(self.most_rows, max(wanted, least))
 
     def tasks(self, rows: float, blocks: int) -> int:
-        """How many tasks should share so many blocks."""
+        """How many tasks should share that many blocks."""
         seconds = self._pace.seconds_per_row
         speed = self._rows_per_second()
         if seconds is None:
@@ -162,7 +162,7 @@ class Speed:
 
 
 class Remaining:
-    """What is still to be explained, handed out wave by wave in the order of row keys; no wave goes beyond an end."""
+    """What is still to be explained, assigned wave by wave in the order of row keys; no wave crosses an end."""
 
     def __init__(self, layout: Layout, finished: Sequence[Range], ends: Sequence[int] = ()) -> None:
         self._layout = layout
@@ -175,7 +175,7 @@ class Remaining:
         return self._open[0] if self._open else None
 
     def take(self, rows: int) -> Range:
-        """The next wave: whole blocks of about so many rows, at most to a finished range, an end or so many files."""
+        """The next wave: whole blocks of about that many rows, up to a finished range, an end or a number of files."""
         stretch = self._open.popleft()
         after = self._layout.key_after(self._layout.rows_before(stretch.lo) + rows)
         files_end = ((stretch.lo >> FILE_BITS) + MOST_FILES) << FILE_BITS

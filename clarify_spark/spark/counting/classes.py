@@ -15,12 +15,12 @@ from clarify_spark.spark.counting.scans import Context, Table
 
 #: Classes beyond which no confusion matrix of classes is made.
 MAX_CLASSES = 1_000
-#: Cells of observed × predicted class that may travel.
+#: Cells of observed × predicted class that may be collected.
 MAX_CLASS_CELLS = MAX_CLASSES * MAX_CLASSES
 
 
 def classes_of(context: Context, table: Table) -> tuple[tuple[ClassCount, ...] | None, tuple[str, ...]]:
-    """Observed × predicted classes, from the main count when it kept them apart."""
+    """Observed × predicted classes, from the main count if it kept them separate."""
     label, predicted = context.roles.label, context.roles.predicted
     if predicted is None or predicted.error is not None or label.type != "categorical":
         return None, ()

@@ -1,7 +1,7 @@
 """How many rows fall into each cell of facet × label × prediction × stratum: one grouped count for all facets.
 
 Intersections of facets and segments of the data are further parts of the grouping key of the same count. With a weight
-column three measures are summed in place of one: weights, squared weights (both in whole units) and rows.
+column three measures are summed instead of one: weights, squared weights (both in whole units) and rows.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ NO_CROSSED_STRATA = "CDDL and CDDPL of facet intersections are left out: the gro
 class Counts:
     """Everything the bias metrics need. ``facets``: per facet role, in order, one FacetCounts per entry.
 
-    ``crossed``: one for each intersection asked for. ``segments``: for each segmentation one for each of its segments.
+    ``crossed``: one for each requested intersection. ``segments``: for each segmentation one for each of its segments.
     ``weight``: the weight column, with the units that its sums are counted in.
     ``nulls``: missing values per profiled column. ``classes``: rows per observed and predicted class, ascending with a
     missing value last; None for continuous labels, without predictions and beyond MAX_CLASSES classes (a note says so).
@@ -60,8 +60,8 @@ def count(
 ) -> Counts:
     """Counts of every entry of every facet, all in one scan when the facets' values are configured.
 
-    ``intersections``: positions of facet roles whose entries are combined. Of each of ``segmentations`` every segment
-    gets counts of its own.
+    ``intersections``: positions of facet roles whose entries are combined. Every segment of each of ``segmentations``
+    gets its own counts.
     """
     context = context_of(dataset, roles, tuple(intersections), tuple(segmentations))
     strata: dict[Any, int] = {None: 0}

@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from clarify_spark.spark.counting.weights import Weight
     from clarify_spark.spark.data.datasets import Dataset
 
-#: Rows of facet a up to which the test is exact; beyond, a seeded sample of that many stands for them.
+#: Rows of facet a up to which the test is exact; beyond that, a seeded sample of that many represents them.
 FLIP_REFERENCE_ROWS = 100_000
-#: Numbers (rows × features) of one entry's reference: 64 MB travel to each executor at most, per disjoint facet a.
+#: Numbers (rows × features) of one entry's reference: at most 64 MB go to each executor, per disjoint facet a.
 FLIP_REFERENCE_NUMBERS = 8_000_000
 #: Tasks of the neighbour search at most.
 MAX_TASKS = 512
@@ -70,7 +70,7 @@ class Entry:
 
     @property
     def share(self) -> float:
-        """Share of facet a to collect: some more than used, so that the sample has its size all but certainly."""
+        """Share of facet a to collect: slightly more than used, so that the sample almost certainly has its size."""
         return 1.0 if self.used == self.rows else min(1.0, (self.used + 8 * math.sqrt(self.used)) / self.rows)
 
 
@@ -92,7 +92,7 @@ def flip_test(
 ) -> tuple[tuple[FacetCounts, ...], ...]:
     """The counts with the flips of every entry: one job for the rows of all facets a, one for all facets d.
 
-    With a ``weight`` flips are sums of weights; neighbours do not weigh.
+    With a ``weight`` flips are sums of weights; neighbours are unweighted.
     """
     found = _impossible(dataset, roles, counts)
     wanted = [_entry(dataset, roles, counts, (f, e)) for f, e in _places(counts) if (f, e) not in found]
@@ -143,7 +143,7 @@ def _entry(dataset: Dataset, roles: Roles, counts: CountTable, place: tuple[int,
 
 
 def _unusable(dataset: Dataset, features: Sequence[str]) -> dict[str, str]:
-    """For each feature with a missing or infinite value, what scikit-learn says about it."""
+    """For each feature with a missing or infinite value, scikit-learn's message about it."""
     measures = []
     for name in features:
         column = dataset.column(name)
@@ -234,7 +234,7 @@ def _is_shipped(test: _Test) -> Expression:
     """Whether an entry's sample may hold the row.
 
     Entries of one facet are disjoint, so all but the largest have about as many rows in facet a: they share a
-    threshold, and only the largest is looked at by itself.
+    threshold, and only the largest is handled separately.
     """
     conditions = []
     for f in _facets(test):
@@ -294,7 +294,7 @@ def _dtype(test: _Test, entry: Entry) -> str:
 
 
 def _searched(test: _Test, plan: FlipPlan) -> DataFrame:
-    """One row of results per entry and block of consecutive row keys, whatever the partitions were."""
+    """One row of results per entry and block of consecutive row keys, regardless of partitions."""
     codes = sf.array(*[sf.col(f"facet{f}") for f in _facets(test)])
     entry = sf.explode(sf.array_remove(codes, -1)).alias("entry")
     weight = [] if test.weight is None else ["weight"]
@@ -305,6 +305,6 @@ def _searched(test: _Test, plan: FlipPlan) -> DataFrame:
 
 
 def _tasks(test: _Test) -> int:
-    """As many tasks as there are blocks to search, about, so that the search spreads over the cluster."""
+    """About as many tasks as there are blocks to search, so that the search spreads over the cluster."""
     rows = max(entry.rows for entry in test.entries)
     return max(1, min(len(test.entries) * (1 + (rows >> BLOCK_BITS)), MAX_TASKS))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def holds(membership: Membership, column: Column, name: str = "") -> Expression:
-    """Whether the row belongs: never null, a missing value belongs nowhere."""
+    """Whether the row belongs: never null, a missing value belongs to nothing."""
     if membership.interval is not None:
         low, high = membership.interval
         value = number(column, name).cast("double")

@@ -1,7 +1,7 @@
-"""Several grouping columns as one 64-bit number: Spark groups by one number two to three times as fast as by texts.
+"""Several grouping columns as one 64-bit number: Spark groups by one number two to three times as fast as by text.
 
 The key of a row is the XOR of its values' xxHash64 hashes, each rotated by its own number of bits. Values known
-before are recognised by computing their keys; rows with other keys are looked at once more. Two different combinations
+before are recognised by computing their keys; rows with other keys are read once more. Two different combinations
 have the same key with probability 2^-64 (for 50,000 cells: 1 in 10^10 that any two do).
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 #: Bits by which the hash of the n-th part is rotated: n times this, modulo 64.
 ROTATION = 11
-#: Combinations of expected values whose keys are computed; beyond, all keys are looked up in the rows.
+#: Combinations of expected values whose keys are computed; beyond that, all keys are looked up in the rows.
 MAX_EXPECTED = 2_000_000
 
 
@@ -44,7 +44,7 @@ def packed_key(parts: Mapping[str, Part]) -> Expression:
 
 
 def unpacked_keys(frame: DataFrame, parts: Mapping[str, Part], keys: NDArray[np.int64]) -> dict[str, list[Any]]:
-    """For each part the values (N,) that the keys (N,) of rows of ``frame`` stand for."""
+    """For each part the values (N,) that the keys (N,) of rows of ``frame`` denote."""
     combinations = math.prod(len(part.expected) for part in parts.values())
     values: list[tuple[Any, ...] | None] = [None] * len(keys)
     if 0 < combinations <= MAX_EXPECTED:
@@ -101,7 +101,7 @@ def _array(values: Sequence[Scalar | None], kind: str) -> Expression:
 
 
 def _unexpected(frame: DataFrame, parts: Mapping[str, Part], keys: NDArray[np.int64]) -> dict[int, tuple[Any, ...]]:
-    """The values behind keys that no expected values have, from the rows that have them."""
+    """The values of unexpected keys, from the rows that have them."""
     wanted = frame.sparkSession.createDataFrame([(int(key),) for key in keys], "key bigint")
     rows = frame.select(packed_key(parts).alias("key"), *[part.value.alias(name) for name, part in parts.items()])
     found = rows.join(sf.broadcast(wanted), "key", "left_semi").distinct().collect()

@@ -1,4 +1,4 @@
-"""Exact facts about the role columns, in one aggregate over the data and no more passes than stay open after it."""
+"""Exact facts about the role columns, in one aggregate over the data and only the passes still needed after it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 #: Kinds that Spark holds as text.
 TEXT = ("string", "other")
-#: A facet without configured values gets one entry per value; beyond this many the report helps nobody.
+#: A facet without configured values gets one entry per value; beyond this many a report is useless.
 MAX_FACET_VALUES = 10_000
 #: Rows looked at to guess how many values a column has. A guess decides how to count, never what is counted.
 HEAD_ROWS = 2_000
 #: Rows from the start of the first file in which most values of a facet are expected to appear.
 PREFIX_ROWS = 10_000
-#: A column with more values than this in those rows is listed by a grouped pass of its own.
+#: A column with more values than this in those rows is listed by a separate grouped pass.
 FEW_VALUES = 200
 #: Integers within 64 * WORDS of the smallest in the first rows are counted as bits of as many machine words.
 WORDS = 4
@@ -47,7 +47,7 @@ class Head:
 
 
 def profile(dataset: Dataset, facts: Mapping[str, Facts]) -> dict[str, ColumnProfile]:
-    """The facts asked for about each named column, rows and nulls always among them."""
+    """The requested facts about each named column, always including rows and nulls."""
     columns = [dataset.column(name) for name in facts]
     if not columns:
         return {}
@@ -70,7 +70,7 @@ def profile(dataset: Dataset, facts: Mapping[str, Facts]) -> dict[str, ColumnPro
 
 
 def head(dataset: Dataset, columns: Sequence[Column]) -> Head:
-    """A look at up to HEAD_ROWS rows."""
+    """A sample of up to HEAD_ROWS rows."""
     names = [column.name for column in columns]
     rows = dataset.frame.select(*[present(column).alias(column.id) for column in columns]).limit(HEAD_ROWS).collect()
     seen = zip(*rows, strict=True) if rows else [() for _ in names]
@@ -87,7 +87,7 @@ def present(column: Column, name: str = "") -> Expression:
 
 
 def number(column: Column, name: str = "") -> Expression:
-    """The column as a number to compare: text becomes a 64-bit integer, or null where it is none."""
+    """The column as a number to compare: text becomes a 64-bit integer, or null where it is not one."""
     if column.kind in TEXT:
         # try_cast as SQL text: Column.try_cast came with Spark 4.0, and a plain cast raises in ANSI mode.
         return sf.expr(f"try_cast(`{name or column.id}` as bigint)")
@@ -97,7 +97,7 @@ def number(column: Column, name: str = "") -> Expression:
 def first_values(dataset: Dataset, columns: Sequence[Column]) -> dict[str, tuple[Scalar | None, ...]]:
     """The values of the first PREFIX_ROWS rows of the first file, in order of appearance; () where they are many.
 
-    Every value that is not among them appears later.
+    Every value not among them appears later.
     """
     if not columns:
         return {}
@@ -129,7 +129,7 @@ def values_in_order(
 
 
 def _require_few(found: ColumnProfile, distinct: int) -> None:
-    """A categorical facet without configured values must have few; a continuous one is told that it needs a threshold
+    """A categorical facet without configured values must have few; a continuous one needs a threshold, as reported
     by ``bias.roles``."""
     if column_type(replace(found, distinct=distinct), (), None) == "categorical":
         raise DataError(
@@ -146,7 +146,7 @@ def exact_distinct(frame: DataFrame, column: Column) -> int:
 
 
 def _settled_by_head(column: Column, facts: Facts, first: Head) -> Facts:
-    """The facts that still need all rows: one value that is no integer makes a text column text."""
+    """The facts that still need all rows: one value that is not an integer makes a text column text."""
     is_text = column.kind in TEXT
     if is_text and not all(is_integer_text(value) for value in first.values[column.name]):
         return frozenset()
@@ -225,7 +225,7 @@ def _profile(
 def _distinct(
     dataset: Dataset, column: Column, row: Mapping[str, Any], values: tuple[Scalar | None, ...] | None
 ) -> int:
-    """Distinct non-missing values, from what is already known when that says it exactly."""
+    """Distinct non-missing values, from what is already known if that is exact."""
     non_null = int(row[f"{column.id}_present"])
     if values is not None:
         return sum(value is not None for value in values)

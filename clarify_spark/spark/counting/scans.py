@@ -39,7 +39,7 @@ FEW_ENTRIES = 3
 MAX_CONTEXT = 4_096
 #: Cells that one intersection may have.
 MAX_CROSSED = 10_000
-#: Different strata in the first rows from which on strata are reduced to patterns in Spark before they travel.
+#: With this many distinct strata in the first rows, strata are reduced to patterns in Spark before collection.
 MANY_STRATA = 500
 ALL = slice(None)
 Places = slice | NDArray[np.intp]
@@ -61,7 +61,7 @@ class Context:
     """What is grouped by besides facets: the classes or only the signs of label and prediction, and the stratum.
 
     ``cells`` is a guess of how many groups that makes, ``first`` what it is guessed from. ``wide``: so many strata that
-    they travel as patterns only. ``intersections`` and ``segmentations`` as asked for, ``weight`` if rows have one.
+    they are collected as patterns only. ``intersections`` and ``segmentations`` as requested, ``weight`` if any.
     """
 
     dataset: Dataset
@@ -166,14 +166,14 @@ def _require_few_cells(roles: Roles, intersections: Sequence[tuple[int, ...]]) -
             names = " × ".join(repr(roles.facets[f].name) for f in crossed)
             raise DataError(
                 f"the facet intersection {names} has {cells:,} combinations of values; at most {MAX_CROSSED:,} are "
-                "counted. Name the values of interest in value_or_threshold of these facets, or take one facet less."
+                "counted. Name the values of interest in value_or_threshold of these facets, or use one facet fewer."
             )
 
 
 def plan(facets: Sequence[FacetRole], context_cells: int, intersections: Sequence[tuple[int, ...]] = ()) -> list[Scan]:
-    """The passes needed: conditions at most MAX_CONDITIONS a pass, values crossed while the guessed cells stay few.
+    """The passes needed: conditions at most MAX_CONDITIONS a pass, values crossed while few cells are expected.
 
-    A facet that is part of an intersection is counted where that is.
+    A facet that is part of an intersection is counted together with it.
     """
     sizes = {f"x{i}": math.prod(len(facets[f].entries) + 1 for f in crossed) for i, crossed in enumerate(intersections)}
     covered = {f for crossed in intersections for f in crossed}
@@ -214,7 +214,7 @@ def _padded(parts: Sequence[Sequence[Any]], length: int) -> list[Sequence[Any]]:
 
 
 def _by_value(facet: FacetRole) -> bool:
-    """Whether one value of the column says which entry a row is in, and conditions would be many."""
+    """Whether one value of the column determines a row's entry, and there would be many conditions."""
     return tells_entry(facet) and len(facet.entries) > FEW_ENTRIES
 
 
@@ -273,7 +273,7 @@ def _signs(context: Context, values: Mapping[str, Sequence[Any]], groups: int) -
 
 
 def _facet_part(dataset: Dataset, facet: FacetRole) -> Part:
-    """The facet's value where that tells the entry, else the number of the entry, one more for rows in none."""
+    """The facet's value where that determines the entry, else the number of the entry, one more for rows in none."""
     column = dataset.column(facet.name)
     if tells_entry(facet):
         values = [value for entry in facet.entries for value in entry.values or ()]
@@ -285,7 +285,7 @@ def _facet_part(dataset: Dataset, facet: FacetRole) -> Part:
 
 
 def entry_of(facet: FacetRole, values: Sequence[Any]) -> NDArray[np.int64]:
-    """The number of the entry that each of the values of ``_facet_part`` stands for, one more for none."""
+    """The number of the entry that each of the values of ``_facet_part`` denotes, one more for none."""
     if not tells_entry(facet):
         return np.array(values, np.int64)
     place = {value: e for e, entry in enumerate(facet.entries) for value in entry.values or ()}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def restricted(dataset: Dataset, segmentation: Segmentation, k: int) -> Dataset:
-    """The rows of segment ``k`` of the segmentation, the number of its segments standing for the rest."""
+    """The rows of segment ``k`` of the segmentation, the number of its segments denoting the rest."""
     mask = _mask(dataset, segmentation)
     inside = mask == 0 if k == len(segmentation.segments) else mask.bitwiseAND(sf.lit(1 << k)) != 0
     return replace(dataset, frame=dataset.frame.where(inside), keyed=dataset.keyed.where(inside))

@@ -23,7 +23,7 @@ Patterns = tuple[Sums, Sums]
 
 
 def distinct_patterns(strata: Sums, repeats: Sums) -> Patterns:
-    """Equal rows of ``strata`` (G, 8 M) counted together, in ascending order: the same whatever way they were found."""
+    """Equal rows of ``strata`` (G, 8 M) counted together, in ascending order: the same however they were found."""
     found, place = np.unique(strata, axis=0, return_inverse=True)
     counted = np.zeros(len(found), np.int64)
     np.add.at(counted, place.reshape(-1), repeats)
@@ -32,7 +32,7 @@ def distinct_patterns(strata: Sums, repeats: Sums) -> Patterns:
 
 
 def wide_patterns(context: Context, scans: Sequence[Scan]) -> dict[tuple[int, int], Patterns]:
-    """Patterns of each entry when strata are many: equal strata are counted together before they travel."""
+    """Patterns of each entry when strata are many: equal strata are counted together before collection."""
     found: dict[tuple[int, int], Patterns] = {}
     for scan in scans:
         by_value = [f for f in scan.crossed if tells_entry(context.roles.facets[f])]
@@ -85,7 +85,7 @@ def _condition_patterns(context: Context, conditions: Sequence[tuple[int, int]])
 
 
 def _value_patterns(context: Context, f: int) -> DataFrame:
-    """As above with the facet's value as key; rows with ``whole`` count every stratum once, under no key."""
+    """As above with the facet's value as key; rows with ``whole`` count every stratum once, without a key."""
     value = present(context.dataset.column(context.roles.facets[f].name)).alias("key")
     rows, keys = _by_stratum(context, value)
     cells = rows.groupBy(*keys).agg(sf.count(sf.lit(1)).alias("n"))

@@ -1,4 +1,4 @@
-"""Sampling weights as integers: sums of them are exact, and so the same in whatever order rows are added up."""
+"""Sampling weights as integers: sums of them are exact, and so the same in any order of rows."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ class Weight:
 
 
 def weight_of(dataset: Dataset, name: str) -> Weight:
-    """The weight column ``name``; raises DataError unless all its values are numbers of at least 0 and some above."""
+    """The weight column ``name``; raises DataError unless all its values are at least 0 and some are positive."""
     column = dataset.column(name)
     if column.kind in TEXT or column.kind == "boolean":
-        raise DataError(f"weight column {name!r} holds no numbers ({column.kind}); a weight is a number of 0 or more.")
+        raise DataError(f"weight column {name!r} is not numeric ({column.kind}); a weight is a number of 0 or more.")
     value = sf.col(column.id).cast("double")
     row = dataset.frame.agg(
         sf.count(sf.lit(1)).alias("rows"),

@@ -126,7 +126,7 @@ class Dataset:
 
 
 def data_facts(config: AnalysisConfig, source: Source) -> dict[str, str]:
-    """What the values of features follow from, by name and as hashes: the files, and what the config takes for what."""
+    """What determines the values of features, by name and as hashes: the files, and the roles in the config."""
     layout = repr([config.dataset_type, config.headers, config.features])
     return {"data": source.listing_hash, "layout of the data": hashlib.sha256(layout.encode()).hexdigest()}
 
@@ -148,7 +148,7 @@ def _completed(spark: SparkSession, config: AnalysisConfig, main: Table, on_fail
     """The main data set with its roles, and with the columns of the others."""
     try:
         roles = assign(config, main)
-    except ConfigError as error:  # how the data were read may be why a column is not there
+    except ConfigError as error:  # the way the data were read may be why a column is missing
         raise ConfigError([*error.problems, *(Problem("(data)", note) for note in main.notes)]) from error
     facets = _facet_side(spark, config, main, roles.join, on_failure)
     predictions = _prediction_side(spark, config, roles.join, on_failure)

@@ -1,4 +1,4 @@
-"""Data frames as data sets: kept as Parquet for a run, since files have an order of rows, which frames have not."""
+"""Data frames as data sets: kept as Parquet for a run, since files have a row order and frames do not."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Frame = pd.DataFrame | DataFrame
 
-#: Rows of a row group of the file that holds a pandas frame: as many tasks can read it as it has groups.
+#: Rows of a row group of the file that holds a pandas frame: one task can read each group.
 _GROUP_ROWS = 100_000
 
 
@@ -33,12 +33,12 @@ def is_spark(frame: Any) -> bool:
 
 
 def columns_of(frame: Frame) -> list[str]:
-    """The names of the columns; raises for those that no data set can have."""
+    """The column names; raises for those that a data set cannot have."""
     names = list(frame.columns)
     odd = [name for name in names if not isinstance(name, str)]
     if odd:
         raise ArgumentError(
-            f"data: the column {odd[0]!r} has a name that is no text; rename it (frame.rename(columns=str))"
+            f"data: the column {odd[0]!r} has a name that is not text; rename it (frame.rename(columns=str))"
         )
     twice = [name for position, name in enumerate(names) if name in names[:position]]
     if twice:
@@ -47,7 +47,7 @@ def columns_of(frame: Frame) -> list[str]:
 
 
 def few_values(frame: Frame, column: str, most: int) -> list[Any]:
-    """Up to so many distinct values of a column, missing ones left out."""
+    """Up to that many distinct values of a column, without missing ones."""
     if isinstance(frame, pd.DataFrame):
         found: list[Any] = frame[column].dropna().drop_duplicates().head(most).tolist()
         return found
@@ -60,7 +60,7 @@ def few_values(frame: Frame, column: str, most: int) -> list[Any]:
 
 @contextmanager
 def kept(session: Session, frame: Frame, folder: str | None) -> Iterator[str]:
-    """Where the frame is as Parquet while the block runs; below ``folder``, or in a temporary one of this machine."""
+    """The location of the frame as Parquet while the block runs; below ``folder``, or in a local temporary one."""
     if folder is None and not session.local:
         raise ArgumentError(
             "data_folder: the executors of this session may not see this machine's files. Name a folder that they can "
@@ -112,7 +112,7 @@ def arrow_table(frame: pd.DataFrame) -> pa.Table:
 
 
 def _column(series: pd.Series[Any], name: str) -> pa.ChunkedArray | pa.Array:
-    """Integers, floats, booleans, or texts as ``to_csv`` writes them; NaN and the like are nulls."""
+    """Integers, floats, booleans, or text as ``to_csv`` writes it; NaN and similar values are nulls."""
     if isinstance(series.dtype, pd.CategoricalDtype):
         series = series.astype(series.cat.categories.dtype if not series.isna().any() else object)
     if series.dtype.kind in "mMc" or isinstance(series.dtype, pd.PeriodDtype | pd.IntervalDtype | pd.DatetimeTZDtype):
@@ -122,7 +122,7 @@ def _column(series: pd.Series[Any], name: str) -> pa.ChunkedArray | pa.Array:
         return values.cast(_type_of(values.type, name))
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         raise DataError(
-            f"data: the column {name!r} ({series.dtype}) has values of several kinds, or of one that no column of data "
+            f"data: the column {name!r} ({series.dtype}) has values of several kinds, or of one that no data column "
             f"can have: {str(error).splitlines()[0][:200]}. Convert it, with astype(str) for instance, or drop it"
         ) from error
 
@@ -135,12 +135,12 @@ def _type_of(found: pa.DataType, name: str) -> pa.DataType:
     if pa.types.is_boolean(found):
         return pa.bool_()
     if pa.types.is_nested(found):
-        raise DataError(f"data: the column {name!r} holds lists or the like, which cannot be features; drop it")
+        raise DataError(f"data: the column {name!r} holds lists or similar values, which cannot be features; drop it")
     return pa.string()
 
 
 def plain(values: Sequence[Any]) -> list[Any]:
-    """Values of pandas, NumPy or Spark as those of JSON; missing ones None."""
+    """Values of pandas, NumPy or Spark as JSON values; missing ones None."""
     return [_plain(value) for value in values]
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def sampled(dataset: Dataset, spec: PredictorSpec, seed: int, rows: int) -> DataFrame:
-    """So many rows with ``row_key`` and the features of a model."""
+    """That many rows with ``row_key`` and the features of a model."""
     order = sf.xxhash64(sf.col("row_key"), sf.lit(seed).cast("bigint"))
     return dataset.keyed.select("row_key", *feature_ids(dataset, spec)).orderBy(order, "row_key").limit(rows)
 

@@ -1,4 +1,4 @@
-"""Code on its way to executors: what they run of clarify_spark, and the module of a user's own predictor."""
+"""Code on its way to executors: the parts of clarify_spark that they run, and the module of a user's own predictor."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from clarify_spark.udfs.archives import files_of
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-#: What each session was sent: the zip of a package or module. A worker that has imported one does not look again.
+#: What each session was sent: the zip of a package or module. A worker that has imported one does not check again.
 _sent: WeakKeyDictionary[SparkSession, dict[str, str]] = WeakKeyDictionary()
-#: The time of every file in a zip, so that the same files are the same bytes.
+#: The time of every file in a zip, so that the same files give the same bytes.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)
-#: Folders of what was installed; executors that need it have it installed too.
+#: Folders of installed packages; executors that need them have them installed too.
 _INSTALLED = frozenset(("site-packages", "dist-packages", Path(sysconfig.get_path("stdlib")).name))
 
 
 def ship_own_code(session: Session) -> None:
-    """Give executors elsewhere the part of clarify_spark that they run, of the driver's version."""
+    """Send remote executors the part of clarify_spark that they run, in the driver's version."""
     if not session.local:
         udfs = ((f"clarify_spark/udfs/{name}", content) for name, content in _sources(files("clarify_spark.udfs")))
         package = files("clarify_spark")
@@ -42,7 +42,7 @@ def ship_own_code(session: Session) -> None:
 
 
 def ship_module(session: Session, module: str) -> None:
-    """Give executors elsewhere a module of the user's, or the whole package it is in; what is installed stays away."""
+    """Send remote executors a user's module, or the whole package it is in; installed packages are not sent."""
     name = module.partition(".")[0]
     source = _source_of(name)
     if session.local or source is None:
@@ -57,7 +57,7 @@ def _source_of(name: str) -> Path | None:
     """The file of a top-level module, or of its package's ``__init__``, if this is the driver's own code."""
     try:
         found = importlib.util.find_spec(name)
-    except ValueError:  # a module that was made by hand
+    except ValueError:  # a module that was created manually
         return None
     path = Path((found and found.origin) or "")
     own = path.suffix == ".py" and path.is_file() and _INSTALLED.isdisjoint(path.resolve().parts)
@@ -65,7 +65,7 @@ def _source_of(name: str) -> Path | None:
 
 
 def _sources(folder: Traversable, below: str = "") -> Iterator[tuple[str, bytes]]:
-    """(path, content) of the Python files of a package, also of one that is in a zip itself."""
+    """(path, content) of the Python files of a package, including one that is itself in a zip."""
     for entry in sorted(folder.iterdir(), key=lambda found: found.name):
         if entry.is_dir():
             yield from _sources(entry, f"{below}{entry.name}/")
@@ -82,14 +82,14 @@ def _zipped(members: Iterable[tuple[str, bytes]]) -> bytes:
 
 
 def _ship(spark: SparkSession, module: str, package: bytes) -> None:
-    """Let workers import what is in a zip, before anything that they have of that name; once per session."""
+    """Let workers import what is in a zip, ahead of anything else they have of that name; once per session."""
     name = f"{module}-{hashlib.sha256(package).hexdigest()[:16]}.zip"
     sent = _sent.setdefault(spark, {})
     if sent.get(module) == name:
         return
     if module in sent:
         raise CommandError(
-            f"The code of {module} has changed since this Spark session was given it, and its Python workers keep what "
+            f"The code of {module} has changed since it was sent to this session, and its Python workers keep what "
             "they have imported; start a new session"
         )
     if is_connect(spark):
@@ -119,4 +119,4 @@ def _offer(spark: SparkSession, name: str, package: bytes) -> None:
     unfinished.write_bytes(package)
     os.replace(unfinished, path)
     context.addPyFile(str(path))
-    sys.path[:] = [entry for entry in sys.path if entry != str(path)]  # the driver has the whole of it already
+    sys.path[:] = [entry for entry in sys.path if entry != str(path)]  # the driver already has all of it

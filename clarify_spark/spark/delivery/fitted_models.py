@@ -1,4 +1,4 @@
-"""Fitted models as files: what a caller has in memory, saved so that executors can load it."""
+"""Fitted models as files: in-memory models, saved so that executors can load them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from clarify_spark.errors import ArgumentError
 from clarify_spark.spark.session import Session
 
 MODELS = (
-    "a path or URI, python:module:function, a fitted scikit-learn estimator, a booster of XGBoost or LightGBM, a "
-    "PipelineModel of Spark, or a function from a pandas frame to labels or scores"
+    "a path or URI, python:module:function, a fitted scikit-learn estimator, an XGBoost or LightGBM booster, a "
+    "Spark PipelineModel, or a function from a pandas frame to labels or scores"
 )
 
 
 def saved(model: Any, session: Session, scratch: Path, data_folder: str | None) -> str:
-    """The place of the model, saved below ``scratch`` (a Spark model on clusters: in ``data_folder``, by its name)."""
+    """The location of the model, saved below ``scratch`` (a Spark model on clusters: in ``data_folder``)."""
     library = type(model).__module__.partition(".")[0]
     if library == "pyspark" and hasattr(model, "write"):
         return _spark_model(model, session, scratch, data_folder)
@@ -31,7 +31,7 @@ def saved(model: Any, session: Session, scratch: Path, data_folder: str | None) 
 
 
 def features_of(model: Any) -> list[str] | None:
-    """The names of the features that a fitted model was trained on, None when it does not tell them."""
+    """The names of the features that a fitted model was trained on, None when it does not expose them."""
     for attribute in ("feature_names_in_", "feature_names", "feature_name"):
         found = getattr(model, attribute, None)
         names = (
@@ -45,7 +45,7 @@ def features_of(model: Any) -> list[str] | None:
 def _spark_model(model: Any, session: Session, scratch: Path, data_folder: str | None) -> str:
     if data_folder is None and not session.local:
         raise ArgumentError(
-            "data_folder: the cluster saves the model; name a folder that it can write and all can read"
+            "data_folder: the cluster saves the model; name a folder that it can write to and all can read"
         )
     place = str(scratch / "model") if data_folder is None else f"{data_folder.rstrip('/')}/{scratch.name}"
     model.write().overwrite().save(place)
@@ -53,7 +53,7 @@ def _spark_model(model: Any, session: Session, scratch: Path, data_folder: str |
 
 
 def _pickled(model: Any, path: Path) -> str:
-    """The model with what it needs of the caller's own ``__main__``, such as a class of a notebook."""
+    """The model with what it needs from the caller's ``__main__``, such as a class defined in a notebook."""
     from pickle import PicklingError
 
     from pyspark import cloudpickle

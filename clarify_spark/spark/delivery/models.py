@@ -1,4 +1,4 @@
-"""Models on their way to executors: fetched, unpacked and shipped once by the driver, or left where they are."""
+"""Models on their way to executors: fetched, unpacked and shipped once by the driver, or left in place."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ _REGISTRIES = ("models:", "runs:", "mlflow-artifacts:")
 #: Bytes of a remote file that reach the driver in one row.
 _PIECE = 8 * 2**20
 _GLOB = re.compile(r"([\\\[\]{}*?])")
-#: What a Connect session has been sent: Connect servers before 4.0 refuse the same name a second time.
+#: What a Connect session has been sent: Connect servers before 4.0 reject the same name a second time.
 _sent: WeakKeyDictionary[SparkSession, set[str]] = WeakKeyDictionary()
 
 
 @contextmanager
 def delivered(session: Session, spec: PredictorSpec, model_format: str | None) -> Iterator[PredictorSpec]:
-    """The spec that executors can load for as long as the context lasts; ``model_format`` is what the config gave.
+    """The spec that executors can load for as long as the context lasts; ``model_format`` is the config's.
 
     On a local classic session executors read the driver's files. To all others a model that the driver has is shipped
-    once per application (on Connect: per session); one that it has not is left to the executors to find.
+    once per application (on Connect: per session); the executors must find any other themselves.
     """
     spec = replace(spec, threads=task_cores(session.spark))
     uri = spec.uri
@@ -109,7 +109,7 @@ def fetch(spark: SparkSession, uri: str, folder: Path) -> Path:
 
 @contextmanager
 def _told(uri: str) -> Iterator[None]:
-    """A context in which failures to read ``uri`` are told as the model's."""
+    """A context in which failures to read ``uri`` are reported as the model's."""
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
 
@@ -125,7 +125,7 @@ def _told(uri: str) -> Iterator[None]:
 
 
 def _copy_by_hadoop(spark: SparkSession, uri: str, target: Path) -> None:
-    """Copy with the driver's JVM: files of any size, and names that Spark's readers pass over (``__init__.py``)."""
+    """Copy with the driver's JVM: files of any size, and names that Spark's readers skip (``__init__.py``)."""
     context: Any = spark.sparkContext
     hadoop = context._jvm.org.apache.hadoop.fs
     source = hadoop.Path(uri)
@@ -136,14 +136,14 @@ def _copy_by_hadoop(spark: SparkSession, uri: str, target: Path) -> None:
 
 
 def read_through_spark(spark: SparkSession, uri: str, target: Path) -> None:
-    """Copy a file of up to 2 GB with a Spark job, the only way there is on Connect; in pieces, since rows are small."""
+    """Copy a file of up to 2 GB with a Spark job, the only way on Connect; in pieces, since rows are small."""
     files = spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(_GLOB.sub(r"\\\1", uri))
     paths = [str(row[0]) for row in files.select("path").limit(2).collect()]
     if not paths:
         raise _missing(uri)
     if [_below_host(path) for path in paths] != [_below_host(uri)]:
         raise ModelError(
-            f"predictor.model_uri {uri}: a folder does not come whole through Spark Connect, which passes over empty "
+            f"predictor.model_uri {uri}: a folder cannot be copied through Spark Connect, which skips empty "
             "files and names that begin with '_' (__init__.py); pack it as one model.tar.gz"
         )
     piece = f"substring(content, cast(n * {_PIECE} + 1 as int), {_PIECE})"
@@ -167,7 +167,7 @@ def _missing(uri: str) -> ModelError:
 
 
 def _shipped(spark: SparkSession, spec: PredictorSpec, model: Path, scratch: Path) -> PredictorSpec:
-    """The spec of the model as one file that Spark distributes, under a name that follows from what is in it."""
+    """The spec of the model as one file that Spark distributes, under a name derived from its content."""
     fingerprint = _fingerprint(model)
     name = packed_name(fingerprint)
     if is_connect(spark):
@@ -180,7 +180,7 @@ def _shipped(spark: SparkSession, spec: PredictorSpec, model: Path, scratch: Pat
 
 
 def _send(spark: SparkSession, model: Path, packed: Path) -> None:
-    """Upload to the Connect server, which gives its executors what they ask for."""
+    """Upload to the Connect server, which serves its executors."""
     sent = _sent.setdefault(spark, set())
     if packed.name not in sent:
         pack(model, packed)
@@ -190,10 +190,10 @@ def _send(spark: SparkSession, model: Path, packed: Path) -> None:
 
 
 def _offer(spark: SparkSession, model: Path, name: str) -> None:
-    """Let executors fetch the model from the driver for as long as the application lives, those that start later too.
+    """Let executors fetch the model from the driver for as long as the application lives, even those that start later.
 
-    The file lies in Spark's own folder of files: Spark removes it at the end, refuses the same name from another
-    place, and copies what lies elsewhere.
+    The file is in Spark's own folder of files: Spark removes it at the end, rejects the same name from another
+    location, and copies files from elsewhere.
     """
     from pyspark import SparkFiles
 
@@ -212,10 +212,10 @@ def _offer(spark: SparkSession, model: Path, name: str) -> None:
 
 
 def model_facts(config: AnalysisConfig, spec: PredictorSpec) -> dict[str, str]:
-    """What a model's answers to given calls follow from, by name and as hashes: what a journal keeps, and compares."""
+    """What determines a model's answers to given calls, by name and as hashes: what a journal keeps and compares."""
     predictor = None if config.predictor is None else config.predictor.model_dump(mode="json")
     cut = (spec.calling.payload_bytes, spec.calling.batch_records)
-    calling = cut if spec.format in SPEAKING_BYTES else None  # who goes to the model with whom
+    calling = cut if spec.format in SPEAKING_BYTES else None  # which records go to the model together
     asked = [predictor, spec.feature_names, spec.feature_kinds, spec.threads, calling]
     return {"predictor": _hash(repr(asked).encode()), "model": model_fingerprint(spec)}
 
@@ -223,7 +223,7 @@ def model_facts(config: AnalysisConfig, spec: PredictorSpec) -> dict[str, str]:
 def model_fingerprint(spec: PredictorSpec) -> str:
     """SHA-256 over the names and contents of the model's files as far as the driver sees them, else of its address.
 
-    The same wherever the files lie, packed or not, delivered or not.
+    The same wherever the files are, packed or not, delivered or not.
     """
     shipped = fingerprint_in(spec.uri)
     if shipped is not None:

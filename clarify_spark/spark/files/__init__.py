@@ -1,1 +1,1 @@
-"""Whole files and folders at any URI."""
+"""Complete files and folders at any URI."""

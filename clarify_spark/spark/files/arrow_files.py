@@ -1,6 +1,6 @@
-"""Whole files in object stores by this process itself, through pyarrow: the way on Spark Connect.
+"""Complete files in object stores, written by this process through pyarrow; used on Spark Connect.
 
-Connect clients have no file systems of Hadoop, and a DataFrame cannot be written under a name of one's own.
+Connect clients have no Hadoop file systems, and a DataFrame cannot be written under a chosen file name.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ class ArrowFiles:
     """The files in a folder of an object store, with the credentials and the region that this process finds."""
 
     def __init__(self, uri: str) -> None:
-        """Nothing is asked of the store yet."""
+        """The store is not contacted yet."""
         self._uri = uri
 
     @contextmanager
     def create(self, name: str) -> Iterator[IO[bytes]]:
-        """Where to write one file; it is kept on a disk here, and sent when the block ends without an error.
+        """Where to write one file; it is kept on the local disk, and sent when the block ends without an error.
 
         Sending is one call, so that no interrupt closes, and so publishes, half a file.
         """
@@ -45,7 +45,7 @@ class ArrowFiles:
             )
 
     def read(self, name: str) -> bytes | None:
-        """The whole file, None when there is none."""
+        """The complete file, None when there is none."""
         files, path = self._at(name)
         try:
             with files.open_input_stream(path) as stream:
@@ -78,7 +78,7 @@ class ArrowFiles:
 
     @cached_property
     def _store(self) -> tuple[Any, str]:
-        """The store and the folder's path in it; every character of the URI's path means itself, as for Hadoop."""
+        """The store and the folder's path in it; every character of the URI's path is literal, as for Hadoop."""
         scheme, _, rest = self._uri.partition("://")
         place, _, path = rest.partition("/")
         try:

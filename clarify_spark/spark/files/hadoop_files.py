@@ -1,4 +1,4 @@
-"""Whole files through Hadoop's file systems, as far as the driver's JVM knows them; needs a classic session."""
+"""Complete files through Hadoop's file systems, as far as the driver's JVM supports them; needs a classic session."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-#: A file is filled under this name, which Spark does not read as data, and renamed; a leftover is overwritten.
+#: A file is written under this name, which Spark does not read as data, then renamed; a leftover is overwritten.
 TEMPORARY_NAME = "_{}.tmp"
 #: Bytes that go to a JVM's stream at a time.
 _PIECE = 2**20
-#: Files of such a file system (S3A) appear when they are closed, whole, in place of what was there, or not at all.
+#: Files on such a file system (S3A) appear when closed, complete, replacing the old one, or not at all.
 _ABORTABLE = "fs.capability.outputstream.abortable"
 
 
 class HadoopFiles:
-    """The files in a folder of any file system that the session's Hadoop knows."""
+    """The files in a folder on any file system that the session's Hadoop supports."""
 
     def __init__(self, uri: str, spark: SparkSession) -> None:
-        """Nothing is asked of the file system yet."""
+        """The file system is not contacted yet."""
         self._uri = uri
         self._spark = spark
 
@@ -39,7 +39,7 @@ class HadoopFiles:
 
     @contextmanager
     def _closed(self, files: Any, path: Any) -> Iterator[JavaSink]:
-        """Create, fill, close: an object store makes that atomic by itself, and a rename would copy the object."""
+        """Create, write, close: an object store makes that atomic, and a rename would copy the object."""
         stream = files.create(path, True)
         try:
             yield JavaSink(stream)
@@ -51,7 +51,7 @@ class HadoopFiles:
 
     @contextmanager
     def _renamed(self, files: Any, path: Any) -> Iterator[JavaSink]:
-        """Create, fill, rename."""
+        """Create, write, rename."""
         temporary = self._jvm.org.apache.hadoop.fs.Path(path.getParent(), TEMPORARY_NAME.format(path.getName()))
         files.mkdirs(path.getParent())
         stream = files.create(temporary, True)
@@ -68,7 +68,7 @@ class HadoopFiles:
             raise OSError("the file system refused to rename the temporary file")
 
     def read(self, name: str) -> bytes | None:
-        """The whole file, None when there is none."""
+        """The complete file, None when there is none."""
         files, path = self._at(name)
         if not files.exists(path):
             return None
@@ -106,7 +106,7 @@ class HadoopFiles:
 
 @dataclass(frozen=True)
 class JavaSink:
-    """A stream of the JVM as a place to write bytes to."""
+    """A JVM stream as a byte sink."""
 
     stream: Any
 

@@ -1,6 +1,6 @@
-"""Whole files at any URI: local paths by the operating system, all others through Hadoop's file systems.
+"""Complete files at any URI: local paths by the operating system, all others through Hadoop's file systems.
 
-On Spark Connect, which has none, this process asks object stores itself.
+On Spark Connect, which has none, this process accesses object stores itself.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def local_path(uri: str) -> Path | None:
 
 
 def read_text(uri: str, spark: SparkSession | None) -> str:
-    """The whole UTF-8 text at ``uri``; a remote one needs ``spark``."""
+    """The complete UTF-8 text at ``uri``; a remote one needs ``spark``."""
     path = local_path(uri)
     try:
         if path is not None:
@@ -74,9 +74,9 @@ class Sink(Protocol):
 
 
 class Output:
-    """A folder at a URI to which whole files are written; each appears under its name at once or not at all.
+    """A folder at a URI to which complete files are written; each appears under its name at once or not at all.
 
-    A name may lead into sub-folders (``explanations_shap/out.csv/part-00000.csv``); they are made as needed.
+    A name may contain sub-folders (``explanations_shap/out.csv/part-00000.csv``); they are created as needed.
     """
 
     def __init__(self, uri: str, spark: SparkSession | None) -> None:
@@ -88,7 +88,7 @@ class Output:
         )
 
     def prepare(self) -> None:
-        """Make the folder and prove that a file can be written there, before hours are spent on the results."""
+        """Create the folder and verify that a file can be written there, before hours are spent on the results."""
         with self._told(self.uri):
             if self._files.is_file():
                 raise OutputError(f"{self.uri} is a file; the output must be a folder.")
@@ -118,7 +118,7 @@ class Output:
             sink = opened.__enter__()
         try:
             yield _ToldSink(sink, told)
-        except BaseException as error:  # what fails in the block is not the storage's failure
+        except BaseException as error:  # an error in the block is not a storage failure
             with suppress(OutputError), told():  # a full disk fails again when the file is closed
                 opened.__exit__(type(error), error, error.__traceback__)
             raise
@@ -126,7 +126,7 @@ class Output:
             opened.__exit__(None, None, None)
 
     def read_bytes(self, name: str) -> bytes | None:
-        """The whole file, None when there is none."""
+        """The complete file, None when there is none."""
         with self._told(f"{self.uri}/{name}", "read"):
             return self._files.read(name)
 
@@ -142,7 +142,7 @@ class Output:
 
     @contextmanager
     def _told(self, shown: str, done: str = "written") -> Iterator[None]:
-        """Tell failures of the storage by ``shown``, a URI that the user knows."""
+        """Report storage failures by ``shown``, a URI that the user knows."""
         try:
             with self._told_by_spark(shown, done) if isinstance(self._files, HadoopFiles) else nullcontext():
                 yield
@@ -171,7 +171,7 @@ class Output:
 
 @dataclass(frozen=True)
 class _ToldSink:
-    """A sink whose failures are told in the user's words."""
+    """A sink whose failures are reported in the user's terms."""
 
     sink: Sink
     told: Callable[[], AbstractContextManager[None]]
@@ -240,8 +240,8 @@ def _remote(uri: str, spark: SparkSession | None) -> HadoopFiles | ArrowFiles:
     scheme = uri.partition(":")[0].lower()
     if scheme not in SCHEMES or not uri[len(scheme) :].startswith("://"):
         raise OutputError(
-            f"{uri}: through Spark Connect this process writes the output itself, and it knows no way there. Give a "
-            "path that this machine sees (a mounted volume, /Volumes/… on Databricks), or a folder at "
+            f"{uri}: through Spark Connect this process writes the output itself, and cannot write to this URI. Give a "
+            "path on this machine (a mounted volume, /Volumes/… on Databricks), or a folder at "
             f"{', '.join(f'{known}://' for known in SCHEMES)}."
         )
     return ArrowFiles(uri)

@@ -1,4 +1,4 @@
-"""Texts that come to the driver as bytes: Spark Connect cannot bring one whose bytes are not UTF-8."""
+"""Texts that reach the driver as bytes: Spark Connect cannot return one whose bytes are not UTF-8."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ def raw_value() -> Column:
 
 
 def decoded(raw: bytes) -> str:
-    """The text of such bytes; U+FFFD for what is not UTF-8, as Spark's other readers have it."""
+    """The text of such bytes; U+FFFD for what is not UTF-8, as in Spark's other readers."""
     return bytes(raw).decode("utf-8", errors="replace")

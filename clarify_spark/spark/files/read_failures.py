@@ -1,4 +1,4 @@
-"""What Spark says when a file cannot be listed or read, in words that name the file and the way out."""
+"""Spark's failures to list or read a file, as messages that name the file and the remedy."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _FILE = re.compile(
     re.MULTILINE,
 )
 
-#: (what Spark's text contains, what is wrong, what to do); the first that matches wins.
+#: (what Spark's text contains, what is wrong, what to do); the first match wins.
 _REASONS: tuple[tuple[str, str, str], ...] = (
     (
         rf"{WORKER_DIED}|(?<!OutOf)MemoryError",
-        "a Python worker died while reading it, most often for want of memory",
+        "a Python worker died while reading it, usually because it ran out of memory",
         MORE_MEMORY,
     ),
     (
@@ -49,12 +49,12 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         r"bucket is null/empty|[Ii]nvalid bucket name",
-        "the URI names no bucket, or one that cannot be (with an underscore, for instance)",
+        "the URI names no bucket, or an invalid one (with an underscore, for instance)",
         "check the URI's spelling",
     ),
     (
         r"AWSRedirectException|PermanentRedirect|Status Code: 301",
-        "the bucket is in another region than Spark looks in",
+        "the bucket is not in the region that Spark uses",
         "name its region (spark.hadoop.fs.s3a.endpoint.region, or fs.s3a.bucket.<bucket>.endpoint.region)",
     ),
     (
@@ -67,7 +67,7 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
         r"AccessControlException|AccessDenied|Access Denied|Permission denied|403 Forbidden|Status Code: 403|"
         r"[Nn]ot authorized",
         "access is refused",
-        "check the credentials, and give the user or role that runs Spark the right to {rights}",
+        "check the credentials, and give the user or role that runs Spark permission to {rights}",
     ),
     (
         r"NoCredentials|Unable to load (AWS )?credentials|NoAuthWithAWSException",
@@ -87,8 +87,8 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     (
         r"CANNOT_READ_FILE_FOOTER|is not a Parquet file|Could not read footer|ParquetDecodingException|"
         r"Unable to infer schema for Parquet|can not read class org\.apache\.parquet|expected magic number",
-        "it is no whole Parquet file",
-        "write it again; if it is another format, dataset_type must say so",
+        "it is not a complete Parquet file",
+        "write it again; if it is another format, set dataset_type accordingly",
     ),
     (
         r"Illegal Parquet type[^\n]*|PARQUET_TYPE_ILLEGAL|PARQUET_TYPE_NOT_SUPPORTED|PARQUET_TYPE_NOT_RECOGNIZED",
@@ -98,13 +98,13 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     (
         r"EOFException|ZipException|[Uu]nexpected end of (input|ZLIB)|incorrect (data|header) check|"
         r"invalid (block|stored|distance)|not a gzip file|unknown compression method",
-        "the compressed file is cut short or damaged",
+        "the compressed file is truncated or damaged",
         "copy or compress it again (test with gzip -t)",
     ),
     (r"PATH_NOT_FOUND|Path does not exist", "there is no such file or folder", "check the path"),
     (
         r"COLUMN_ALREADY_EXISTS",
-        "two columns have names that differ in nothing, or in case alone",
+        "two columns have the same name, or names that differ only in case",
         "rename one of them, or give Spark spark.sql.caseSensitive=true",
     ),
     (
@@ -114,7 +114,7 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         r"FileNotFoundException|FILE_NOT_EXIST|No such file",
-        "a file vanished while it was read",
+        "a file disappeared while it was being read",
         "do not change data during a run",
     ),
     (
@@ -139,9 +139,9 @@ def reading(uri: str) -> Iterator[None]:
 
 
 def explain(text: str, uri: str, rights: str = "list and read it") -> ClarifyError | None:
-    """The user's error in the text of a Spark failure at ``uri``, None when the text names none that is known.
+    """The user's error in the text of a Spark failure at ``uri``, None when the text contains no known one.
 
-    ``rights``: what a user who is refused needs the right to do.
+    ``rights``: what a user without access needs permission to do.
     """
     for pattern, wrong, remedy in _REASONS:
         if re.search(pattern, text):

@@ -101,7 +101,7 @@ def test_bounds_of_the_config_go_before_a_former_result():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{", "is no JSON"),
+        ("{", "is not valid JSON"),
         ("[]", "has neither"),
         ('{"version": "1.0"}', "has neither"),
         ('{"pre_training_bias_metrics": {"facets": {"sex": [{"metrics": 1}]}}}', "is not laid out"),

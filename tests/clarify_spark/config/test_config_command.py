@@ -220,7 +220,7 @@ def test_a_config_that_is_only_unfinished_is_written_with_a_warning(tmp_path, ca
     assert main(["config", "--dataset-type", "csv", "--shap"]) == 0
     out, err = capfd.readouterr()
     assert json.loads(out) == {"dataset_type": "text/csv", "methods": {"shap": {}}}
-    assert "warning: cannot run as it is: predictor: found no such key, which methods.shap needs" in err
+    assert "warning: cannot run yet: predictor: found no such key, which methods.shap needs" in err
 
 
 @pytest.mark.parametrize(
@@ -232,8 +232,8 @@ def test_a_config_that_is_only_unfinished_is_written_with_a_warning(tmp_path, ca
         ((*BASE, "--bounds", "DPL"), 'argument --bounds: found "DPL"; allowed: NAME=VALUE'),
         ((*BASE, "--bounds", "DPL=1"), 'argument --bounds: found "DPL=1"; allowed: METRIC=MIN:MAX'),
         ((*BASE, "--bounds", "DPL=low:1"), 'bounds.DPL.min: found "low"'),
-        ((*BASE, "--facet", '{"name_or_index": '), "which is no JSON"),
-        ((*BASE, "--label-values", "[1, "), "which is no JSON"),
+        ((*BASE, "--facet", '{"name_or_index": '), "which is not valid JSON"),
+        ((*BASE, "--label-values", "[1, "), "which is not valid JSON"),
         ((*BASE, "--num-samples", "many"), "argument --num-samples: invalid int value: 'many'"),
         ((*BASE, "--confidence-level", "nan"), "confidence_level: found NaN"),
         ((*BASE, "--label-values", "9" * 5000), "label-values"),
@@ -243,7 +243,7 @@ def test_a_config_that_is_only_unfinished_is_written_with_a_warning(tmp_path, ca
         ((*BASE, "--from", "no-such-file.json"), "There is no file no-such-file.json"),
         ((*BASE, "--from", "s3://bucket/config.json"), "is not a local file"),
         ((*BASE, "--strict", "--set", "label_values_or_threshold=1"), "label_values_or_threshold: found 1"),
-        ((*BASE, "--output", "./"), "is a folder; name a file"),
+        ((*BASE, "--output", "./"), "is a folder; give a file name"),
         ((*BASE, "--predicted-lable", "x"), "unrecognized arguments: --predicted-lable"),
     ],
     ids=lambda value: None if isinstance(value, tuple) else value[:40],

@@ -90,5 +90,5 @@ def test_what_has_no_effect_is_said():
     )
     for key in ("weight", "bounds", "facet_intersections"):
         assert f"{key}: not used without a bias method" in said
-    assert "leaving the column out of the features" in said
+    assert "to leave the column out of the features" in said
     assert any("bounds: not used for DI" in sentence for sentence in later(config(bounds={"DI": {"min": 0.8}})))

@@ -94,7 +94,7 @@ def test_columns_that_are_no_features_are_left_out_by_name_and_told():
     row = dict(zip(NAMES, ROW, strict=True))
     found = given([{"id": 7, **row, "approved": 1}])
     assert values(found) == [[39, 1.5, "clerk", True]]
-    assert found.notes == ("Baseline: left out what is no feature: id, approved.",)
+    assert found.notes == ("Baseline: left out columns that are not features: id, approved.",)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_values_take_the_kind_of_their_column_and_what_is_unusual_is_told():
     found = given([[39.0, 2, 12, 1], [40, 1.5, 12.5, "false"]])
     assert found.rows.dtypes.tolist() == [np.int64, np.float64, object, np.bool_]
     assert values(found) == [[39, 2.0, "12", True], [40, 1.5, "12.5", False]]
-    assert found.notes == ("Baseline: column 'job' holds text, so 12 is taken as '12'.",)
+    assert found.notes == ("Baseline: column 'job' holds text, so 12 is read as '12'.",)
 
 
 def test_nulls_are_missing_values_as_the_model_gets_them():
@@ -242,7 +242,7 @@ def test_text_in_csv_may_span_lines_and_keeps_its_blanks():
         ("age,rate,job,own,age\n1,2,x,True,2\n", "more than one column is called age"),
         ("1,2,x\n", "row 1: found 3 values; allowed: 4"),
         ("1,2,x,True,0\n", "leave out 'approved' (the label)"),
-        ("a,b,c,d\n1,2,x,True\n", "looks like a header row with other names"),
+        ("a,b,c,d\n1,2,x,True\n", "looks like a header row with different names"),
         ("1,2,x,True\n1,heavy,x,True\n", "row 2, column 'rate': found \"heavy\""),
         ("age,rate,job,own\n1,2\n", "row 1: found 2 values; allowed: 4, as the header row has"),
     ],
@@ -263,7 +263,7 @@ def test_json_lines_and_documents_have_the_shapes_of_the_data():
     assert values(equally_weighted(rows_of_json_lines([lines], LINES), LINES, "uri")) == EXPECTED
     document = '[{"features": [39, 1.5, "01", true]}, {"features": [null, null, null, false]}]'
     assert values(equally_weighted(rows_of_json_documents([document, ""], DOCUMENT), DOCUMENT, "uri")) == EXPECTED
-    with pytest.raises(UnfitError, match=r"line 2: this is no JSON .*column 2.*: \"\{oops"):
+    with pytest.raises(UnfitError, match=r"line 2: this is not valid JSON .*column 2.*: \"\{oops"):
         rows_of_json_lines(['{"features": []}\n{oops\n'], LINES)
 
 
@@ -310,7 +310,7 @@ def test_fewer_rows_that_differ_than_clusters_are_told():
     same = {"age": [1] * 60, "rate": [None] * 60, "job": ["a"] * 60, "own": [True, False] * 30}
     found = computed(sampled(**same), CSV, 5, 0)
     assert values(found) == [[1, None, "a", True], [1, None, "a", False]]
-    assert found.notes[1] == "num_clusters is 5, but the sample has only 2 rows that differ."
+    assert found.notes[1] == "num_clusters is 5, but the sample has only 2 distinct rows."
 
 
 # --- cautions -------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Saved pipelines and models of Spark ML, computed with numpy: executors need no JVM for them and no pyspark.
 
-Spark's own models live in the JVM of the driver and cannot be called from an executor's Python, where explanations ask
-for predictions of rows that were never in a DataFrame.
+Spark's own models live in the JVM of the driver and cannot be called from an executor's Python, where explanations need
+predictions for rows that were never in a DataFrame.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def load(spec: PredictorSpec) -> Predict:
     stages = flat(read(Path(spec.path)))
     last = next((at for at in range(len(stages) - 1, -1, -1) if stages[at].kind in MODELS), None)
     if last is None:
-        raise _unsupported(stages[-1], spec, "ends in no model that can be evaluated here: its last stage is")
+        raise _unsupported(stages[-1], spec, "does not end in a supported model: its last stage is")
     before = _needed(stages[:last], stages[last], spec)
     model = MODELS[stages[last].kind](stages[last])
     classes = _classes(stages, stages[last])
@@ -64,7 +64,7 @@ def _columns(features: pd.DataFrame, spec: PredictorSpec) -> Columns:
 
 
 def _needed(stages: list[Saved], model: Saved, spec: PredictorSpec) -> list[Stage | Model]:
-    """The stages that have a part in the model's features, in order; others (of the label) are not looked at."""
+    """The stages that contribute to the model's features, in order; others (of the label) are ignored."""
     wanted, found = {str(model.params["featuresCol"])}, []
     for saved in reversed(stages):
         adds = saved.outputs()
@@ -85,7 +85,7 @@ def _stage(saved: Saved, spec: PredictorSpec) -> Stage | Model:
     if saved.kind in MODELS:
         return MODELS[saved.kind](saved)
     if saved.kind not in FEATURES:
-        raise _unsupported(saved, spec, "needs a stage that cannot be evaluated here:")
+        raise _unsupported(saved, spec, "needs an unsupported stage:")
     return FEATURES[saved.kind](saved, dict(zip(spec.feature_names, spec.feature_kinds, strict=True)))
 
 
@@ -110,7 +110,7 @@ def _classes(stages: list[Saved], model: Saved) -> tuple[Any, ...] | None:
 
 
 def _plain(labels: list[str]) -> tuple[Any, ...]:
-    """Labels that were numbers before Spark made texts of them as numbers again."""
+    """Labels that were numbers before Spark turned them into text, as numbers again."""
     for number in (int, float):
         try:
             if [str(number(label)) for label in labels] == labels:
@@ -134,7 +134,7 @@ def _answer(told: Told, model: Model, classes: tuple[Any, ...] | None, spec: Pre
 
 
 def _scores(told: Told, model: Model, classes: tuple[Any, ...] | None, spec: PredictorSpec) -> Answer:
-    """The numbers of ``_answer`` as scores, also those that are values."""
+    """The numbers of ``_answer`` as scores, including those that are values."""
     if told.probability is None:
         return Answer(None, told.prediction[:, np.newaxis])
     names = class_names(_fitting(classes, told.probability.shape[1]), told.probability.shape[1], spec)
@@ -147,7 +147,7 @@ def _labels(told: Told, count: int, classes: tuple[Any, ...] | None, spec: Predi
 
 
 def _fitting(classes: tuple[Any, ...] | None, count: int) -> tuple[Any, ...] | None:
-    """The names, if they are as many as the classes; an indexer that keeps unknown labels has one class more."""
+    """The names, if there is one per class; an indexer that keeps unknown labels has one class more."""
     if classes is not None and len(classes) == count - 1:
         classes = (*classes, "__unknown")
     return classes if classes is not None and len(classes) == count else None

@@ -21,7 +21,7 @@ Kinds = Mapping[str, str]
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """A stage that can run: from the columns that it reads to those that it adds."""
+    """A runnable stage: from the columns that it reads to those that it adds."""
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
@@ -49,7 +49,7 @@ def vector_assembler(saved: Saved, kinds: Kinds) -> Stage:
         for name in saved.inputs():
             values = columns[name]
             if values.dtype == object:
-                raise ModelError(f"{saved.where} takes numbers, and the column {name} holds text")
+                raise ModelError(f"{saved.where} takes numbers, but the column {name} holds text")
             if not keeps and values.ndim == 1 and np.isnan(values).any():
                 raise ModelError(
                     f"{saved.where} does not take missing values, and the column {name} has some; impute them in "
@@ -61,7 +61,7 @@ def vector_assembler(saved: Saved, kinds: Kinds) -> Stage:
 
 
 def string_indexer(saved: Saved, kinds: Kinds) -> Stage:
-    """The position of each value among the labels of the training; for keep, one more for all others."""
+    """The position of each value among the training labels; for keep, one more for all others."""
     every = zip(saved.inputs(), labels_in(saved), strict=True)
     return _each(saved, [_indexed(saved, name, known) for name, known in every])
 
@@ -83,8 +83,8 @@ def _indexed(saved: Saved, name: str, known: list[str]) -> Callable[[NDArray[Any
         strange = (found < 0) | pd.isna(values)
         if strange.any() and not keeps:
             raise ModelError(
-                f"{saved.where}: the column {name} holds {shown(values[strange][0])}, which the training did not have; "
-                "save the pipeline with handleInvalid keep to take it"
+                f"{saved.where}: the column {name} holds {shown(values[strange][0])}, which did not occur in training; "
+                "save the pipeline with handleInvalid keep to accept it"
             )
         found[strange] = len(known)
         return found
@@ -109,7 +109,7 @@ def one_hot_encoder(saved: Saved, kinds: Kinds) -> Stage:
         def encode(values: NDArray[Any]) -> Floats:
             invalid = ~((values >= 0) & (values < size))
             if (invalid & ~((values >= size) & keeps)).any():
-                raise ModelError(f"{saved.where} got {shown(values[invalid][0])}, and knows categories below {size}")
+                raise ModelError(f"{saved.where} got {shown(values[invalid][0])}, but has only categories below {size}")
             positions = np.where(invalid, size, values).astype(np.int64)
             wide: Floats = np.eye(size + 1)[positions]
             return wide[:, : size + keeps - drops]
@@ -133,7 +133,7 @@ def vector_indexer(saved: Saved, kinds: Kinds) -> Stage:
             if strange.any() and not keeps:
                 value = shown(values[strange, feature][0])
                 raise ModelError(
-                    f"{saved.where}: feature {feature} of the vector is {value}, which is no category of it"
+                    f"{saved.where}: feature {feature} of the vector is {value}, which is not one of its categories"
                 )
             result[:, feature] = np.where(strange, len(positions), found)
         return result
@@ -142,7 +142,7 @@ def vector_indexer(saved: Saved, kinds: Kinds) -> Stage:
 
 
 def imputer(saved: Saved, kinds: Kinds) -> Stage:
-    """Each column with its surrogate for missing values, which is cut to a whole number for a column of those."""
+    """Each column with its surrogate for missing values, truncated to a whole number for an integer column."""
     (row,) = saved.rows()
     missing = number(saved.params["missingValue"])
 
@@ -164,7 +164,7 @@ def bucketizer(saved: Saved, kinds: Kinds) -> Stage:
             missing = np.isnan(values)
             outside = (values < splits[0]) | (values > splits[-1]) | (missing & (not keeps))
             if outside.any():
-                raise ModelError(f"{saved.where}: {shown(values[outside][0])} is in no bucket of {splits}")
+                raise ModelError(f"{saved.where}: {shown(values[outside][0])} is outside the buckets {splits}")
             found = np.searchsorted(splits, values, side="right") - 1.0
             return np.where(missing, len(splits) - 1.0, np.minimum(found, len(splits) - 2.0))
 
@@ -185,7 +185,7 @@ def binarizer(saved: Saved, kinds: Kinds) -> Stage:
 
 
 def standard_scaler(saved: Saved, kinds: Kinds) -> Stage:
-    """(x - mean) / standard deviation, either of them as configured; 0 where the deviation is 0."""
+    """(x - mean) / standard deviation, each as configured; 0 where the deviation is 0."""
     (row,) = saved.rows()
     shift = vector(row["mean"]) if saved.params["withMean"] else 0.0
     scale = _inverse(vector(row["std"])) if saved.params["withStd"] else 1.0
@@ -193,7 +193,7 @@ def standard_scaler(saved: Saved, kinds: Kinds) -> Stage:
 
 
 def robust_scaler(saved: Saved, kinds: Kinds) -> Stage:
-    """(x - median) / range of quantiles, either of them as configured; 0 where the range is 0."""
+    """(x - median) / range of quantiles, each as configured; 0 where the range is 0."""
     (row,) = saved.rows()
     shift = vector(row["median"]) if saved.params["withCentering"] else 0.0
     scale = _inverse(vector(row["range"])) if saved.params["withScaling"] else 1.0
@@ -206,7 +206,7 @@ def _inverse(values: Floats) -> Floats:
 
 
 def min_max_scaler(saved: Saved, kinds: Kinds) -> Stage:
-    """x moved from the training's range to the configured one; its middle where the training had one value."""
+    """x moved from the training's range to the configured one; its midpoint where training had one value."""
     (row,) = saved.rows()
     low, high = vector(row["originalMin"]), vector(row["originalMax"])
     least, most = number(saved.params["min"]), number(saved.params["max"])

@@ -30,7 +30,7 @@ class Told:
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A model that can be asked with vectors (n, M)."""
+    """A model that can be called with vectors (n, M)."""
 
     saved: Saved
     meaning: Meaning
@@ -44,11 +44,11 @@ class Model:
         return {params[key]: value for key, value in values.items() if params.get(key) and value is not None}
 
     def told(self, columns: Columns) -> Told:
-        """What the model says of the column with its features."""
+        """The model's outputs for the column with its features."""
         cells = columns[self.saved.params["featuresCol"]]
         if cells.ndim != 2 or self.features not in (None, cells.shape[1]):
             width = cells.shape[1] if cells.ndim == 2 else 1
-            raise ModelError(f"{self.saved.where} was trained on {self.features} features, and gets {width}")
+            raise ModelError(f"{self.saved.where} was trained on {self.features} features, but gets {width}")
         return self.ask(cells)
 
 
@@ -110,7 +110,7 @@ def generalized_linear_regression(saved: Saved) -> Model:
     link = str(saved.params.get("link") or _LINKS_OF_FAMILIES.get(family, family)).lower()
     if family not in _LINKS_OF_FAMILIES or link not in _INVERSE_LINKS or saved.params.get("offsetCol"):
         raise ModelError(
-            f"{saved.where}: the family {family} with the link {link}, or an offset, is not evaluated; families: "
+            f"{saved.where}: the family {family} with the link {link}, or an offset, is not supported; families: "
             f"{', '.join(_LINKS_OF_FAMILIES)}, links: {', '.join(_INVERSE_LINKS)}"
         )
     low, high = _RANGES[family]
@@ -160,12 +160,12 @@ def naive_bayes(saved: Saved) -> Model:
             return np.asarray(prior - squares.sum(axis=1) / 2)
 
         return _classifier(saved, len(theta), raw, _softmax)
-    raise ModelError(f"{saved.where}: the modelType {kind} is not evaluated; multinomial, bernoulli and gaussian are")
+    raise ModelError(f"{saved.where}: the modelType {kind} is not supported; multinomial, bernoulli and gaussian are")
 
 
 def _counts(cells: Floats, saved: Saved) -> Floats:
     if (cells < 0).any():
-        raise ModelError(f"{saved.where} takes features of 0 or more, and some are negative")
+        raise ModelError(f"{saved.where} takes features of 0 or more, but some are negative")
     return cells
 
 

@@ -18,13 +18,13 @@ from clarify_spark.udfs.errors import ModelError
 #: Columns of a block by name: features (n,), objects if they are texts, else floats; vectors (n, k).
 Columns = dict[str, NDArray[Any]]
 Floats = NDArray[np.float64]
-#: Models that hold the model that was chosen.
+#: Models that contain the selected model.
 _TUNED = ("CrossValidatorModel", "TrainValidationSplitModel")
 
 
 @dataclass(frozen=True, eq=False)
 class Saved:
-    """One saved stage: its class, its parameters with their defaults, and whatever else its metadata say."""
+    """One saved stage: its class, its parameters with their defaults, and the rest of its metadata."""
 
     path: Path
     class_name: str
@@ -71,7 +71,7 @@ def read(path: Path) -> Saved:
     files = sorted((path / "metadata").glob("part-*"))
     texts = [text for file in files if (text := file.read_text(encoding="utf-8").strip())]
     if not texts:
-        raise ModelError(f"{path} is no saved model of Spark ML: it has no metadata")
+        raise ModelError(f"{path} is not a saved Spark ML model: it has no metadata")
     try:
         told = json.loads(texts[0])
         params = {**told.get("defaultParamMap", {}), **told["paramMap"]}
@@ -81,7 +81,7 @@ def read(path: Path) -> Saved:
 
 
 def flat(saved: Saved) -> list[Saved]:
-    """The stages of a pipeline, those of pipelines in it among them; a single model is its only stage."""
+    """The stages of a pipeline, including those of nested pipelines; a single model is its only stage."""
     if saved.kind in _TUNED:
         return flat(read(saved.path / "bestModel"))
     if saved.kind != "PipelineModel":

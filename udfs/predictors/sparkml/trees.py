@@ -1,4 +1,4 @@
-"""Decision trees of Spark ML as arrays, walked by all records at once."""
+"""Decision trees of Spark ML as arrays, traversed by all records at once."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _LEAF = -1
 class Tree:
     """The N nodes of a tree, the root first.
 
-    ``feature``, ``threshold``, ``left``, ``right`` (N,): where a node splits and where records go on, the left node
-    being a leaf's ``_LEAF``. ``categories`` (N, C + 1): which categories go left, the last column for those that the
-    training did not have; ``categorical`` (N,) tells such nodes. ``prediction`` (N,) and ``stats`` (N, K): of leaves.
+    ``feature``, ``threshold``, ``left``, ``right`` (N,): where a node splits and where records go next, the left node
+    being a leaf's ``_LEAF``. ``categories`` (N, C + 1): which categories go left, the last column for those that
+    training did not have; ``categorical`` (N,) marks such nodes. ``prediction`` (N,) and ``stats`` (N, K): of leaves.
     """
 
     feature: NDArray[np.int64]
@@ -33,7 +33,7 @@ class Tree:
     stats: Floats
 
     def leaves(self, cells: Floats) -> NDArray[np.int64]:
-        """The leaf (n,) that each record (n, M) arrives at."""
+        """The leaf (n,) that each record (n, M) reaches."""
         at = np.zeros(len(cells), dtype=np.int64)
         moving = np.arange(len(cells))
         while len(moving := moving[self.left[at[moving]] != _LEAF]):
@@ -62,7 +62,7 @@ def forest_of(saved: Saved) -> tuple[list[Tree], Floats]:
     nodes: dict[int, list[Mapping[str, Any]]] = {}
     for row in saved.rows():
         nodes.setdefault(row["treeID"], []).append(row["nodeData"])
-    # The columns are called _1, _2, _3 by some versions of Spark, and treeID, metadata, weights by others.
+    # Some versions of Spark name the columns _1, _2, _3, others treeID, metadata, weights.
     weights = {row[0]: row[2] for row in (list(row.values()) for row in saved.rows("treesMetadata"))}
     order = sorted(nodes)
     return [_tree(nodes[number]) for number in order], np.array([weights[number] for number in order])
@@ -97,7 +97,7 @@ def _tree(rows: Sequence[Mapping[str, Any]]) -> Tree:
 def _goes_left(left: Sequence[float], number: int, widest: int) -> NDArray[np.bool_]:
     """Which of the categories 0 to widest - 1 go left, and whether others do.
 
-    Spark keeps the smaller side of a split and sends whatever is not on it to the other side.
+    Spark stores the smaller side of a split and sends everything else to the other side.
     """
     row = np.full(widest + 1, len(left) > number // 2)
     row[:number] = False

@@ -1,4 +1,4 @@
-"""Frames cached while a data set is read: a table owns them when all went well, else they are released at once."""
+"""Frames cached while a data set is read: a table owns them on success, otherwise they are released at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def cached(frame: DataFrame) -> Iterator[DataFrame]:
-    """``frame`` kept in memory or on disk, beyond the block too unless the block fails."""
+    """``frame`` kept in memory or on disk, beyond the block unless the block fails."""
     kept = frame.persist(StorageLevel.MEMORY_AND_DISK)
     with ExitStack() as on_failure:
         on_failure.callback(kept.unpersist)

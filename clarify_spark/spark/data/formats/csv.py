@@ -37,7 +37,7 @@ _SAMPLE_LINES = 100
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the config says about one CSV data set: ``headers`` or None, the column names it uses, the tolerance."""
+    """What the config states about one CSV data set: ``headers`` or None, the column names it uses, the tolerance."""
 
     headers: tuple[str, ...] | None
     wanted: Collection[str]
@@ -46,7 +46,7 @@ class Wishes:
 
 @dataclass(frozen=True)
 class _Lines:
-    """What one pass over the lines tells: each file's first line, and whether quoted fields may hold line ends."""
+    """What one pass over the lines shows: each file's first line, and whether quoted fields may contain line breaks."""
 
     first: dict[int, str]
     multiline: bool
@@ -76,7 +76,7 @@ def read_csv(spark: SparkSession, uri: str, wishes: Wishes) -> Table:
             )
             if counts.rows == 0:
                 besides = " besides the header row" if header.in_files else ""
-                raise DataError(f"{snapshot.uri}: there is no record{besides}.")
+                raise DataError(f"{snapshot.uri}: there are no records{besides}.")
             return typed(spark, Texts(snapshot, header.names, records, counts, (header.note,), missing))
 
 
@@ -97,13 +97,13 @@ def _scan_lines(spark: SparkSession, snapshot: Snapshot) -> _Lines:
 
 def _require_text(line: str, uri: str) -> None:
     if line.startswith("\x1f"):
-        raise DataError(f"{uri}: looks gzip-compressed; Spark unpacks it only if its name ends in .gz.")
+        raise DataError(f"{uri}: looks gzip-compressed; Spark decompresses it only if its name ends in .gz.")
     if line.startswith("PAR1"):
         raise DataError(f"{uri}: is a Parquet file; dataset_type must be application/x-parquet for it.")
     if _is_json_object(line):
         raise DataError(f"{uri}: is JSON; dataset_type must be application/jsonlines (one record per line) for it.")
     if "\x00" in line:
-        raise DataError(f"{uri}: is not UTF-8 text (it has NUL bytes; UTF-16 perhaps). Convert it to UTF-8.")
+        raise DataError(f"{uri}: is not UTF-8 text (it has NUL bytes; possibly UTF-16). Convert it to UTF-8.")
 
 
 def _is_json_object(line: str) -> bool:

@@ -1,4 +1,4 @@
-"""Is the first record of a CSV file a header? Decided from a few lines on the driver, and always said."""
+"""Is the first record of a CSV file a header? Decided from a few lines on the driver, and always reported."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def find_header(
 
 
 def doubts(records: Sequence[Sequence[str]]) -> str:
-    """What looks wrong about the first records, to be said after the note on the header; empty when nothing does."""
+    """What looks wrong about the first records, to follow the note on the header; empty when nothing does."""
     found = ""
     if all(len(record) == 1 for record in records):
         for name, mark in (("semicolons", ";"), ("tabs", "\t"), ("vertical bars", "|")):

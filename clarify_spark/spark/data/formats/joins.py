@@ -1,4 +1,4 @@
-"""Facets or predictions from a second data set, put beside the rows of the first: by an id, or by position."""
+"""Facets or predictions from a second data set, joined to the rows of the first: by an id, or by position."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _NUMERIC = ("integer", "float")
 
 @dataclass(frozen=True)
 class Side:
-    """The second data set of a join and those of its columns that are wanted."""
+    """The second data set of a join and the columns to take from it."""
 
     table: Table
     take: tuple[str, ...]
 
 
 def join(main: Table, side: Side, by: str | None) -> Table:
-    """The rows of ``main`` that have a partner, with ``side``'s columns; ``by`` names the ids, None: by position."""
+    """The rows of ``main`` that have a match, with ``side``'s columns; ``by`` names the ids, None: by position."""
     added = _added(main, side)
     with reading(side.table.snapshot.uri):
         matched = _by_position(main, side, added) if by is None else _by_id(main, side, added, by)
@@ -111,7 +111,7 @@ def _require_distinct(table: Table, column: Column) -> None:
 
 
 def _unmatched(main: Table, side: Side, by: str | None, kept: int) -> tuple[str, ...]:
-    """Notes on rows without a partner; no partner at all is an error."""
+    """Notes on rows without a match; no match at all is an error."""
     here, there = _count(main), _count(side.table)
     if kept == 0:
         raise DataError(
@@ -122,7 +122,7 @@ def _unmatched(main: Table, side: Side, by: str | None, kept: int) -> tuple[str,
         return ()
     return (
         f"Joined {main.snapshot.uri} with {side.table.snapshot.uri}: {kept} rows; {here - kept} rows of the first and "
-        f"{there - kept} of the second had no partner and were left out.",
+        f"{there - kept} of the second had no match and were left out.",
     )
 
 

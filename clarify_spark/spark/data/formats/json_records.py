@@ -49,7 +49,7 @@ class Parse(Protocol):
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the config says about a JSON data set: names of all columns (None: none given), JMESPaths, the tolerance."""
+    """The config of a JSON data set: names of all columns (None: none given), JMESPaths, the tolerance."""
 
     headers: tuple[str, ...] | None
     features: str | None
@@ -105,7 +105,7 @@ def read_json_documents(spark: SparkSession, uri: str, wishes: Wishes) -> Table:
 
 
 def _spec(wishes: Wishes) -> RecordSpec:
-    """The record's JMESPaths, each compiled once to tell a wrong one before any data is read."""
+    """The record's JMESPaths, each compiled once to report an invalid one before any data is read."""
     problems = []
     paths = {"features": wishes.features, "label": wishes.label, "predicted_label": wishes.predicted_label}
     for key, path in paths.items():
@@ -144,7 +144,7 @@ def _first_pattern(snapshot: Snapshot) -> str:
 
 
 def _width(found: list[int], wishes: Wishes, spec: RecordSpec, uri: str) -> int:
-    """The number of features: what the headers leave after the labels, else that of most of the first records."""
+    """The number of features: the headers less the labels, else that of most of the first records."""
     usual = Counter(found).most_common(1)[0][0] if found else None
     if wishes.headers is None:
         return usual if usual is not None else 0
@@ -176,7 +176,7 @@ def _table(
             raise DataError(_broken_document(kept, snapshot))
         require_tolerable(counts.malformed, wishes.max_malformed, lambda: _complaint(kept, counts.splits, snapshot))
         if counts.rows == 0:
-            raise DataError(f"{snapshot.uri}: there is no record.")
+            raise DataError(f"{snapshot.uri}: there are no records.")
         _require_found(names, counts.bits, spec, snapshot.uri)
         table = typed(spark, Texts(snapshot, names, kept, counts, (), is_null))
     label = names[spec.width] if spec.label is not None else None

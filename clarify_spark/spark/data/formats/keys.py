@@ -23,7 +23,7 @@ from clarify_spark.udfs.row_keys import FILE_BITS
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, SparkSession
 
-#: Where a record stands: the number of its file, the first byte of its split, and Spark's growing id.
+#: The position of a record: the number of its file, the first byte of its split, and Spark's growing id.
 PLACE = ("_file", "_block", "_mid")
 
 
@@ -38,7 +38,7 @@ class Split:
 
 
 def placed(spark: SparkSession, scan: DataFrame, snapshot: Snapshot, payload: Sequence[str]) -> DataFrame:
-    """``payload`` columns of a scan, and the place of each record; must stand right on the scan."""
+    """``payload`` columns of a scan, and the place of each record; must be applied directly to the scan."""
     known = scan.select(
         *payload,
         F.col("_metadata.file_path").alias("_path"),
@@ -114,7 +114,7 @@ def with_ordered_keys(spark: SparkSession, cached: DataFrame, snapshot: Snapshot
         )
     splits = [split for split, _ in split_rows(cached, [])]
     if not splits:
-        raise DataError(f"{snapshot.uri}: there is no row.")
+        raise DataError(f"{snapshot.uri}: there are no rows.")
     return with_row_key(spark, cached.drop(*key), splits)
 
 

@@ -20,7 +20,7 @@ Missing = Callable[[str], "Column"]
 def bits(name: str) -> Column:
     """The bits of the kinds in a text column, an aggregate."""
     text = F.col(name)
-    # A failing cast costs an exception, so it is left to texts that are integers too long to be sure of.
+    # A failing cast costs an exception, so it is used only for integers too long to be certain about.
     short = F.length(text) <= LONGEST_SURE_INTEGER
     bit = (
         F.when(missing(name), kinds.MISSING)
@@ -37,7 +37,7 @@ def bits(name: str) -> Column:
 
 
 def missing(name: str) -> Column:
-    """True where a text column holds one of the texts that stand for a missing value."""
+    """True where a text column holds one of the strings for a missing value."""
     return F.col(name).isNull() | F.col(name).isin(*kinds.MISSING_TEXTS)
 
 
@@ -59,9 +59,9 @@ def settle(found: int) -> Kind:
 
 
 def remark(name: str, found: int) -> str | None:
-    """What a user should know of how a column's kind was settled."""
+    """What a user should know about how a column's kind was determined."""
     if found & kinds.DAMAGED:
-        return f"Column {name!r} has the character U+FFFD: bytes that are not UTF-8, or text damaged before."
+        return f"Column {name!r} has the character U+FFFD: bytes that are not UTF-8, or text that was already damaged."
     if found & kinds.BIG:
         return f"Column {name!r} has integers beyond 64 bits; it is read as text."
     if found == kinds.BOOLEAN | kinds.MISSING:
@@ -73,7 +73,7 @@ def remark(name: str, found: int) -> str | None:
 
 
 def cast(name: str, found: int, gone: Missing) -> Column:
-    """A text column as the Spark type of its kind, values that ``gone`` tells to be missing as null."""
+    """A text column as the Spark type of its kind, with null where ``gone`` marks a missing value."""
     kind = settle(found)
     if kind == "string" and not found & ~(kinds.BOOLEAN | kinds.MISSING):
         value = F.initcap(F.col(name))

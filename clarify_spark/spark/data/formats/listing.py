@@ -1,4 +1,4 @@
-"""The files of a data set, listed once through Spark's own file systems and frozen for the run."""
+"""The files of a data set, listed once through Spark's own file systems and fixed for the run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
 _PARTITION = re.compile(r"/[^/=]+=[^/]+/")
-#: What a run writes, or is told by; a second run with the same folder for data and output must not read it.
+#: What a run writes or is configured by; a second run with one folder for data and output must not read it.
 RESULTS = ("/analysis.json", "/analysis_details.json", "/analysis_config.json")
 _PACKED = r"(\.(gz|gzip|bz2|deflate|snappy|lz4|zst))?$"
 
@@ -37,8 +37,8 @@ def list_files(spark: SparkSession, uri: str, suffixes: Sequence[str]) -> Snapsh
     entries = sorted((str(row[0]), int(row[1]), row[2], str(row[3])) for row in found)
     if not entries:
         raise DataError(
-            f"{uri}: the data set is empty: there is no file that holds anything "
-            "(names that start with '_' or '.' do not count)."
+            f"{uri}: the data set is empty: there is no file with content "
+            "(names that start with '_' or '.' are ignored)."
         )
     entries, own = _without_results(entries)
     chosen, notes = _of_the_format(entries, suffixes)
@@ -49,12 +49,12 @@ def list_files(spark: SparkSession, uri: str, suffixes: Sequence[str]) -> Snapsh
 
 
 def unread_folders(snapshot: Snapshot) -> tuple[str, ...]:
-    """A note that names of folders are not read as columns, empty when no folder has such a name."""
+    """A note that folder names are not read as columns, empty when no folder has such a name."""
     if not any(_PARTITION.search(file.uri) for file in snapshot.files):
         return ()
     return (
-        "Folder names like 'column=value' are not read as columns; they are for Parquet data, when the data's location "
-        "is a folder above them and all files lie in folders of the same columns.",
+        "Folder names like 'column=value' are read as columns only for Parquet data, when the data's location "
+        "is a folder above them and all files are in folders with the same columns.",
     )
 
 
@@ -87,12 +87,12 @@ Entry = tuple[str, int, datetime, str]
 
 
 def _without_results(entries: list[Entry]) -> tuple[list[Entry], list[str]]:
-    """The entries without the results of a run that was told to write where it reads."""
+    """The entries without the results of a run that writes to its data folder."""
     others = [entry for entry in entries if not entry[0].endswith(RESULTS)]
     if not others or len(others) == len(entries):
         return entries, []
     return others, [
-        "analysis.json, analysis_details.json and analysis_config.json belong to a run; left out of the data."
+        "analysis.json, analysis_details.json and analysis_config.json are results of a run and not read as data."
     ]
 
 
@@ -104,7 +104,7 @@ def _of_the_format(entries: list[Entry], suffixes: Sequence[str]) -> tuple[list[
         return entries, []
     named = ", ".join(others[:5]) + (", …" if len(others) > 5 else "")
     return chosen, [
-        f"{len(others)} of {len(entries)} files left out, their names do not end in {' or '.join(suffixes)}: {named}"
+        f"{len(others)} of {len(entries)} files skipped, their names do not end in {' or '.join(suffixes)}: {named}"
     ]
 
 

@@ -25,7 +25,7 @@ def first_malformed(bad: DataFrame, reason: str, splits: Sequence[Split], snapsh
 
 
 def require_tolerable(malformed: int, limit: int, first: Callable[[], str]) -> None:
-    """Raise DataError with the first malformed record when there are more of them than the config tolerates."""
+    """Raise DataError with the first malformed record when there are more than the config tolerates."""
     if malformed <= limit:
         return
     if limit:
@@ -34,10 +34,10 @@ def require_tolerable(malformed: int, limit: int, first: Callable[[], str]) -> N
         )
     others = f" (and {malformed - 1} more)" if malformed > 1 else ""
     raise DataError(
-        f"{first()}{others}. Mend the data, or set max_malformed_records to leave out up to that many such records."
+        f"{first()}{others}. Fix the data, or set max_malformed_records to skip up to that many such records."
     )
 
 
 def tolerated_note(malformed: int) -> tuple[str, ...]:
-    """A note on the records left out, empty when there are none."""
-    return (f"{malformed} malformed records were left out (max_malformed_records).",) if malformed else ()
+    """A note on the skipped records, empty when there are none."""
+    return (f"{malformed} malformed records were skipped (max_malformed_records).",) if malformed else ()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Column as SparkColumn
     from pyspark.sql import DataFrame, SparkSession
 
-#: Up to this many files each schema is read by itself, so that a file that differs can be named.
+#: Up to this many files each schema is read separately, so that a differing file can be named.
 SCHEMAS_READ_SINGLY = 32
 
 _KINDS: dict[type[T.DataType], tuple[Kind, str]] = {
@@ -46,7 +46,7 @@ _NESTED = (T.ArrayType, T.MapType, T.StructType)
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the config says about a Parquet data set: names to compare with, and columns not needed."""
+    """What the config states about a Parquet data set: names to compare with, and columns not needed."""
 
     headers: tuple[str, ...] | None
     excluded: Collection[str | int]
@@ -63,7 +63,7 @@ def baseline_of(spark: SparkSession, uri: str, features: Features) -> Rows:
 
 
 def read_parquet(spark: SparkSession, uri: str, wishes: Wishes) -> Table:
-    """The rows of Parquet files; integers become bigint, floats and decimals double, dates and the like text.
+    """The rows of Parquet files; integers become bigint, floats and decimals double, dates and similar types text.
 
     Folders named ``column=value`` add columns after those of the files, with the types that Spark infers.
     """
@@ -75,7 +75,7 @@ def read_parquet(spark: SparkSession, uri: str, wishes: Wishes) -> Table:
         fields, notes = _fields(scan.schema.fields, wishes, uri)
         frame = scan.select(*[_cast(field, id_) for field, id_ in fields])
         if frame.isEmpty():
-            raise DataError(f"{uri}: there is no row.")
+            raise DataError(f"{uri}: there are no rows.")
     columns = tuple(Column(field.name, id_, kind_of(field.dataType)) for field, id_ in fields)
     keyed = _keyed(spark, scan, snapshot, [_cast(field, id_) for field, id_ in fields])
     unread = tuple(name for name in scan.columns if name not in {field.name for field, _ in fields})
@@ -135,7 +135,7 @@ def _require_same(expected: dict[str, str], found: dict[str, str], first: str, o
 def _fields(
     fields: list[T.StructField], wishes: Wishes, uri: str
 ) -> tuple[list[tuple[T.StructField, str]], tuple[str, ...]]:
-    """The fields to read with their ids, numbered as they stand in the file."""
+    """The fields to read with their ids, numbered by their position in the file."""
     names = [field.name for field in fields]
     note = _compare_headers(names, wishes.headers, uri)
     numbered = list(enumerate(fields))
@@ -163,7 +163,7 @@ def _compare_headers(names: list[str], headers: tuple[str, ...] | None, uri: str
         raise DataError(
             f"{uri}: headers names {unknown[0]!r}, which the file does not have; {near(unknown[0], names)}."
         )
-    return (f"{uri}: headers has the columns in another order than the file; the file's order counts.",)
+    return (f"{uri}: headers lists the columns in a different order than the file; the file's order is used.",)
 
 
 def _keyed(spark: SparkSession, scan: DataFrame, snapshot: Snapshot, casts: list[SparkColumn]) -> DataFrame:

@@ -16,7 +16,7 @@ def quoted(name: str) -> str:
 
 
 def near(name: object, names: Sequence[str]) -> str:
-    """A clause that lists the columns, those first whose names are close to ``name``."""
+    """A clause that lists the columns, with names close to ``name`` first."""
     close = difflib.get_close_matches(str(name), names, n=3, cutoff=0.6)
     folded = [known for known in names if known.casefold() == str(name).casefold() and known not in close]
     hint = f"; did you mean {' or '.join(repr(known) for known in [*folded, *close])}?" if folded or close else ""

@@ -1,4 +1,4 @@
-"""Which column is the label, the prediction, the id, and which are features; what a config names must exist."""
+"""Which column is the label, the prediction, the id, and which are features; columns named in a config must exist."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DEFAULT_PREDICTED_LABEL = "predicted_label"
 
 @dataclass(frozen=True)
 class ColumnRoles:
-    """Columns of the main data set by what they are for; ``features`` is all that a model gets, in column order."""
+    """Columns of the main data set by role; ``features`` is everything that a model gets, in column order."""
 
     label: str | None
     predicted_label: str | None
@@ -24,7 +24,7 @@ class ColumnRoles:
 
 
 def assign(config: AnalysisConfig, table: Table) -> ColumnRoles:
-    """The roles of the main data set's columns; all names and indices in the config that fit none are reported."""
+    """The roles of the main data set's columns; all names and indices in the config that match none are reported."""
     problems: list[Problem] = []
 
     def resolved(reference: str | int | None, path: str) -> str | None:

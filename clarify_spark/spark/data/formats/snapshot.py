@@ -13,7 +13,7 @@ GLOB = re.compile(r"([\\\[\]{}*?])")
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One input file: its URI, its size in bytes and its time of modification."""
+    """One input file: its URI, its size in bytes and its modification time."""
 
     uri: str
     size: int
@@ -25,7 +25,7 @@ class Snapshot:
     """One data set, frozen for the run: files in the order of their URIs, or a table of a catalogue, or both.
 
     ``keys`` is what ``_metadata.file_path`` calls the files. ``partitioned`` is the folder at which names like
-    ``column=value`` start, None when not all files lie in such ones of the same columns, or ``uri`` is not a folder
+    ``column=value`` start, None unless all files are in such folders of the same columns, or ``uri`` is not a folder
     above them. ``version`` is the table's, None when files are all there is. ``order``: the columns that order the
     rows and tell them apart, its row-order key; without, rows stand where they stand in their files.
     """

@@ -23,9 +23,9 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One data set as read: ``frame`` has a Spark column per Column.id, ``keyed`` has ``row_key`` (bigint) besides.
+    """One data set as read: ``frame`` has a Spark column per Column.id, ``keyed`` also has ``row_key`` (bigint).
 
-    ``rows`` is None when the reader did not have to count; ``cached`` are the frames to unpersist in the end.
+    ``rows`` is None when the reader did not have to count; ``cached`` are the frames to unpersist at the end.
     ``label`` and ``predicted_label`` are set by formats that find them by JMESPath instead of by column.
     ``unread`` are excluded columns that were not read; an index in the config counts them too (``addressable``).
     """

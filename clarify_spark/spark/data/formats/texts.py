@@ -23,7 +23,7 @@ PROBLEM = "_problem"
 
 @dataclass(frozen=True)
 class Counts:
-    """What one pass over the records tells: splits, good and malformed records, and each column's kind bits."""
+    """What one pass over the records yields: splits, good and malformed records, and each column's kind bits."""
 
     splits: tuple[Split, ...]
     rows: int
@@ -35,7 +35,7 @@ class Counts:
 class Texts:
     """Records as text: ``cached`` has columns c0, c1, …, PROBLEM and the places.
 
-    ``missing`` tells which texts are missing values.
+    ``missing`` marks the texts that are missing values.
     """
 
     snapshot: Snapshot
