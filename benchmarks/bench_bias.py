@@ -20,11 +20,11 @@ import pandas as pd
 from pyspark.sql import SparkSession
 
 from clarify_spark.bias.metrics import measure
-from clarify_spark.bias.report import CountTable
 from clarify_spark.bias.roles import RoleNames, Roles, needed_facts, resolve
+from clarify_spark.bias.sections import CountTable
 from clarify_spark.config import AnalysisConfig, load
 from clarify_spark.config.metrics import METRICS
-from clarify_spark.spark.counting.counts import Counts, count
+from clarify_spark.spark.counting.counts import BiasCounts, count
 from clarify_spark.spark.counting.profiles import profile
 from clarify_spark.spark.data.datasets import Dataset, read
 from clarify_spark.spark.session import session
@@ -140,7 +140,7 @@ def contenders(spark: SparkSession, path: Path, case: Case) -> dict[str, Callabl
     counted = count(dataset, roles, profiles)
     _check(roles, counted, path)
 
-    def ours() -> Counts:
+    def ours() -> BiasCounts:
         found = profile(dataset, facts)
         return count(dataset, resolve(config, found, case.names), found)
 
@@ -217,7 +217,7 @@ def by_pandas(path: Path, case: Case) -> int:
     return total
 
 
-def _check(roles: Roles, counts: Counts, path: Path) -> None:
+def _check(roles: Roles, counts: BiasCounts, path: Path) -> None:
     """Our counts of each facet's first entry must equal DuckDB's before their times are compared."""
     with duckdb.connect() as connection:
         for role, of_facet in zip(roles.facets, counts.facets, strict=True):

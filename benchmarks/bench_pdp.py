@@ -19,8 +19,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 from sklearn.inspection import partial_dependence
 
 from clarify_spark.cli import main as clarify
-from clarify_spark.explaining.dependence import block_rows, centres
-from clarify_spark.report.files import made
+from clarify_spark.explaining.dependence import block_rows, bucket_midpoints
+from clarify_spark.report.files import report_files
 from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.partial_dependence import CurvePlan, Grid, curves_of_block
 from clarify_spark.udfs.predictors import load_predictor
@@ -39,7 +39,9 @@ def data(rows: int) -> pd.DataFrame:
 def alone(frame: pd.DataFrame, folder: Path) -> None:
     """Times on one core."""
     features = frame.drop(columns="y")
-    grids = [centres(float(features[name].min()), float(features[name].max()), POINTS) for name in features][:CURVES]
+    grids = [bucket_midpoints(float(features[name].min()), float(features[name].max()), POINTS) for name in features][
+        :CURVES
+    ]
     size = block_rows([POINTS], FEATURES)
     print("| model | rows | bare model, s | ours / bare | scikit-learn / ours | largest difference |")
     print("|---|---|---|---|---|---|")
@@ -99,7 +101,7 @@ def command(frame: pd.DataFrame, folder: Path) -> None:
     )
     seconds = details["seconds"]
     start = time.perf_counter()
-    made(analysis, details)
+    report_files(analysis, details)
     report = time.perf_counter() - start
     total = sum(seconds.values())
     print(

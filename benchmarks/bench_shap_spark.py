@@ -26,7 +26,7 @@ from clarify_spark.run.context import Options, Run
 from clarify_spark.run.kernel_shap import Prepared
 from clarify_spark.run.model import added
 from clarify_spark.spark import explanations
-from clarify_spark.spark.blocks.checkpoints import Journal
+from clarify_spark.spark.blocks.checkpoints import Checkpoints
 from clarify_spark.spark.data.datasets import Dataset, read
 from clarify_spark.spark.files.output import Output
 from clarify_spark.spark.progress import Progress
@@ -72,12 +72,12 @@ def alone(case: Case) -> float:
 
 
 def through_spark(case: Case, output: Output, progress: Progress) -> float:
-    """Seconds that Spark takes for all blocks, journal included."""
-    journal = Journal(output, {"run": str(time.time())})
+    """Seconds that Spark takes for all blocks, checkpoints included."""
+    checkpoints = Checkpoints(output, {"run": str(time.time())})
     start = time.perf_counter()
-    deque(explanations.explain(case.dataset, case.prepared.plan, journal, progress), maxlen=0)
+    deque(explanations.explained_blocks(case.dataset, case.prepared.plan, checkpoints, progress), maxlen=0)
     taken = time.perf_counter() - start
-    journal.remove()
+    checkpoints.remove()
     return taken
 
 

@@ -11,9 +11,9 @@ import time
 import numpy as np
 
 from clarify_spark.bias.counts import FacetCounts, Flips
-from clarify_spark.bias.draws import DRAWS
-from clarify_spark.bias.inferences import Comparison, infer
+from clarify_spark.bias.inference import Comparison, infer
 from clarify_spark.bias.metrics import measure
+from clarify_spark.bias.posterior_draws import DRAWS
 from clarify_spark.config.metrics import METRICS
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from clarify_spark.cli import main
-from clarify_spark.cli.ending import last_words
+from clarify_spark.cli.ending import write_exit_message
 
 #: Where SageMaker lists the hosts of a job, and its definition.
 SETTINGS = Path("/opt/ml/config")
@@ -57,7 +57,7 @@ def _distribution(one: dict[str, Any]) -> str | None:
 
 def _refuse(why: str) -> int:
     _say(f"clarify-spark: {why}")
-    last_words(f"Customer Error: {why}")
+    write_exit_message(f"Customer Error: {why}")
     return 2
 
 

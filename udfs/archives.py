@@ -39,7 +39,7 @@ def unpack(archive: Path, target: Path, shown: str) -> Path:
 
     A folder that another process has put there meanwhile is accepted. Messages call the archive ``shown``.
     """
-    with _told(shown), tempfile.TemporaryDirectory(prefix=".unpacking-", dir=target.parent) as scratch:
+    with _as_archive_errors(shown), tempfile.TemporaryDirectory(prefix=".unpacking-", dir=target.parent) as scratch:
         tar = _decompressed(archive, Path(scratch) / "tar", shown)
         files = Path(scratch) / "files"
         files.mkdir(0o700)
@@ -73,7 +73,7 @@ class _Guarded:
 
 
 @contextmanager
-def _told(shown: str) -> Iterator[None]:
+def _as_archive_errors(shown: str) -> Iterator[None]:
     """A context whose failures are reported as the archive's."""
     try:
         yield

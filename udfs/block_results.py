@@ -8,9 +8,9 @@ from threading import Event
 
 import pyarrow as pa
 
-from clarify_spark.udfs.ahead import in_order
+from clarify_spark.udfs.concurrent_map import map_in_order
 from clarify_spark.udfs.errors import MORE_MEMORY, ClarifyError
-from clarify_spark.udfs.row_keys import SOURCE_KEY, span
+from clarify_spark.udfs.row_keys import SOURCE_KEY, block_description
 
 #: The columns as Spark's types; where ``error`` is not null, ``result`` is.
 SCHEMA = "block bigint, rows bigint, result binary, error_kind string, error string"
@@ -36,19 +36,19 @@ def block_results(
             found |= {"error_kind": type(error).__name__, "error": str(error)}
             failed.set()
         except MemoryError as error:
-            found |= {"error_kind": "ModelError", "error": f"{_told(block, block_rows)}: {_reason(error)}"}
+            found |= {"error_kind": "ModelError", "error": f"{_block_description(block, block_rows)}: {_reason(error)}"}
             failed.set()
         types = {"result": pa.binary(), "error_kind": pa.string(), "error": pa.string()}
         columns = {name: pa.array([value], types[name]) for name, value in found.items()}
         numbers = {"block": pa.array([keys[0].as_py() // block_rows]), "rows": pa.array([len(keys)])}
         return pa.RecordBatch.from_pydict({**numbers, **columns})
 
-    yield from in_order(attempted, takewhile(lambda _: not failed.is_set(), blocks), at_once)
+    yield from map_in_order(attempted, takewhile(lambda _: not failed.is_set(), blocks), at_once)
 
 
-def _told(block: pa.Table, block_rows: int) -> str:
+def _block_description(block: pa.Table, block_rows: int) -> str:
     keys = block.column(SOURCE_KEY if SOURCE_KEY in block.column_names else "row_key")
-    return span(block.column("row_key")[0].as_py() // block_rows, keys[0].as_py(), keys[-1].as_py())
+    return block_description(block.column("row_key")[0].as_py() // block_rows, keys[0].as_py(), keys[-1].as_py())
 
 
 def _reason(error: MemoryError) -> str:

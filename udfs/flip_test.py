@@ -94,7 +94,7 @@ def classify(batches: Iterator[pa.RecordBatch], plan: FlipPlan) -> Iterator[pa.R
 
 
 @dataclass(frozen=True)
-class Rows:
+class FacetRows:
     """Rows of facet d: the model's predictions ``positive`` (N,), ``weight`` (N,) in units and ``features`` (N, F)."""
 
     positive: NDArray[np.bool_]
@@ -102,9 +102,9 @@ class Rows:
     features: NDArray[np.float64]
 
 
-def blocks(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, Rows]]:
+def blocks(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, FacetRows]]:
     """Each block's entry and rows, assembled from however many batches it arrived in."""
-    parts: list[Rows] = []
+    parts: list[FacetRows] = []
     current: tuple[int, int] | None = None
     for batch in batches:
         for place, rows in _runs(batch):
@@ -117,7 +117,7 @@ def blocks(batches: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, Rows]]:
         yield current[0], _joined(parts)
 
 
-def _runs(batch: pa.RecordBatch) -> Iterator[tuple[tuple[int, int], Rows]]:
+def _runs(batch: pa.RecordBatch) -> Iterator[tuple[tuple[int, int], FacetRows]]:
     """The batch cut where the entry or the block changes."""
     if batch.num_rows == 0:
         return
@@ -129,7 +129,7 @@ def _runs(batch: pa.RecordBatch) -> Iterator[tuple[tuple[int, int], Rows]]:
     weight = batch.column("weight").to_numpy() if weighted else np.ones(batch.num_rows, np.int64)
     starts = [0, *(np.flatnonzero((np.diff(entry) != 0) | (np.diff(block) != 0)) + 1).tolist(), batch.num_rows]
     for start, end in itertools.pairwise(starts):
-        rows = Rows(positive[start:end], weight[start:end], features[start:end])
+        rows = FacetRows(positive[start:end], weight[start:end], features[start:end])
         yield (int(entry[start]), int(block[start])), rows
 
 
@@ -140,15 +140,15 @@ def matrix(batch: pa.RecordBatch) -> NDArray[np.float64]:
     return found
 
 
-def _joined(parts: list[Rows]) -> Rows:
-    return Rows(
+def _joined(parts: list[FacetRows]) -> FacetRows:
+    return FacetRows(
         np.concatenate([part.positive for part in parts]),
         np.concatenate([part.weight for part in parts]),
         np.concatenate([part.features for part in parts]),
     )
 
 
-def _result(entry: int, rows: Rows, plan: FlipPlan, key: str) -> pa.RecordBatch:
+def _result(entry: int, rows: FacetRows, plan: FlipPlan, key: str) -> pa.RecordBatch:
     search = _fitted(plan, entry, key)
     if search is None:
         values: list[Any] = [entry, 0, 0, 0, 0, NO_SCIKIT_LEARN]

@@ -95,7 +95,7 @@ def expect_records(answer: Answer, sent: int, where: str) -> Answer:
     return answer
 
 
-def joined(answers: Sequence[Answer]) -> Answer:
+def concatenated(answers: Sequence[Answer]) -> Answer:
     """One answer from the answers to consecutive batches."""
     if len(answers) == 1:
         return answers[0]

@@ -24,7 +24,7 @@ from clarify_spark.udfs.outputs import ModelCalls, Outputs
 from clarify_spark.udfs.predictors import load_predictor
 from clarify_spark.udfs.predictors.features import typed_table
 from clarify_spark.udfs.predictors.user_code import one_thread
-from clarify_spark.udfs.row_keys import SOURCE_KEY, told
+from clarify_spark.udfs.row_keys import SOURCE_KEY, row_description
 from clarify_spark.udfs.scoring import blocks
 from clarify_spark.udfs.traffic import together
 
@@ -118,7 +118,7 @@ def _summed(table: pa.Table, predict: Predict, plan: CurvePlan, features: Sequen
     try:
         return curves_of_block(typed_table(table, features, plan.spec), keys, predict, plan)
     except RecordError as error:
-        raise ModelError(f"partial dependence, {told(int(keys[error.position]))}: {error}") from error
+        raise ModelError(f"partial dependence, {row_description(int(keys[error.position]))}: {error}") from error
     except ClarifyError as error:
         raise type(error)(f"partial dependence, rows {keys[0]} to {keys[-1]}: {error}") from error
 

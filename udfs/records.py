@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from clarify_spark.udfs import kinds
 from clarify_spark.udfs.jmespaths import JMESPathError, Path, compile_path
-from clarify_spark.udfs.quoting import shown
+from clarify_spark.udfs.short_repr import short_repr
 
 ROWS_PER_BATCH = 10_000
 #: The position of a document that cannot be read at all; records count from 0.
@@ -137,7 +137,7 @@ def document_records(content: bytes, spec: RecordSpec) -> list[tuple[Any, ...]]:
     names += [f"predicted_label {spec.predicted_label!r}"] if spec.predicted_label is not None else []
     for name, values in zip(names, found, strict=True):
         if not isinstance(values, list):
-            what = "finds nothing" if values is None else f"gives {shown(values)}; expected a list"
+            what = "finds nothing" if values is None else f"gives {short_repr(values)}; expected a list"
             raise MalformedError(f"{_missing_features(name)}the JMESPath {name} {what}")
         if len(values) != len(found[0]):
             raise MalformedError(
@@ -168,7 +168,7 @@ def _attempt(read: Callable[[Any], Row | None], record: Any) -> tuple[Row | None
 
 def _complaint(error: Exception, record: Any) -> str:
     text = record.decode("utf-8", "replace") if isinstance(record, bytes) else record
-    return f"{_reason(error)}: {shown(text)}"
+    return f"{_reason(error)}: {short_repr(text)}"
 
 
 def _broken(error: Exception) -> str:
@@ -194,7 +194,9 @@ def _checked(values: Sequence[Any], spec: RecordSpec) -> Row:
             raise MalformedError(
                 f"Data must contain features. The JMESPath {spec.features!r} finds nothing in the record"
             )
-        raise MalformedError(f"the JMESPath {spec.features!r} gives {shown(features)}; expected a list of features")
+        raise MalformedError(
+            f"the JMESPath {spec.features!r} gives {short_repr(features)}; expected a list of features"
+        )
     if spec.width >= 0 and len(features) != spec.width:
         raise MalformedError(f"{len(features)} features, {spec.width} expected")
     return features + others
@@ -238,7 +240,7 @@ def _refuse_nested(rows: list[Row | None], problems: list[str | None]) -> None:
         nested = [value for value in row or () if type(value) not in _SCALARS]
         if nested:
             rows[index] = None
-            problems[index] = f"a single value is needed where the record has {shown(nested[0])}"
+            problems[index] = f"a single value is needed where the record has {short_repr(nested[0])}"
 
 
 def kind_bits(column: Sequence[Any]) -> int:

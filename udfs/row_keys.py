@@ -7,16 +7,16 @@ FILE_BITS = 40
 SOURCE_KEY = "source_key"
 
 
-def told(key: int) -> str:
+def row_description(key: int) -> str:
     """A row by its key, and by its position in the data."""
-    return f"row key {key} ({place(key)})"
+    return f"row key {key} ({row_location(key)})"
 
 
-def place(key: int) -> str:
+def row_location(key: int) -> str:
     """Where a row is in the data."""
     return f"record {key % 2**FILE_BITS + 1:,} of file {(key >> FILE_BITS) + 1:,}"
 
 
-def span(block: int, first: int, last: int) -> str:
+def block_description(block: int, first: int, last: int) -> str:
     """A block by its number, and the positions of the rows with these first and last keys in the data."""
-    return f"block {block} ({place(first)} to {place(last)})"
+    return f"block {block} ({row_location(first)} to {row_location(last)})"

@@ -19,7 +19,7 @@ from clarify_spark.udfs.model_answer import Answer, Labels, Predict, Scores, lab
 from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.predictors import load_predictor
 from clarify_spark.udfs.predictors.features import typed_table
-from clarify_spark.udfs.row_keys import told
+from clarify_spark.udfs.row_keys import row_description
 from clarify_spark.udfs.traffic import Traffic
 
 #: Rows whose keys share ``row_key // BLOCK_ROWS`` go to the model in one call: many models change the last bits of
@@ -77,10 +77,10 @@ class Scored:
 
 def predicted_labels(features: pd.DataFrame, predict: Predict, spec: PredictorSpec) -> Labels:
     """The predicted label (n,) of each row of typed features."""
-    return settle(predict(features), spec).labels
+    return resolved_labels(predict(features), spec).labels
 
 
-def settle(answer: Answer, spec: PredictorSpec) -> Predictions:
+def resolved_labels(answer: Answer, spec: PredictorSpec) -> Predictions:
     """The labels that an answer means.
 
     Labels in the answer are kept; numbers among them become 0/1 when a threshold but no score is configured.
@@ -144,7 +144,7 @@ def score_batches(
     predict: Predict | None = None
     for block in blocks(batches):
         predict = predict or load_predictor(spec)
-        for name, column in _told(_predictions(block, predict, spec, features)).items():
+        for name, column in _prediction_columns(_predictions(block, predict, spec, features)).items():
             block = block.append_column(name, column)
         yield from block.combine_chunks().to_batches()
 
@@ -162,7 +162,7 @@ def scored_blocks(
 
     def scored(block: pa.Table) -> bytes:
         predictions = _predictions(block, predictor(), spec, features)
-        table = pa.table({"row_key": block.column("row_key"), **_told(predictions)})
+        table = pa.table({"row_key": block.column("row_key"), **_prediction_columns(predictions)})
         return Scored(table, predictions.traffic or Traffic()).to_bytes()
 
     yield from block_results(scored, blocks(batches), BLOCK_ROWS, blocks_at_once(spec))
@@ -179,10 +179,10 @@ def _predictions(block: pa.Table, predict: Predict, spec: PredictorSpec, feature
     """The predictions for the rows of a block."""
     frame = typed_table(block, features, spec)
     try:
-        return settle(predict(frame), spec)
+        return resolved_labels(predict(frame), spec)
     except RecordError as error:
         key = block.column("row_key")[error.position].as_py()
-        raise ModelError(f"{told(key)}: {error}") from error
+        raise ModelError(f"{row_description(key)}: {error}") from error
 
 
 def blocks(batches: Iterator[pa.RecordBatch], rows: int = BLOCK_ROWS) -> Iterator[pa.Table]:
@@ -202,7 +202,7 @@ def blocks(batches: Iterator[pa.RecordBatch], rows: int = BLOCK_ROWS) -> Iterato
         yield pa.Table.from_batches(waiting)
 
 
-def _told(predictions: Predictions) -> dict[str, pa.Array]:
+def _prediction_columns(predictions: Predictions) -> dict[str, pa.Array]:
     """The columns that scoring adds; labels are sent as text and kind, since only the model knows their type."""
     places = pa.array(predictions.positions, mask=predictions.positions < 0)
     texts = [_text(name) for name in predictions.names]

@@ -13,7 +13,7 @@ from clarify_spark.udfs.model_answer import Predict, matrix_of
 from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.predictors import load_predictor
 from clarify_spark.udfs.predictors.features import typed_table
-from clarify_spark.udfs.row_keys import told
+from clarify_spark.udfs.row_keys import row_description
 
 #: An in-process model gets its few records repeatedly, in one call of this many: it costs nothing.
 IN_PROCESS_RECORDS = 2048
@@ -32,7 +32,7 @@ def timed_batches(
         try:
             found = (_over_the_network if spec.remote else _in_process)(frame, load_predictor(spec))
         except RecordError as error:
-            raise ModelError(f"{told(rows.column('row_key')[error.position].as_py())}: {error}") from error
+            raise ModelError(f"{row_description(rows.column('row_key')[error.position].as_py())}: {error}") from error
         yield pa.RecordBatch.from_pydict({name: [value] for name, value in found.items()})
 
 

@@ -26,10 +26,10 @@ from clarify_spark.config.formats import DATASET_FORMATS, PARQUET
 from clarify_spark.errors import ArgumentError
 from clarify_spark.redaction import without_secrets
 from clarify_spark.run.checks import check_model, runnable
-from clarify_spark.run.context import Options, Places
+from clarify_spark.run.context import Options, RunLocations
 from clarify_spark.run.pipeline import run
-from clarify_spark.spark.data.frames import columns_of, few_values, forget, is_spark, kept, plain
-from clarify_spark.spark.delivery.fitted_models import features_of, saved
+from clarify_spark.spark.data.staging import column_names, distinct_values, is_spark, json_values, remove_staged, staged
+from clarify_spark.spark.delivery.fitted_models import saved, trained_features
 from clarify_spark.spark.files.output import read_text
 from clarify_spark.spark.session import Session, lasting_session, require_pyspark
 
@@ -154,9 +154,9 @@ def analyze(
         document = _document(config, spark)
         if model is not None:
             scratch = Path(held.enter_context(tempfile.TemporaryDirectory(prefix="clarify-spark-model-"))).resolve()
-            place = _Place(spark, scratch, None if data_folder is None else fspath(data_folder))
+            place = _ModelFolder(spark, scratch, None if data_folder is None else fspath(data_folder))
             if place.data_folder is not None:
-                held.callback(forget, spark, place.data_folder, scratch.name)
+                held.callback(remove_staged, spark, place.data_folder, scratch.name)
             document["predictor"], settings = _predictor(model, document.get("predictor"), place, settings)
         if data is not None:
             document.setdefault("dataset_type", _type(data))
@@ -166,8 +166,8 @@ def analyze(
         if data is None or isinstance(data, str | PathLike):
             rows = None if data is None else fspath(data)
         else:
-            rows = held.enter_context(kept(spark, data, None if data_folder is None else fspath(data_folder)))
-        result = run(spark, text, Places(folder, rows), settings)
+            rows = held.enter_context(staged(spark, data, None if data_folder is None else fspath(data_folder)))
+        result = run(spark, text, RunLocations(folder, rows), settings)
     for warning in result.warnings:
         sys.stderr.write(without_secrets(f"warning: {warning}\n"))
     return Results(folder, spark.spark, result.lines, result.warnings)
@@ -242,7 +242,7 @@ def _with_type(facet: dict[str, Any], data: Data) -> dict[str, Any]:
 def _listed(values: Any) -> list[Any]:
     """One value or several as a JSON list; booleans as the strings used in a config."""
     many = list(values) if not isinstance(values, str) and hasattr(values, "__iter__") else [values]
-    return plain(many)
+    return json_values(many)
 
 
 def _good(data: Data, label: str) -> dict[str, Any]:
@@ -251,14 +251,14 @@ def _good(data: Data, label: str) -> dict[str, Any]:
         raise ArgumentError(
             "label_values: name the favourable outcomes, such as [1], or one number above which they are favourable"
         )
-    _require(columns_of(data), [label], "label")
-    found = few_values(data, label, 6)
+    _require(column_names(data), [label], "label")
+    found = distinct_values(data, label, 6)
     if not found or not all(isinstance(value, int | float) or hasattr(value, "dtype") for value in found):
         pass
     elif {float(value) for value in found} <= {0.0, 1.0}:
         good = "True" if type(found[0]).__name__.startswith("bool") else 1
         return {"label_values_or_threshold": [good], "label_type": "categorical"}
-    shown = ", ".join(map(repr, plain(found[:5]))) + (", …" if len(found) > 5 else "")
+    shown = ", ".join(map(repr, json_values(found[:5]))) + (", …" if len(found) > 5 else "")
     raise ArgumentError(
         "label_values: name the favourable outcomes, or one number above which they are favourable; "
         f"{label!r} has {shown or 'no values'}"
@@ -274,7 +274,7 @@ def _excluded(
         if features is not None:
             raise ArgumentError("features: the columns of data at a URI are not known yet; name excluded_columns")
         return {"excluded_columns": named} if named else {}
-    columns = columns_of(data)
+    columns = column_names(data)
     _require(columns, named, "excluded_columns")
     _require(columns, features or (), "features")
     wanted = features or _trained_on(model, data)
@@ -293,7 +293,7 @@ def _trained_on(model: Any, data: Data) -> list[str] | None:
     """The features of a fitted model, None when it does not expose them or the frame has other names."""
     if model is None or isinstance(model, str | PathLike | Mapping) or isinstance(data, str | PathLike):
         return None
-    names, columns = features_of(model), columns_of(data)
+    names, columns = trained_features(model), column_names(data)
     return names if names is not None and set(names) <= set(columns) else None
 
 
@@ -305,12 +305,12 @@ def _require(columns: Sequence[str], names: Sequence[str], argument: str) -> Non
 
 def _baseline(rows: Any, features: Sequence[str] | None) -> Any:
     if isinstance(rows, pd.DataFrame):
-        named = columns_of(rows) if features is None else list(features)
-        _require(columns_of(rows), named, "baseline")
-        return [plain(row) for row in rows[named].astype(object).to_numpy().tolist()]
+        named = column_names(rows) if features is None else list(features)
+        _require(column_names(rows), named, "baseline")
+        return [json_values(row) for row in rows[named].astype(object).to_numpy().tolist()]
     if rows is None or isinstance(rows, str):
         return rows
-    return [plain(list(row)) if not isinstance(row, str | Mapping) else row for row in rows]
+    return [json_values(list(row)) if not isinstance(row, str | Mapping) else row for row in rows]
 
 
 # --- data and models ------------------------------------------------------------------------------------------------
@@ -333,7 +333,7 @@ def _type(data: Data) -> str:
 
 
 @dataclass(frozen=True)
-class _Place:
+class _ModelFolder:
     """Where a fitted model may be saved."""
 
     session: Session
@@ -341,7 +341,7 @@ class _Place:
     data_folder: str | None
 
 
-def _predictor(model: Any, others: Any, place: _Place, options: Options) -> tuple[dict[str, Any], Options]:
+def _predictor(model: Any, others: Any, place: _ModelFolder, options: Options) -> tuple[dict[str, Any], Options]:
     """The predictor section for a model, and options that allow a pickle of the caller's own object."""
     if isinstance(model, Mapping):
         return _joined(dict(others or {}), model), options

@@ -130,10 +130,10 @@ def ask(call: Callable[..., Any], **arguments: Any) -> dict[str, Any] | Refusal:
     try:
         return dict(call(**arguments))
     except exceptions.ClientError as error:
-        told = error.response.get("Error", {})
+        details = error.response.get("Error", {})
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-        message = " ".join(str(told.get("Message", "")).split())
-        return Refusal(error.operation_name, str(told.get("Code", "")), message, 400 <= status < 500)
+        message = " ".join(str(details.get("Message", "")).split())
+        return Refusal(error.operation_name, str(details.get("Code", "")), message, 400 <= status < 500)
     except exceptions.BotoCoreError as error:
         code = type(error).__name__
         return Refusal("", code, " ".join(str(error).split()), code not in _UNANSWERED)

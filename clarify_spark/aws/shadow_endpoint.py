@@ -26,17 +26,17 @@ FOLDER = "_shadow_endpoints"
 LONGEST_NAME = 63
 LONGEST_PREFIX = 23
 #: How often a wait is reported.
-TELL_SECONDS = 30.0
+NOTIFY_SECONDS = 30.0
 #: Transient states; until they end SageMaker refuses to delete the endpoint.
 PASSING = frozenset(("Creating", "Updating", "SystemUpdating", "RollingBack"))
 _OWN_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9])*-\d{10}-[0-9a-f]{8}")
 
 #: Shows a sentence to the user immediately.
-Tell = Callable[[str], None]
+Notify = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Patience:
+class PollingTimeouts:
     """How long to wait, in seconds: until an endpoint is ready, until it can be deleted, and between two polls.
 
     A missing endpoint is considered gone only when its record is ``settle_seconds`` old: a request that
@@ -79,7 +79,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _RequestedEndpoint:
     """What SageMaker was asked to create; a request that was cut off counts, one that was refused does not."""
 
     client: Any
@@ -91,27 +91,27 @@ class _Asked:
 def shadow_endpoint(
     predictor: Predictor,
     output: Output,
-    tell: Tell,
+    notify: Notify,
     *,
     region: str | None = None,
-    patience: Patience = Patience(),
+    timeouts: PollingTimeouts = PollingTimeouts(),
 ) -> Iterator[str]:
     """The name of a ready endpoint for ``predictor.model_name``; it is deleted however the block ends."""
     client = sagemaker(region)
     now = datetime.now(UTC)
     record = Record(_new_name(predictor, now), str(client.meta.region_name), str(predictor.model_name), now)
-    asked = _Asked(client, record, set())
+    requested = _RequestedEndpoint(client, record, set())
     output.write(record.place, record.text)
     try:
-        tell(f"Creating endpoint {record.name} ({predictor.instance_type} × {predictor.initial_instance_count})")
-        _create(asked, predictor)
-        _wait_until_ready(asked, tell, patience)
+        notify(f"Creating endpoint {record.name} ({predictor.instance_type} × {predictor.initial_instance_count})")
+        _create(requested, predictor)
+        _wait_until_ready(requested, notify, timeouts)
         yield record.name
     except BaseException:
         with suppress(KeyboardInterrupt):  # the interruption has been reported; what ended the run is what counts
-            _end(asked, output, tell, patience)
+            _end(requested, output, notify, timeouts)
         raise
-    _end(asked, output, tell, patience)
+    _end(requested, output, notify, timeouts)
 
 
 def _new_name(predictor: Predictor, now: datetime) -> str:
@@ -129,9 +129,9 @@ def _plain(text: str, longest: int) -> str:
 # --- making ---------------------------------------------------------------------------------------------------------
 
 
-def _create(asked: _Asked, predictor: Predictor) -> None:
+def _create(requested: _RequestedEndpoint, predictor: Predictor) -> None:
     """Ask for the config, then for the endpoint."""
-    name = asked.record.name
+    name = requested.record.name
     tags = [{"Key": "created-by", "Value": "clarify_spark"}, {"Key": "clarify_spark-version", "Value": __version__}]
     variant = {
         "VariantName": "AllTraffic",
@@ -141,24 +141,24 @@ def _create(asked: _Asked, predictor: Predictor) -> None:
     }
     if predictor.accelerator_type is not None:
         variant["AcceleratorType"] = predictor.accelerator_type
-    config = partial(asked.client.create_endpoint_config, ProductionVariants=[variant])
-    for what, create in (("config", config), ("endpoint", asked.client.create_endpoint)):
-        asked.made.add(what)  # before the request: one that is cut off may still take effect
+    config = partial(requested.client.create_endpoint_config, ProductionVariants=[variant])
+    for what, create in (("config", config), ("endpoint", requested.client.create_endpoint)):
+        requested.made.add(what)  # before the request: one that is cut off may still take effect
         names = {"EndpointConfigName": name} | ({"EndpointName": name} if what == "endpoint" else {})
         answer = ask(create, **names, Tags=tags)
         if isinstance(answer, Refusal) and not answer.existing:  # an earlier attempt took effect without an answer
             if answer.refused or (what == "config" and answer.unreached):
-                asked.made.remove(what)
+                requested.made.remove(what)
             raise answer.error(f"The endpoint {name} for the model {predictor.model_name} could not be created")
 
 
-def _wait_until_ready(asked: _Asked, tell: Tell, patience: Patience) -> None:
+def _wait_until_ready(requested: _RequestedEndpoint, notify: Notify, timeouts: PollingTimeouts) -> None:
     """Poll the endpoint until it is InService."""
-    record = asked.record
-    wait = _Wait(f"Waiting for endpoint {record.name}", tell, patience.poll_seconds)
+    record = requested.record
+    wait = _ReportedWait(f"Waiting for endpoint {record.name}", notify, timeouts.poll_seconds)
     while True:
-        found = _described(asked)
-        if found is None and record.age >= patience.settle_seconds:
+        found = _described(requested)
+        if found is None and record.age >= timeouts.settle_seconds:
             raise ModelError(f"The endpoint {record.name} was deleted by someone else before it was ready.")
         status = "Creating" if found is None else str(found["EndpointStatus"])
         if status == "InService":
@@ -166,8 +166,8 @@ def _wait_until_ready(asked: _Asked, tell: Tell, patience: Patience) -> None:
         if status not in PASSING:
             reason = str((found or {}).get("FailureReason") or "SageMaker gave no reason").rstrip(".")
             raise ModelError(f"The endpoint {record.name} is {status}: {reason}. {_log(record)}")
-        if wait.seconds >= patience.ready_seconds:
-            limit = f"{patience.ready_seconds / 60:.3g} minutes"
+        if wait.seconds >= timeouts.ready_seconds:
+            limit = f"{timeouts.ready_seconds / 60:.3g} minutes"
             raise ModelError(f"The endpoint {record.name} is not ready after {limit} ({status}). {_log(record)}")
         wait.once(status)
 
@@ -176,21 +176,21 @@ def _log(record: Record) -> str:
     return f"Its log is kept in CloudWatch under /aws/sagemaker/Endpoints/{record.name} ({record.region})."
 
 
-def _described(asked: _Asked) -> dict[str, Any] | None:
+def _described(requested: _RequestedEndpoint) -> dict[str, Any] | None:
     """SageMaker's description of the endpoint, None when there is none."""
-    answer = ask(asked.client.describe_endpoint, EndpointName=asked.record.name)
+    answer = ask(requested.client.describe_endpoint, EndpointName=requested.record.name)
     if not isinstance(answer, Refusal):
         return answer
     if answer.not_found:
         return None
-    raise answer.error(f"The state of the endpoint {asked.record.name} could not be read")
+    raise answer.error(f"The state of the endpoint {requested.record.name} could not be read")
 
 
-class _Wait:
+class _ReportedWait:
     """A wait that is reported from time to time."""
 
-    def __init__(self, doing: str, tell: Tell, poll_seconds: float) -> None:
-        self._doing, self._tell, self._poll = doing, tell, poll_seconds
+    def __init__(self, doing: str, notify: Notify, poll_seconds: float) -> None:
+        self._doing, self._notify, self._poll = doing, notify, poll_seconds
         self._start = time.monotonic()
         self._next = 0.0
 
@@ -202,24 +202,24 @@ class _Wait:
     def once(self, status: str) -> None:
         """Wait until the next poll."""
         if self.seconds >= self._next:
-            self._next = self.seconds + TELL_SECONDS
-            self._tell(f"{self._doing} ({status}, {self.seconds:.0f} s)")
+            self._next = self.seconds + NOTIFY_SECONDS
+            self._notify(f"{self._doing} ({status}, {self.seconds:.0f} s)")
         time.sleep(self._poll)
 
 
 # --- deleting -------------------------------------------------------------------------------------------------------
 
 
-def _end(asked: _Asked, output: Output, tell: Tell, patience: Patience) -> None:
+def _end(requested: _RequestedEndpoint, output: Output, notify: Notify, timeouts: PollingTimeouts) -> None:
     """Delete what was created and its record; what cannot be deleted is reported, never raised."""
-    left = f"If endpoint {asked.record.name} remains, it costs money; {_command(output.uri)}"
+    left = f"If endpoint {requested.record.name} remains, it costs money; {_command(output.uri)}"
     try:
-        _delete(asked, output.uri, tell, patience)
-        _forget(asked.record.place, output)
+        _delete(requested, output.uri, notify, timeouts)
+        _forget(requested.record.place, output)
     except ClarifyError as error:
-        tell(f"{str(error).rstrip('.')}. {left}")
+        notify(f"{str(error).rstrip('.')}. {left}")
     except KeyboardInterrupt:
-        tell(f"Interrupted while deleting. {left}")
+        notify(f"Interrupted while deleting. {left}")
         raise
 
 
@@ -227,44 +227,44 @@ def _command(uri: str) -> str:
     return f"run: clarify-spark cleanup --output {shlex.quote(uri)}"
 
 
-def _delete(asked: _Asked, uri: str, tell: Tell, patience: Patience) -> None:
+def _delete(requested: _RequestedEndpoint, uri: str, notify: Notify, timeouts: PollingTimeouts) -> None:
     """Delete the endpoint, then its config, which SageMaker needs while it creates one."""
-    if "endpoint" in asked.made:
-        tell(f"Deleting endpoint {asked.record.name}")
-        _delete_endpoint(asked, uri, tell, patience)
-    if "config" in asked.made:
-        answer = ask(asked.client.delete_endpoint_config, EndpointConfigName=asked.record.name)
+    if "endpoint" in requested.made:
+        notify(f"Deleting endpoint {requested.record.name}")
+        _delete_endpoint(requested, uri, notify, timeouts)
+    if "config" in requested.made:
+        answer = ask(requested.client.delete_endpoint_config, EndpointConfigName=requested.record.name)
         if isinstance(answer, Refusal) and not answer.not_found:
-            raise answer.error(f"The config of endpoint {asked.record.name} could not be deleted")
+            raise answer.error(f"The config of endpoint {requested.record.name} could not be deleted")
 
 
-def _delete_endpoint(asked: _Asked, uri: str, tell: Tell, patience: Patience) -> None:
+def _delete_endpoint(requested: _RequestedEndpoint, uri: str, notify: Notify, timeouts: PollingTimeouts) -> None:
     """Delete the endpoint, once SageMaker has created it."""
-    record = asked.record
+    record = requested.record
     doing = f"The endpoint {record.name} could not be deleted"
     later = f"Endpoint {record.name} can be deleted when SageMaker has finished with it; Ctrl-C stops waiting; then"
-    wait = _Wait(f"{later} {_command(uri)}", tell, patience.poll_seconds)
+    wait = _ReportedWait(f"{later} {_command(uri)}", notify, timeouts.poll_seconds)
     while True:
-        answer = ask(asked.client.delete_endpoint, EndpointName=record.name)
+        answer = ask(requested.client.delete_endpoint, EndpointName=record.name)
         if not isinstance(answer, Refusal):
             return
         if answer.not_found:
-            if record.age >= patience.settle_seconds:
+            if record.age >= timeouts.settle_seconds:
                 return
-            time.sleep(min(1.0, patience.poll_seconds))
+            time.sleep(min(1.0, timeouts.poll_seconds))
             continue
-        status = _status(asked) if answer.of_request else None
+        status = _status(requested) if answer.of_request else None
         if status == "Deleting":
             return
         if status is None or not (status in PASSING or answer.untimely):
             raise answer.error(doing)
-        if wait.seconds >= patience.delete_seconds:
+        if wait.seconds >= timeouts.delete_seconds:
             raise ModelError(f"{doing}: it has been {status} for {wait.seconds / 60:.3g} minutes.")
         wait.once(status)
 
 
-def _status(asked: _Asked) -> str:
-    found = _described(asked)
+def _status(requested: _RequestedEndpoint) -> str:
+    found = _described(requested)
     return "Deleting" if found is None else str(found["EndpointStatus"])
 
 
@@ -319,14 +319,14 @@ def leftovers(output: Output) -> Iterator[str]:
         yield _nothing(output)
 
 
-def cleanup(output: Output, tell: Tell, *, patience: Patience = Patience()) -> Iterator[str]:
+def cleanup(output: Output, notify: Notify, *, timeouts: PollingTimeouts = PollingTimeouts()) -> Iterator[str]:
     """Delete each endpoint recorded in the output, a line for each; raises ModelError for what is left."""
     failures = list[str]()
     files = _files(output)
     for place in files:
         try:
             record = _read(place, output)
-            _delete(_Asked(sagemaker(record.region), record), output.uri, tell, patience)
+            _delete(_RequestedEndpoint(sagemaker(record.region), record), output.uri, notify, timeouts)
             _forget(place, output)
         except ClarifyError as error:
             failures.append(str(error))

@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable
 
 from clarify_spark.bias.counts import Cells, FacetCounts
+from clarify_spark.bias.detectable_differences import detectable_difference_of_strata
 from clarify_spark.bias.formulas import UndefinedMetric, divide
-from clarify_spark.bias.gaps import gap_of_strata
-from clarify_spark.bias.hypotheses import no_association
+from clarify_spark.bias.hypothesis_tests import no_association
 from clarify_spark.bias.intervals import stratified, with_few_rows_per_stratum
 from clarify_spark.bias.parts import Parts
 from clarify_spark.bias.sentences import among_outcomes
@@ -42,7 +42,7 @@ def _conditional_disparity(counts: FacetCounts, outcome_axis: int) -> float:
     if negatives == 0:
         raise UndefinedMetric("No negative labels in set")
     strata = counts.strata.sum(axis=other_axis + 1)
-    repeats = [1] * len(strata) if counts.repeats is None else counts.repeats.tolist()
+    repeats = [1] * len(strata) if counts.multiplicity is None else counts.multiplicity.tolist()
     weights = [times * stratum.sum().item() for times, stratum in zip(repeats, strata, strict=True)]
     terms = [weight * _disparity(stratum) for weight, stratum in zip(weights, strata, strict=True)]
     return divide(math.fsum(terms), sum(weights))
@@ -63,7 +63,7 @@ def _parts(formula: Callable[[FacetCounts], float], outcome_axis: int, outcomes:
         sentence=among_outcomes(outcomes),
         too_little=with_few_rows_per_stratum,
         null_test=no_association(outcome_axis),
-        smallest_gap=gap_of_strata(outcome_axis),
+        minimum_detectable_difference=detectable_difference_of_strata(outcome_axis),
     )
 
 

@@ -33,15 +33,15 @@ class FacetCounts:
     ``cells`` (2, 2, 2): facet (0 = a, 1 = d) × observed label (0 negative, 1 positive) × prediction (0, 1), all rows.
     Without predictions everything is at prediction 0 and ``has_predictions`` is False.
     ``strata`` (G, 2, 2, 2): the same for each distinct non-null value of the group variable, None without one;
-    rows whose group is missing are in ``cells`` only. ``repeats`` (G,): how many strata share that pattern of counts.
-    With a weight column ``cells`` and ``strata`` are sums of weights, ``squares`` and ``strata_squares`` those of
-    squared weights in the same places, ``counted`` (2, 2, 2) the numbers of rows; else all three are None.
+    rows whose group is missing are in ``cells`` only. ``multiplicity`` (G,): how many strata share that pattern of
+    counts. With a weight column ``cells`` and ``strata`` are sums of weights, ``squares`` and ``strata_squares`` those
+    of squared weights in the same places, ``counted`` (2, 2, 2) the numbers of rows; else all three are None.
     """
 
     cells: Cells
     has_predictions: bool
     strata: Cells | None = None
-    repeats: NDArray[np.int64] | None = None
+    multiplicity: NDArray[np.int64] | None = None
     flips: Flips | None = None
     squares: Cells | None = None
     strata_squares: Cells | None = None

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 import numpy as np
 
 from clarify_spark.bias.counts import FacetCounts
+from clarify_spark.bias.detectable_differences import deviations
 from clarify_spark.bias.formulas import UndefinedMetric, compared, divide
-from clarify_spark.bias.gaps import deviations
-from clarify_spark.bias.hypotheses import Raw
+from clarify_spark.bias.hypothesis_tests import UnadjustedTest
 from clarify_spark.bias.intervals import Ends, Method
 from clarify_spark.bias.parts import Parts
 from clarify_spark.bias.proportions import Floats, critical, paired_interval
 from clarify_spark.bias.samples import Batch, D, Mask, Reasons, kish
-from clarify_spark.bias.sentences import Told, compared_points, points
+from clarify_spark.bias.sentences import SentenceFacts, compared_points, points
 
 #: Features whose spreads differ by more than this leave the narrow one without influence on Euclidean distances.
 UNSCALED_RATIO = 10.0
@@ -47,7 +47,7 @@ def _not_run(batch: Batch) -> Reasons:
     return ["the flip test was not run" if of_one.flips is None else None for of_one in batch.counts]
 
 
-def _sign_test(counts: FacetCounts) -> Raw | None:
+def _sign_test(counts: FacetCounts) -> UnadjustedTest | None:
     """Exact without weights; with weights flips of as many rows as facet d is worth, rounded."""
     from scipy.stats import binom
 
@@ -58,7 +58,7 @@ def _sign_test(counts: FacetCounts) -> Raw | None:
     scale = kish(counts)[D] / weight
     lost, won = round(flips.to_negative * scale), round(flips.to_positive * scale)
     p_value = min(1.0, 2 * float(binom.cdf(min(lost, won), lost + won, 0.5)))
-    return Raw("sign", p_value, ("flips", lost, won, counts.cells.tobytes()))
+    return UnadjustedTest("sign", p_value, ("flips", lost, won, counts.cells.tobytes()))
 
 
 def _gap_of_flips(counts: FacetCounts, level: float) -> float:
@@ -66,15 +66,15 @@ def _gap_of_flips(counts: FacetCounts, level: float) -> float:
     flips = counts.flips
     flipped = 0.0 if flips is None else flips.to_negative + flips.to_positive
     share = flipped / float(counts.cells[D].sum())
-    gap = deviations(level) * float(np.sqrt(share / kish(counts)[D]))
-    return gap if 0 < gap < 1 else np.nan
+    difference = deviations(level) * float(np.sqrt(share / kish(counts)[D]))
+    return difference if 0 < difference < 1 else np.nan
 
 
 def _gaps(batch: Batch) -> Floats:
     return np.array([_gap_of_flips(of_one, batch.level) for of_one in batch.counts])
 
 
-def _sentence(one: Told) -> str:
+def _sentence(one: SentenceFacts) -> str:
     flips, rows = one.counts.flips, one.counts.rows[1].sum().item()
     if flips is None:
         raise ValueError("FT has a value, but there are no flips")
@@ -82,9 +82,9 @@ def _sentence(one: Told) -> str:
     interval = compared_points(one.interval.low, one.interval.high, "worse", "better", one.stated)
     better = "better" if one.value >= 0 else "worse"
     return (
-        f"Of {rows:,} rows of {one.sides.d}, {of}{flips.to_negative:,.6g} get a positive prediction where their "
-        f"nearest neighbours in {one.sides.a} get a negative one, and {of}{flips.to_positive:,.6g} the reverse: "
-        f"{points(one.value)} points {better} off ({interval}; given the rows of {one.sides.a})."
+        f"Of {rows:,} rows of {one.groups.d}, {of}{flips.to_negative:,.6g} get a positive prediction where their "
+        f"nearest neighbours in {one.groups.a} get a negative one, and {of}{flips.to_positive:,.6g} the reverse: "
+        f"{points(one.value)} points {better} off ({interval}; given the rows of {one.groups.a})."
     )
 
 
@@ -94,7 +94,7 @@ FT = Parts(
     sentence=_sentence,
     too_little=_not_run,
     null_test=lambda batch: [_sign_test(of_one) for of_one in batch.counts],
-    smallest_gap=_gaps,
+    minimum_detectable_difference=_gaps,
 )
 
 

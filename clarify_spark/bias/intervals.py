@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clarify_spark.bias.draws import drawn_groups
-from clarify_spark.bias.inference import Interval
+from clarify_spark.bias.estimates import Interval
+from clarify_spark.bias.posterior_draws import posterior_draws_of_groups
 from clarify_spark.bias.proportions import (
     Floats,
     critical,
@@ -20,7 +20,18 @@ from clarify_spark.bias.proportions import (
     folded_margin,
     ratio_interval,
 )
-from clarify_spark.bias.samples import LABELS, POSITIVE, A, Batch, D, Mask, Proportion, Reasons, Samples, pair
+from clarify_spark.bias.samples import (
+    LABELS,
+    POSITIVE,
+    A,
+    Batch,
+    D,
+    Mask,
+    Proportion,
+    Reasons,
+    Samples,
+    effective_counts,
+)
 from clarify_spark.bias.strata import linearised, rows_per_stratum
 
 #: What the names of methods stand for.
@@ -135,7 +146,7 @@ def difference(proportion: Proportion, first: int = A) -> Method:
 
     def ends(batch: Batch, _: Mask) -> Ends:
         z = critical(batch.level)
-        low, high = difference_interval(*_usable(*pair(batch.sample, proportion)), z, z)
+        low, high = difference_interval(*_usable(*effective_counts(batch.sample, proportion)), z, z)
         return (-high, -low) if first == D else (low, high)
 
     return Method("miettinen_nurminen", ends)
@@ -145,7 +156,7 @@ def ratio(proportion: Proportion) -> Method:
     """Of the proportion of facet d divided by that of facet a."""
 
     def ends(batch: Batch, _: Mask) -> Ends:
-        x_a, n_a, x_d, n_d = pair(batch.sample, proportion)
+        x_a, n_a, x_d, n_d = effective_counts(batch.sample, proportion)
         return ratio_interval(*_usable(x_d, n_d, x_a, n_a), critical(batch.level))
 
     return Method("miettinen_nurminen_ratio", ends)
@@ -156,7 +167,7 @@ def ratio(proportion: Proportion) -> Method:
 
 def _margins(sample: Samples, level: float) -> tuple[Floats, Floats]:
     """The score statistic (E,) of equal positive shares, and the deviations to the folded interval's lower end."""
-    x_a, n_a, x_d, n_d = _usable(*pair(sample, LABELS))
+    x_a, n_a, x_d, n_d = _usable(*effective_counts(sample, LABELS))
     score = difference_score(x_a, n_a, x_d, n_d, np.zeros_like(x_a))
     return score, folded_margin(np.abs(score), level)
 
@@ -165,7 +176,7 @@ def folded_difference(factor: float) -> Method:
     """Of ``factor`` times the absolute difference of the shares of positive labels."""
 
     def ends(batch: Batch, _: Mask) -> Ends:
-        x_a, n_a, x_d, n_d = _usable(*pair(batch.sample, LABELS))
+        x_a, n_a, x_d, n_d = _usable(*effective_counts(batch.sample, LABELS))
         score, margin = _margins(batch.sample, batch.level)
         z = critical(batch.level)
         swapped = score < 0
@@ -194,7 +205,9 @@ def folded_divergence(divergence: Callable[[Floats, Floats], Floats]) -> Method:
         z = critical(batch.level)
         low, high = np.zeros_like(batch.values), np.zeros_like(batch.values)
         for e in _places(usable):
-            a, d = drawn_groups(_by_label(batch.sample.cells[e]), _by_label(batch.sample.squares[e]), batch.seed)
+            a, d = posterior_draws_of_groups(
+                _by_label(batch.sample.cells[e]), _by_label(batch.sample.squares[e]), batch.seed
+            )
             drawn = root(a[:, 1, 0] / a.sum(axis=(1, 2)), d[:, 1, 0] / d.sum(axis=(1, 2)))
             drawn = -drawn if score[e] < 0 else drawn
             places = np.quantile(drawn, [ndtr(-margin[e]), ndtr(-z), ndtr(z)])
@@ -246,7 +259,7 @@ def difference_of_ratios(above: Mask, below: Mask, first: int) -> Method:
     """Of one group's ratio of counts minus the other's: that of ``first`` (A or D) comes first."""
 
     def quantiles(batch: Batch, e: int, levels: list[float]) -> Floats:
-        a, d = drawn_groups(batch.sample.cells[e], batch.sample.squares[e], batch.seed)
+        a, d = posterior_draws_of_groups(batch.sample.cells[e], batch.sample.squares[e], batch.seed)
         of_a, of_d = (group[..., above].sum(axis=-1) / group[..., below].sum(axis=-1) for group in (a, d))
         return np.asarray(np.quantile(of_a - of_d if first == A else of_d - of_a, levels))
 

@@ -8,14 +8,14 @@ from collections.abc import Callable
 import numpy as np
 
 from clarify_spark.bias.counts import FacetCounts, facet_a, facet_d
+from clarify_spark.bias.detectable_differences import detectable_difference_of_shares
 from clarify_spark.bias.formulas import UndefinedMetric, sides
-from clarify_spark.bias.gaps import gap_of_shares
-from clarify_spark.bias.hypotheses import equal_shares
+from clarify_spark.bias.hypothesis_tests import equal_shares
 from clarify_spark.bias.intervals import Ends, Method, folded_difference, folded_divergence, without_outcome
 from clarify_spark.bias.parts import Parts, difference_of_shares
 from clarify_spark.bias.proportions import Floats, critical, wilson
 from clarify_spark.bias.samples import ALL, LABELS, Batch, D, Mask, Reasons, Samples
-from clarify_spark.bias.sentences import Told, labels_apart, positive_labels
+from clarify_spark.bias.sentences import SentenceFacts, labels_apart, positive_labels
 
 Formula = Callable[[FacetCounts], float]
 NO_COMMON_OUTCOME = "No instance of common facet found, dataset may be too small"
@@ -56,13 +56,13 @@ def _without_rows(batch: Batch) -> Reasons:
     return [None if rows else "there is no row" for rows in batch.sample.cells.sum(axis=(1, 2, 3)).tolist()]
 
 
-def _class_imbalance(one: Told) -> str:
+def _class_imbalance(one: SentenceFacts) -> str:
     low, high = (1 - one.interval.high) / 2, (1 - one.interval.low) / 2
     share = (1 - one.value) / 2
     rows = one.counts.rows.sum(axis=(1, 2)).tolist()
     weighted = "weighted, " if one.counts.weighted else ""
     return (
-        f"{one.sides.d} makes up {share:.1%} of the rows compared with {one.sides.a} "
+        f"{one.groups.d} makes up {share:.1%} of the rows compared with {one.groups.a} "
         f"({weighted}{one.stated} {low:.1%} to {high:.1%}; {rows[1]:,} of {sum(rows):,})."
     )
 
@@ -165,7 +165,7 @@ def _distance(name: str, formula: Formula, factor: float, meaning: str) -> Parts
         sentence=labels_apart(name, meaning),
         too_little=without_outcome(name),
         null_test=equal_shares(LABELS),
-        smallest_gap=gap_of_shares(LABELS, factor),
+        minimum_detectable_difference=detectable_difference_of_shares(LABELS, factor),
     )
 
 

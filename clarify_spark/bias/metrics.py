@@ -30,7 +30,7 @@ def measure(table: Sequence[Metric], counts: FacetCounts) -> tuple[MetricResult,
     return tuple(_result(metric, counts) for metric in sorted(table, key=lambda metric: metric.name))
 
 
-def refused(table: Sequence[Metric], error: str) -> tuple[MetricResult, ...]:
+def undefined_results(table: Sequence[Metric], error: str) -> tuple[MetricResult, ...]:
     """The results of a table's metrics when none can be computed, all for the same reason."""
     return tuple(
         MetricResult(metric.name, metric.full_name, None, error)

@@ -6,11 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from clarify_spark.bias.counts import FacetCounts
-from clarify_spark.bias.gaps import Gaps, gap_of_shares, no_gap
-from clarify_spark.bias.hypotheses import NullTests, equal_shares, nothing_to_test
+from clarify_spark.bias.detectable_differences import (
+    DetectableDifferences,
+    detectable_difference_of_shares,
+    no_detectable_difference,
+)
+from clarify_spark.bias.hypothesis_tests import NullTests, equal_shares, nothing_to_test
 from clarify_spark.bias.intervals import Method, difference, enough, without_trials
 from clarify_spark.bias.samples import A, Batch, D, Proportion, Reasons
-from clarify_spark.bias.sentences import Counted, Told, more_or_less_often
+from clarify_spark.bias.sentences import Counted, SentenceFacts, more_or_less_often
 from clarify_spark.config.metrics import METRICS
 from clarify_spark.udfs.dotted_names import resolved
 
@@ -21,16 +25,16 @@ class Parts:
 
     ``formula``: its value; raises UndefinedMetric where the counts leave it without one. ``interval``: where the true
     value is; ``too_little``: of which comparisons the data are too few for that, and why. ``null_test``: of the
-    hypothesis that the groups are alike; ``smallest_gap``: what that test finds. ``sentence``: a value with its
-    interval in words.
+    hypothesis that the groups are alike; ``minimum_detectable_difference``: what that test finds. ``sentence``: a value
+    with its interval in words.
     """
 
     formula: Callable[[FacetCounts], float]
     interval: Method
-    sentence: Callable[[Told], str]
+    sentence: Callable[[SentenceFacts], str]
     too_little: Callable[[Batch], Reasons] = enough
     null_test: NullTests = nothing_to_test
-    smallest_gap: Gaps = no_gap
+    minimum_detectable_difference: DetectableDifferences = no_detectable_difference
 
 
 def parts_of(name: str) -> Parts:
@@ -52,5 +56,5 @@ def difference_of_shares(
         sentence=more_or_less_often(what, counted, first == D),
         too_little=without_trials(proportion),
         null_test=equal_shares(proportion),
-        smallest_gap=gap_of_shares(proportion),
+        minimum_detectable_difference=detectable_difference_of_shares(proportion),
     )

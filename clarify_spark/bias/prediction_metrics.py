@@ -7,12 +7,12 @@ from functools import lru_cache
 import numpy as np
 
 from clarify_spark.bias.counts import FacetCounts, everyone
-from clarify_spark.bias.draws import BLOCK, drawn
+from clarify_spark.bias.detectable_differences import detectable_difference_of_ratio
 from clarify_spark.bias.formulas import UndefinedMetric, compared, difference, divide, sides
-from clarify_spark.bias.gaps import gap_of_ratio
-from clarify_spark.bias.hypotheses import equal_ratios, equal_shares
+from clarify_spark.bias.hypothesis_tests import equal_ratios, equal_shares
 from clarify_spark.bias.intervals import difference_of_ratios, from_draws, ratio, without, without_trials
 from clarify_spark.bias.parts import Parts, difference_of_shares
+from clarify_spark.bias.posterior_draws import BLOCK, posterior_draws
 from clarify_spark.bias.proportions import Floats
 from clarify_spark.bias.samples import (
     ALL,
@@ -30,7 +30,7 @@ from clarify_spark.bias.samples import (
     Proportion,
     Reasons,
 )
-from clarify_spark.bias.sentences import Told, for_each, positive_predictions
+from clarify_spark.bias.sentences import SentenceFacts, for_each, positive_predictions
 
 # --- positive predictions ---------------------------------------------------------------------------------------------
 
@@ -62,11 +62,11 @@ def _without_impact(batch: Batch) -> Reasons:
     return [reason or (None if any_ else nobody) for reason, any_ in zip(reasons, of_a + of_d > 0, strict=True)]
 
 
-def _impact(one: Told) -> str:
+def _impact(one: SentenceFacts) -> str:
     counts = one.shares(*positive_predictions(one.d), *positive_predictions(one.a))
     alike = "cannot be told from as often: " if one.interval.low <= 1 <= one.interval.high else ""
     return (
-        f"{one.sides.d} gets a positive prediction {one.value:.3g} times as often as {one.sides.a} "
+        f"{one.groups.d} gets a positive prediction {one.value:.3g} times as often as {one.groups.a} "
         f"({alike}{one.between()}; {counts})."
     )
 
@@ -77,7 +77,7 @@ DI = Parts(
     sentence=_impact,
     too_little=_without_impact,
     null_test=equal_shares(PREDICTIONS),
-    smallest_gap=gap_of_ratio(PREDICTIONS),
+    minimum_detectable_difference=detectable_difference_of_ratio(PREDICTIONS),
 )
 
 
@@ -243,10 +243,10 @@ def _entropy_quantiles(batch: Batch, e: int, levels: list[float]) -> Floats:
 def _of_everyone(cells: bytes, squares: bytes, seed: int, *levels: float) -> Floats:
     """The same for every entry of a data set."""
     weights, squared = (np.frombuffer(of_all).reshape(2, 2) for of_all in (cells, squares))
-    return np.asarray(np.quantile(entropy_of_cells(drawn(weights, squared, 0, seed)), levels))
+    return np.asarray(np.quantile(entropy_of_cells(posterior_draws(weights, squared, 0, seed)), levels))
 
 
-def _entropy(one: Told) -> str:
+def _entropy(one: SentenceFacts) -> str:
     rows = int(one.counts.rows.sum())
     return (
         f"Over all {rows:,} rows the generalized entropy of what the predictions grant is {one.value:.3g}, 0 when all "

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from clarify_spark.bias.degenerate import Caution
-from clarify_spark.bias.evidence import Statistics
+from clarify_spark.bias.cautions import Caution
+from clarify_spark.bias.comparisons import BiasStatistics
 from clarify_spark.bias.performance import ModelPerformance
-from clarify_spark.bias.report import BiasSection, CountTable
 from clarify_spark.bias.roles import Roles
+from clarify_spark.bias.sections import BiasSection, CountTable
 from clarify_spark.columns import ColumnProfile
 from clarify_spark.udfs.traffic import Traffic
 
@@ -29,5 +29,5 @@ class BiasResult:
     performance: ModelPerformance | None
     cautions: tuple[Caution, ...]
     notes: tuple[str, ...]
-    statistics: Statistics
+    statistics: BiasStatistics
     traffic: Traffic | None = None

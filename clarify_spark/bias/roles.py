@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from clarify_spark.bias import traps
-from clarify_spark.bias.memberships import (
+from clarify_spark.bias import type_warnings
+from clarify_spark.bias.predicates import (
     ColumnType,
-    Membership,
+    Predicate,
     above,
     column_type,
     entry_of,
@@ -22,11 +22,11 @@ from clarify_spark.errors import ConfigError, Problem
 
 __all__ = [
     "PREDICTION_MISMATCH",
-    "BiasConfig",
+    "BiasSettings",
     "FacetConfig",
     "FacetRole",
     "LabelRole",
-    "Membership",
+    "Predicate",
     "RoleNames",
     "Roles",
     "needed_facts",
@@ -47,7 +47,7 @@ class FacetConfig(Protocol):
     def type(self) -> str | None: ...
 
 
-class BiasConfig(Protocol):
+class BiasSettings(Protocol):
     """The part of an analysis config that is read here."""
 
     @property
@@ -77,7 +77,7 @@ class FacetRole:
 
     name: str
     type: ColumnType
-    entries: tuple[Membership, ...]
+    entries: tuple[Predicate, ...]
     listed: bool
 
 
@@ -87,7 +87,7 @@ class LabelRole:
 
     name: str
     type: ColumnType
-    positive: Membership
+    positive: Predicate
     error: str | None = None
 
 
@@ -104,7 +104,7 @@ class Roles:
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _ColumnRequest:
     """What the config requests of one column, and where it does so."""
 
     path: str
@@ -123,7 +123,7 @@ class _Asked:
         return f"{self.path}{self.type_key}"
 
 
-def needed_facts(config: BiasConfig, kinds: Mapping[str, Kind], names: RoleNames) -> dict[str, frozenset[str]]:
+def needed_facts(config: BiasSettings, kinds: Mapping[str, Kind], names: RoleNames) -> dict[str, frozenset[str]]:
     """The optional facts of ``ColumnProfile`` that ``resolve`` needs of each role column, and no more.
 
     ``values`` are read only when the column turns out categorical, ``maximum`` of a text column only when it spells
@@ -132,23 +132,23 @@ def needed_facts(config: BiasConfig, kinds: Mapping[str, Kind], names: RoleNames
     label, facets = _label(config, names), _facets(config, names)
     _require_columns(kinds, names)
     facts: dict[str, frozenset[str]] = {}
-    for asked in (label, *facets):
-        facts[asked.column] = facts.get(asked.column, frozenset()) | _facts(kinds[asked.column], asked)
+    for request in (label, *facets):
+        facts[request.column] = facts.get(request.column, frozenset()) | _facts_of_kind(kinds[request.column], request)
     if names.predicted is not None:
         wanted = _prediction_facts(kinds[names.predicted], kinds[label.column], label)
         facts[names.predicted] = facts.get(names.predicted, frozenset()) | wanted
     return facts
 
 
-def resolve(config: BiasConfig, profiles: Mapping[str, ColumnProfile], names: RoleNames) -> Roles:
+def resolve(config: BiasSettings, profiles: Mapping[str, ColumnProfile], names: RoleNames) -> Roles:
     """The roles of all columns; raises ConfigError with every problem found.
 
     ``profiles`` holds the label, every facet and, where there are predictions, their column, with the facts that
     ``needed_facts`` names.
     """
-    asked_label, asked_facets = _label(config, names), _facets(config, names)
-    label = _label_role(asked_label, profiles[names.label])
-    facets = [_facet_role(asked, profiles[asked.column]) for asked in asked_facets]
+    label_request, facet_requests = _label(config, names), _facets(config, names)
+    label = _label_role(label_request, profiles[names.label])
+    facets = [_facet_role(request, profiles[request.column]) for request in facet_requests]
     problems = [outcome for outcome in (label, *facets) if isinstance(outcome, Problem)]
     if problems or isinstance(label, Problem):
         raise ConfigError(problems)
@@ -156,22 +156,24 @@ def resolve(config: BiasConfig, profiles: Mapping[str, ColumnProfile], names: Ro
         tuple(role for role in facets if isinstance(role, FacetRole)), label, None, names.group, (), names.weight
     )
     if names.predicted is not None:
-        predicted = _predicted_role(label, asked_label.values, profiles[names.label], profiles[names.predicted])
+        predicted = _predicted_role(label, label_request.values, profiles[names.label], profiles[names.predicted])
         roles = replace(roles, predicted=predicted)
-    return replace(roles, warnings=tuple(_warnings(roles, profiles, asked_label, asked_facets)))
+    return replace(roles, warnings=tuple(_warnings(roles, profiles, label_request, facet_requests)))
 
 
 # --- what the config requests ---------------------------------------------------------------------------------------
 
 
-def _label(config: BiasConfig, names: RoleNames) -> _Asked:
+def _label(config: BiasSettings, names: RoleNames) -> _ColumnRequest:
     values = tuple(config.label_values_or_threshold or ())
-    return _Asked("", "label_values_or_threshold", "label_type", names.label, values, config.label_type)
+    return _ColumnRequest("", "label_values_or_threshold", "label_type", names.label, values, config.label_type)
 
 
-def _facets(config: BiasConfig, names: RoleNames) -> list[_Asked]:
+def _facets(config: BiasSettings, names: RoleNames) -> list[_ColumnRequest]:
     return [
-        _Asked(f"facet[{index}].", "value_or_threshold", "type", name, tuple(item.value_or_threshold or ()), item.type)
+        _ColumnRequest(
+            f"facet[{index}].", "value_or_threshold", "type", name, tuple(item.value_or_threshold or ()), item.type
+        )
         for index, (item, name) in enumerate(zip(config.facet or (), names.facets, strict=True))
     ]
 
@@ -208,22 +210,22 @@ _TO_JUDGE: dict[Kind, frozenset[str]] = {
 }
 
 
-def _facts(kind: Kind, asked: _Asked) -> frozenset[str]:
-    values = frozenset[str]() if asked.values else frozenset({"values"})
-    if asked.override == "continuous":
+def _facts_of_kind(kind: Kind, request: _ColumnRequest) -> frozenset[str]:
+    values = frozenset[str]() if request.values else frozenset({"values"})
+    if request.override == "continuous":
         return frozenset({"all_integers", "maximum"} if kind == "string" else {"maximum"})
-    if asked.override == "categorical" or len(asked.values) > 1 or kind in ("boolean", "other"):
+    if request.override == "categorical" or len(request.values) > 1 or kind in ("boolean", "other"):
         return values
     if kind == "float":
-        return frozenset({"maximum"}) if asked.values else frozenset()
+        return frozenset({"maximum"}) if request.values else frozenset()
     return _TO_JUDGE[kind] | (values or {"maximum"})
 
 
-def _prediction_facts(kind: Kind, label_kind: Kind, label: _Asked) -> frozenset[str]:
+def _prediction_facts(kind: Kind, label_kind: Kind, label: _ColumnRequest) -> frozenset[str]:
     facts: set[str] = set()
     if kind == "float" and label_kind != "float":
         facts.add("all_integers")
-    if "maximum" in _facts(label_kind, label):
+    if "maximum" in _facts_of_kind(label_kind, label):
         facts.add("maximum")
         if kind == "string":
             facts.add("all_integers")
@@ -233,48 +235,49 @@ def _prediction_facts(kind: Kind, label_kind: Kind, label: _Asked) -> frozenset[
 # --- roles ----------------------------------------------------------------------------------------------------------
 
 
-def _facet_role(asked: _Asked, profile: ColumnProfile) -> FacetRole | Problem:
-    kind = column_type(profile, asked.values, asked.override)
+def _facet_role(request: _ColumnRequest, profile: ColumnProfile) -> FacetRole | Problem:
+    kind = column_type(profile, request.values, request.override)
     if kind == "continuous":
-        entry = _above_threshold(asked, profile)
+        entry = _above_threshold(request, profile)
         return entry if isinstance(entry, Problem) else FacetRole(profile.name, kind, (entry,), listed=False)
-    if asked.values:
-        return FacetRole(profile.name, kind, (equal_to(profile.name, profile.kind, asked.values),), listed=False)
+    if request.values:
+        return FacetRole(profile.name, kind, (equal_to(profile.name, profile.kind, request.values),), listed=False)
     if profile.values is None:
         raise ValueError(f"the distinct values of column {profile.name!r} were not collected")
     return FacetRole(profile.name, kind, tuple(entry_of(profile.name, value) for value in profile.values), listed=True)
 
 
-def _label_role(asked: _Asked, profile: ColumnProfile) -> LabelRole | Problem:
-    if not asked.values:
-        return Problem(asked.values_path, "missing; bias metrics need the positive label values, or one threshold")
-    kind = column_type(profile, asked.values, asked.override)
+def _label_role(request: _ColumnRequest, profile: ColumnProfile) -> LabelRole | Problem:
+    if not request.values:
+        return Problem(request.values_path, "missing; bias metrics need the positive label values, or one threshold")
+    kind = column_type(profile, request.values, request.override)
     if kind == "continuous":
-        positive = _above_threshold(asked, profile)
+        positive = _above_threshold(request, profile)
         return positive if isinstance(positive, Problem) else LabelRole(profile.name, kind, positive)
-    positive = equal_to(profile.name, profile.kind, asked.values)
+    positive = equal_to(profile.name, profile.kind, request.values)
     if not positive.values:
-        return Problem(asked.values_path, _incomparable(asked, profile))
+        return Problem(request.values_path, _incomparable(request, profile))
     return LabelRole(profile.name, kind, positive)
 
 
-def _above_threshold(asked: _Asked, profile: ColumnProfile) -> Membership | Problem:
+def _above_threshold(request: _ColumnRequest, profile: ColumnProfile) -> Predicate | Problem:
     if not is_numeric(profile) or profile.kind == "boolean":
         wanted = f"column {profile.name!r} is not numeric ({profile.kind}); only numbers can be continuous"
-        return Problem(asked.type_path, wanted)
-    advice = f'give one number, or set {asked.type_key} to "categorical"'
-    if not asked.values:
+        return Problem(request.type_path, wanted)
+    advice = f'give one number, or set {request.type_key} to "categorical"'
+    if not request.values:
         why = f"column {profile.name!r} is continuous and needs a threshold (rows above it are the facet)"
-        return Problem(asked.values_path, f"missing; {why}: {advice}")
-    threshold = threshold_of(asked.values[0])
-    if threshold is None or len(asked.values) > 1:
+        return Problem(request.values_path, f"missing; {why}: {advice}")
+    threshold = threshold_of(request.values[0])
+    if threshold is None or len(request.values) > 1:
         why = f"column {profile.name!r} is continuous and needs a single numeric threshold"
-        return Problem(asked.values_path, f"found {traps.listing(asked.values)}; {why}: {advice}")
+        return Problem(request.values_path, f"found {type_warnings.listed_values(request.values)}; {why}: {advice}")
     return above(profile.name, threshold, profile.maximum)
 
 
-def _incomparable(asked: _Asked, profile: ColumnProfile) -> str:
-    return f"found {traps.listing(asked.values)}; no value of column {profile.name!r} ({profile.kind}) can equal that"
+def _incomparable(request: _ColumnRequest, profile: ColumnProfile) -> str:
+    found = type_warnings.listed_values(request.values)
+    return f"found {found}; no value of column {profile.name!r} ({profile.kind}) can equal that"
 
 
 def _predicted_role(
@@ -284,7 +287,7 @@ def _predicted_role(
 
     On a continuous label the interval ends at the joint maximum of labels and predictions.
     """
-    unlike = LabelRole(profile.name, label.type, Membership(profile.name, (), None, ""), PREDICTION_MISMATCH)
+    unlike = LabelRole(profile.name, label.type, Predicate(profile.name, (), None, ""), PREDICTION_MISMATCH)
     if label.type == "continuous":
         threshold = threshold_of(values[0])
         if threshold is None or not is_numeric(profile):
@@ -301,17 +304,21 @@ def _predicted_role(
 
 
 def _warnings(
-    roles: Roles, profiles: Mapping[str, ColumnProfile], label: _Asked, facets: Sequence[_Asked]
+    roles: Roles, profiles: Mapping[str, ColumnProfile], label: _ColumnRequest, facets: Sequence[_ColumnRequest]
 ) -> Iterable[str]:
     judged = [(label, roles.label.type, roles.label.positive)]
     judged += [
-        (asked, role.type, role.entries[0]) for asked, role in zip(facets, roles.facets, strict=True) if asked.values
+        (request, role.type, role.entries[0])
+        for request, role in zip(facets, roles.facets, strict=True)
+        if request.values
     ]
-    for asked, kind, membership in judged:
-        choice = traps.Choice(profiles[asked.column], kind, asked.values, asked.override is not None, membership)
-        yield from traps.surprises(choice, asked.type_path)
-    yield from traps.missing(profiles[roles.label.name], "label")
+    for request, kind, predicate in judged:
+        decision = type_warnings.TypeDecision(
+            profiles[request.column], kind, request.values, request.override is not None, predicate
+        )
+        yield from type_warnings.column_warnings(decision, request.type_path)
+    yield from type_warnings.missing_value_warnings(profiles[roles.label.name], "label")
     if roles.predicted is not None:
         of_predictions = profiles[roles.predicted.name]
-        yield from traps.missing(of_predictions, "prediction")
-        yield from traps.predictions(profiles[roles.label.name], of_predictions, roles.predicted.error)
+        yield from type_warnings.missing_value_warnings(of_predictions, "prediction")
+        yield from type_warnings.prediction_warnings(profiles[roles.label.name], of_predictions, roles.predicted.error)

@@ -87,7 +87,7 @@ LABELS = Proportion(POSITIVE, ALL, "row")
 PREDICTIONS = Proportion(PREDICTED, ALL, "row")
 
 
-def pair(sample: Samples, proportion: Proportion) -> tuple[Floats, Floats, Floats, Floats]:
+def effective_counts(sample: Samples, proportion: Proportion) -> tuple[Floats, Floats, Floats, Floats]:
     """Effective successes and trials of facet a, then of facet d."""
     return (
         *sample.effective(A, proportion.success, proportion.trial),

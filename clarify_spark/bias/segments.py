@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from clarify_spark.bias.memberships import NUMERIC, convert
-from clarify_spark.bias.report import CountTable
+from clarify_spark.bias.predicates import NUMERIC, convert
+from clarify_spark.bias.sections import CountTable
 from clarify_spark.columns import Kind, Scalar
 from clarify_spark.errors import ConfigError, Problem
 
 #: The segment of all rows that are in no other.
 DEFAULT = "__default__"
-#: Segments of one segmentation: memberships travel as the bits of one integer.
+#: Segments of one segmentation: those of a row travel as the bits of one integer.
 MAX_SEGMENTS = 62
 _NUMBER = r"[+-]?(?:\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?|inf|infinity)"
 _INTERVAL = re.compile(rf"\s*([\[(])\s*({_NUMBER})\s*,\s*({_NUMBER})\s*([\])])\s*", re.IGNORECASE)

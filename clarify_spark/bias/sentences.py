@@ -7,15 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from clarify_spark.bias.counts import Confusion, FacetCounts, facet_a, facet_d
+from clarify_spark.bias.estimates import Interval
 from clarify_spark.bias.formulas import divide
-from clarify_spark.bias.inference import Interval
 
 #: Successes and trials of a group.
 Counted = Callable[[Confusion], tuple[float, float]]
 
 
 @dataclass(frozen=True)
-class Sides:
+class GroupNames:
     """What the two groups of a comparison are called in a sentence; see ``wording.group``."""
 
     d: str
@@ -23,13 +23,13 @@ class Sides:
 
 
 @dataclass(frozen=True)
-class Told:
+class SentenceFacts:
     """What a sentence is made of."""
 
     value: float
     interval: Interval
     counts: FacetCounts
-    sides: Sides
+    groups: GroupNames
     level: float
 
     @property
@@ -75,10 +75,10 @@ def compared_points(low: float, high: float, less: str, more: str, stated: str) 
     return f"cannot be told from no difference: {stated} {ends}"
 
 
-def more_or_less_often(what: str, counted: Counted, first_is_d: bool = False) -> Callable[[Told], str]:
+def more_or_less_often(what: str, counted: Counted, first_is_d: bool = False) -> Callable[[SentenceFacts], str]:
     """A sentence about two shares; ``what``: the verb of facet d, ``counted``: successes and trials of a group."""
 
-    def told(one: Told) -> str:
+    def written(one: SentenceFacts) -> str:
         sign = 1 if first_is_d else -1
         gap = sign * one.value
         low, high = sorted((sign * one.interval.low, sign * one.interval.high))
@@ -86,10 +86,10 @@ def more_or_less_often(what: str, counted: Counted, first_is_d: bool = False) ->
         interval = compared_points(low, high, "less", "more", one.stated)
         counts = one.shares(*counted(one.d), *counted(one.a))
         if gap == 0:
-            return f"{one.sides.d} {what} as often as {one.sides.a} ({interval}; {counts})."
-        return f"{one.sides.d} {what} {points(gap)} points {direction} {one.sides.a} ({interval}; {counts})."
+            return f"{one.groups.d} {what} as often as {one.groups.a} ({interval}; {counts})."
+        return f"{one.groups.d} {what} {points(gap)} points {direction} {one.groups.a} ({interval}; {counts})."
 
-    return told
+    return written
 
 
 def positive_labels(of: Confusion) -> tuple[float, float]:
@@ -102,43 +102,43 @@ def positive_predictions(of: Confusion) -> tuple[float, float]:
     return of.predicted_positives, of.rows
 
 
-def labels_apart(name: str, meaning: str) -> Callable[[Told], str]:
+def labels_apart(name: str, meaning: str) -> Callable[[SentenceFacts], str]:
     """A sentence about a distance of labels, called by the metric's name."""
 
-    def told(one: Told) -> str:
+    def written(one: SentenceFacts) -> str:
         counts = one.shares(*positive_labels(one.d), *positive_labels(one.a))
         alike = "cannot be told from no difference: " if one.interval.low <= 0 else ""
         return (
-            f"The labels of {one.sides.d} and of {one.sides.a} differ by {name} = {one.value:.3g}, {meaning} "
+            f"The labels of {one.groups.d} and of {one.groups.a} differ by {name} = {one.value:.3g}, {meaning} "
             f"({alike}{one.between()}; positive labels: {counts})."
         )
 
-    return told
+    return written
 
 
-def among_outcomes(what: str) -> Callable[[Told], str]:
+def among_outcomes(what: str) -> Callable[[SentenceFacts], str]:
     """A sentence about a conditional disparity; ``what``: labels or predictions."""
 
-    def told(one: Told) -> str:
+    def written(one: SentenceFacts) -> str:
         more = "larger" if one.value >= 0 else "smaller"
         interval = compared_points(one.interval.low, one.interval.high, "smaller", "larger", one.stated)
         return (
-            f"Within the values of the group variable, the share of {one.sides.d} is {points(one.value)} points "
+            f"Within the values of the group variable, the share of {one.groups.d} is {points(one.value)} points "
             f"{more} among negative {what} than among positive ones ({interval})."
         )
 
-    return told
+    return written
 
 
-def for_each(kind: str, per: str, counted: Counted) -> Callable[[Told], str]:
+def for_each(kind: str, per: str, counted: Counted) -> Callable[[SentenceFacts], str]:
     """A sentence about a ratio of counts in either group, of which the metric is the difference."""
 
-    def told(one: Told) -> str:
+    def written(one: SentenceFacts) -> str:
         of_d, of_a = (divide(*counted(side)) for side in (one.d, one.a))
         alike = "cannot be told from no difference: " if one.interval.low <= 0 <= one.interval.high else ""
         return (
-            f"For each {per} {one.sides.d} has {of_d:.3g} {kind}, {one.sides.a} {of_a:.3g} "
+            f"For each {per} {one.groups.d} has {of_d:.3g} {kind}, {one.groups.a} {of_a:.3g} "
             f"(difference {one.value:.3g}, {alike}{one.between()})."
         )
 
-    return told
+    return written

@@ -20,17 +20,20 @@ def _tables(counts: FacetCounts, outcome_axis: int) -> tuple[Floats, Floats, Flo
     other = 4 - outcome_axis
     strata = counts.strata.sum(axis=other).astype(np.float64)
     squares = strata if counts.strata_squares is None else counts.strata_squares.sum(axis=other)
-    repeats = np.ones(len(strata)) if counts.repeats is None else counts.repeats.astype(np.float64)
-    return strata, squares, repeats
+    multiplicity = np.ones(len(strata)) if counts.multiplicity is None else counts.multiplicity.astype(np.float64)
+    return strata, squares, multiplicity
 
 
 def rows_per_stratum(counts: FacetCounts) -> float:
     """The average effective number of rows of a value of the group variable."""
-    strata, squares, repeats = _tables(counts, 1)
+    strata, squares, multiplicity = _tables(counts, 1)
     if not len(strata) or not strata.any():
         return 0.0
-    weight, square = float((strata.sum(axis=(1, 2)) * repeats).sum()), float((squares.sum(axis=(1, 2)) * repeats).sum())
-    return weight**2 / square / float(repeats.sum())
+    weight, square = (
+        float((strata.sum(axis=(1, 2)) * multiplicity).sum()),
+        float((squares.sum(axis=(1, 2)) * multiplicity).sum()),
+    )
+    return weight**2 / square / float(multiplicity.sum())
 
 
 def linearised(counts: FacetCounts, outcome_axis: int) -> tuple[float, float]:
@@ -40,27 +43,27 @@ def linearised(counts: FacetCounts, outcome_axis: int) -> tuple[float, float]:
     (or weighted) cells: Σ_c w²_c (∂/∂w_c)², the derivatives at the cells with SMOOTHING rows added, times n / (n − 2G)
     for the two shares that are estimated in each of G strata of n (effective) rows together.
     """
-    strata, squares, repeats = _tables(counts, outcome_axis)
-    value, _ = _disparity(strata, repeats)
+    strata, squares, multiplicity = _tables(counts, outcome_axis)
+    value, _ = _disparity(strata, multiplicity)
     unit = squares.sum() / strata.sum()
     smooth = strata + SMOOTHING * unit
-    _, derivatives = _disparity(smooth, repeats)
+    _, derivatives = _disparity(smooth, multiplicity)
     variances = ((squares + SMOOTHING * unit**2) * derivatives**2).sum(axis=(1, 2))
     rows, estimated = rows_per_stratum(counts), 2.0
     correction = rows / (rows - estimated) if rows > estimated else np.inf
-    return value, float(np.sqrt(correction * fsum((repeats * variances).tolist())))
+    return value, float(np.sqrt(correction * fsum((multiplicity * variances).tolist())))
 
 
-def _disparity(strata: Floats, repeats: Floats) -> tuple[float, Floats]:
+def _disparity(strata: Floats, multiplicity: Floats) -> tuple[float, Floats]:
     """The disparity, and its derivatives (G, 2, 2) by the cells of one stratum of each pattern."""
     outcomes = strata.sum(axis=1)
     size = outcomes.sum(axis=1)
-    total = fsum((repeats * size).tolist())
+    total = fsum((multiplicity * size).tolist())
     with np.errstate(divide="ignore", invalid="ignore"):
         shares = np.where(outcomes > 0, strata[:, 1] / outcomes, 0.0)
         by_row = np.where(outcomes > 0, size[:, None] / outcomes, 0.0)
     gap = shares[:, 0] - shares[:, 1]
-    value = fsum((repeats * size * gap).tolist()) / total
+    value = fsum((multiplicity * size * gap).tolist()) / total
     sign = np.array([1.0, -1.0])
     inside, outside = sign * by_row * (1 - shares), -sign * by_row * shares
     derivatives = np.stack([outside, inside], axis=1) + gap[:, None, None] - value
@@ -75,13 +78,13 @@ def cochran_mantel_haenszel(counts: FacetCounts, outcome_axis: int) -> float | N
     """
     from scipy.stats import chi2
 
-    strata, squares, repeats = _tables(counts, outcome_axis)
+    strata, squares, multiplicity = _tables(counts, outcome_axis)
     scale = strata.sum() / squares.sum()
     strata = strata * scale
     size, of_d, negative = strata.sum(axis=(1, 2)), strata[:, 1].sum(axis=1), strata[:, :, 0].sum(axis=1)
     use = (size > 1) & (of_d > 0) & (of_d < size) & (negative > 0) & (negative < size)
-    size, of_d, negative, strata, repeats = size[use], of_d[use], negative[use], strata[use], repeats[use]
-    surplus = fsum((repeats * (strata[:, 1, 0] - of_d * negative / size)).tolist())
-    spread = repeats * of_d * (size - of_d) * negative * (size - negative) / (size**2 * (size - 1))
+    size, of_d, negative, strata, multiplicity = size[use], of_d[use], negative[use], strata[use], multiplicity[use]
+    surplus = fsum((multiplicity * (strata[:, 1, 0] - of_d * negative / size)).tolist())
+    spread = multiplicity * of_d * (size - of_d) * negative * (size - negative) / (size**2 * (size - 1))
     variance = fsum(spread.tolist())
     return float(chi2.sf(surplus**2 / variance, 1)) if variance > 0 else None

@@ -28,14 +28,14 @@ class Status(Enum):
 
 
 @dataclass(frozen=True)
-class Table:
+class FrequencyTable:
     """Rows of every combination of some facets' entries. ``facets``: which facet each axis of ``rows`` is."""
 
     facets: tuple[int, ...]
     rows: NDArray[np.int64]
 
 
-def suppress(tables: Sequence[Table], min_size: int) -> list[NDArray[np.object_]]:
+def suppress(tables: Sequence[FrequencyTable], min_size: int) -> list[NDArray[np.object_]]:
     """The status of each cell of each table; cells with 1 to ``min_size`` − 1 rows are small.
 
     A line is all cells with one entry of one facet; of a table whose facets are among those of another, each cell
@@ -73,7 +73,7 @@ def reason(status: Status, min_size: int) -> str:
     return f"left out so that groups of fewer than {min_size} rows cannot be worked out from it"
 
 
-def _lines(table: Table) -> Iterator[NDArray[np.intp]]:
+def _lines(table: FrequencyTable) -> Iterator[NDArray[np.intp]]:
     """The places of the cells of each line."""
     places = np.arange(table.rows.size).reshape(table.rows.shape)
     for axis, entries in enumerate(table.rows.shape):
@@ -81,7 +81,7 @@ def _lines(table: Table) -> Iterator[NDArray[np.intp]]:
             yield places.take(entry, axis=axis).reshape(-1)
 
 
-def _lines_of(table: Table, part: Table) -> list[NDArray[np.intp]]:
+def _lines_of(table: FrequencyTable, part: FrequencyTable) -> list[NDArray[np.intp]]:
     """The places of the cells of ``table`` that each cell of ``part`` is the sum of; none unless its facets are."""
     if len(part.facets) >= len(table.facets) or not set(part.facets) <= set(table.facets):
         return []
@@ -92,7 +92,7 @@ def _lines_of(table: Table, part: Table) -> list[NDArray[np.intp]]:
 
 
 def _cover_of_hidden(
-    table: Table, part: Table, status: NDArray[np.object_], rows: NDArray[np.int64]
+    table: FrequencyTable, part: FrequencyTable, status: NDArray[np.object_], rows: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
     """All cells whose sum is a cell that ``part`` leaves out."""
     covered = np.zeros(table.rows.size, bool)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from clarify_spark.bias.inference import Inference
+from clarify_spark.bias.estimates import MetricEstimate
 from clarify_spark.config.metrics import METRICS
 from clarify_spark.errors import CommandError
 
@@ -41,7 +41,7 @@ class Bound:
 
 
 @dataclass(frozen=True)
-class Bounds:
+class BoundsByMetric:
     """Bounds per metric, and those of a baseline per stage, facet, entry and metric, which the former override."""
 
     by_metric: Mapping[str, Bound] = field(default_factory=dict)
@@ -75,11 +75,11 @@ def configured(bounds: Mapping[str, BoundConfig] | None) -> dict[str, Bound]:
     }
 
 
-def verdict(inference: Inference, bound: Bound | None) -> Verdict | None:
+def verdict(estimate: MetricEstimate, bound: Bound | None) -> Verdict | None:
     """The verdict on a metric; None without a bound."""
     if bound is None:
         return None
-    interval = inference.interval
+    interval = estimate.interval
     if interval is None:
         return Verdict("not_enough_data", bound)
     if bound.low <= interval.low and interval.high <= bound.high:
@@ -92,7 +92,7 @@ def verdict(inference: Inference, bound: Bound | None) -> Verdict | None:
 # --- an earlier result as bounds --------------------------------------------------------------------------------------
 
 
-def baseline(text: str, place: str) -> dict[tuple[str, str, str, str], Bound]:
+def baseline_bounds(text: str, place: str) -> dict[tuple[str, str, str, str], Bound]:
     """For each metric of an analysis.json: no further from its ideal value than there, on either side.
 
     ``place``: where the text comes from. Metrics without a value set no bound. Raises CommandError for other texts.
@@ -106,12 +106,12 @@ def baseline(text: str, place: str) -> dict[tuple[str, str, str, str], Bound]:
         keys = " nor ".join(SECTIONS.values())
         raise CommandError(f"--bounds-from {place}: has neither {keys}; give the analysis.json of a bias analysis.")
     try:
-        return {key: no_further(key[-1], value) for key, value in _values(sections)}
+        return {key: no_further(key[-1], value) for key, value in _metric_values(sections)}
     except (TypeError, KeyError, AttributeError, ValueError) as error:
         raise CommandError(f"--bounds-from {place}: is not laid out as an analysis.json ({error!r}).") from error
 
 
-def _values(sections: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str, str, str], float]]:
+def _metric_values(sections: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str, str, str], float]]:
     for stage, section in sections.items():
         for facet, entries in (section or {}).get("facets", {}).items():
             for entry in entries:

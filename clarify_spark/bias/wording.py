@@ -8,25 +8,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from clarify_spark.bias.counts import FacetCounts
-from clarify_spark.bias.inference import Inference
+from clarify_spark.bias.estimates import MetricEstimate
 from clarify_spark.bias.parts import parts_of
-from clarify_spark.bias.sentences import Sides, Told
-from clarify_spark.udfs.quoting import shown
+from clarify_spark.bias.sentences import GroupNames, SentenceFacts
+from clarify_spark.udfs.short_repr import short_repr
 
 
 def group(columns: Sequence[str], values: Sequence[str]) -> str:
     """Rows of one value of a column, or of one value of each of several."""
-    return " and ".join(f"{shown(column)} = {shown(value)}" for column, value in zip(columns, values, strict=True))
+    return " and ".join(
+        f"{short_repr(column)} = {short_repr(value)}" for column, value in zip(columns, values, strict=True)
+    )
 
 
-def sentence(inference: Inference, counts: FacetCounts, sides: Sides, level: float) -> str:
+def sentence(estimate: MetricEstimate, counts: FacetCounts, groups: GroupNames, level: float) -> str:
     """What a metric of a comparison says, in words."""
-    metric = inference.metric
-    if inference.value is None:
-        return f"{metric} of {sides.d} against {sides.a} is not defined: {_ended(inference.reason or '')}"
-    if inference.interval is None:
-        return f"{metric} of {sides.d} against {sides.a}: not enough data, {_ended(inference.reason or '')}"
-    return parts_of(metric).sentence(Told(inference.value, inference.interval, counts, sides, level))
+    metric = estimate.metric
+    if estimate.value is None:
+        return f"{metric} of {groups.d} against {groups.a} is not defined: {_ended(estimate.reason or '')}"
+    if estimate.interval is None:
+        return f"{metric} of {groups.d} against {groups.a}: not enough data, {_ended(estimate.reason or '')}"
+    return parts_of(metric).sentence(SentenceFacts(estimate.value, estimate.interval, counts, groups, level))
 
 
 def _ended(text: str) -> str:

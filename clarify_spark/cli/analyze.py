@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
-from clarify_spark.cli.ending import last_words, say, warn
-from clarify_spark.cli.options import EXIT_CODES, PROCESSING, Parser, place, positive
+from clarify_spark.cli.ending import say, warn, write_exit_message
+from clarify_spark.cli.options import EXIT_CODES, PROCESSING, Parser, location, positive
 from clarify_spark.udfs.model_spec import Calling
 
 if TYPE_CHECKING:
@@ -140,12 +140,12 @@ def run(arguments: argparse.Namespace) -> int:
 
     require_pyspark()
     from clarify_spark.run.checks import check_model, check_options, runnable
-    from clarify_spark.run.context import Options, Places
+    from clarify_spark.run.context import Options, RunLocations
     from clarify_spark.run.pipeline import run as run_analyses
     from clarify_spark.spark.files.output import local_path, read_text
 
-    config = place(arguments.config, "--config", PROCESSING / "input" / "config" / "analysis_config.json")
-    output = place(arguments.output, "--output", PROCESSING / "output")
+    config = location(arguments.config, "--config", PROCESSING / "input" / "config" / "analysis_config.json")
+    output = location(arguments.output, "--output", PROCESSING / "output")
     options = Options(
         seed=arguments.seed,
         strict=arguments.strict,
@@ -168,7 +168,7 @@ def run(arguments: argparse.Namespace) -> int:
         if options.bounds_from is not None or arguments.bounds_from is None:
             check_options(config_of_run, options)
     mounted = PROCESSING / "input" / "data"
-    places = Places(output, arguments.data, str(mounted) if mounted.exists() else None)
+    places = RunLocations(output, arguments.data, str(mounted) if mounted.exists() else None)
     with session(arguments.master) as started:
         text = read_text(config, started.spark) if text is None else text
         if options.bounds_from is None and arguments.bounds_from is not None:
@@ -191,14 +191,14 @@ def _bounds_from(uri: str | None, spark: Any) -> tuple[str, str] | None:
 def _failed_on(verdicts: Sequence[str], result: Result) -> int:
     """Exit code 1 with its last words when a metric has one of the verdicts, else 0."""
     found = {verdict: result.verdicts.get(FAIL_ON[verdict], 0) for verdict in dict.fromkeys(verdicts)}
-    told = [
+    violations = [
         f"{count} metrics {verdict.replace('-', ' ')} (--fail-on {verdict})"
         for verdict, count in found.items()
         if count
     ]
-    if not told:
+    if not violations:
         return 0
-    last_words(f"Completed, everything is written, but bounds are violated: {', '.join(told)}")
+    write_exit_message(f"Completed, everything is written, but bounds are violated: {', '.join(violations)}")
     return 1
 
 

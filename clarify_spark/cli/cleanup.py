@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from clarify_spark.cli.ending import note, say
-from clarify_spark.cli.options import PROCESSING, Parser, place
+from clarify_spark.cli.options import PROCESSING, Parser, location
 from clarify_spark.errors import CommandError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     require_pyspark()
     from clarify_spark.spark.files.output import Output, local_path
 
-    given = place(arguments.output, "--output", PROCESSING / "output")
+    given = location(arguments.output, "--output", PROCESSING / "output")
     folder = local_path(given)
     if folder is not None:
         if not folder.is_dir():

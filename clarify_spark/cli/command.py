@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from clarify_spark.cli.ending import Ending
+from clarify_spark.cli.ending import ExitHandler
 from clarify_spark.cli.options import EXIT_CODES, Parser
 from clarify_spark.version import __version__
 
@@ -35,7 +35,7 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; never raises except for SystemExit(0) from --help and --version."""
-    with Ending() as ending:
+    with ExitHandler() as ending:
         arguments = parser().parse_args(argv)
         ending.code = arguments.run(arguments)
     return ending.code

@@ -12,8 +12,8 @@ from typing import Any
 from clarify_spark.cli.ending import print_out, warn
 from clarify_spark.cli.options import Parser
 from clarify_spark.config.formats import DATASET_FORMATS
-from clarify_spark.config.parsing import parse
-from clarify_spark.config.places import Place, path_of, shown
+from clarify_spark.config.parsing import parse_json
+from clarify_spark.config.places import Place, path_of, short_json
 from clarify_spark.errors import CommandError, ConfigError, Problem
 
 DESCRIPTION = """Write an analysis_config.json. Every option sets one key; --set sets any other. The result is
@@ -96,7 +96,7 @@ def pair(text: str) -> dict[str, Any]:
     """``name=text`` as an object of one key."""
     name, equals, found = text.partition("=")
     if not equals:
-        raise argparse.ArgumentTypeError(f"found {shown(text)}; allowed: NAME=VALUE")
+        raise argparse.ArgumentTypeError(f"found {short_json(text)}; allowed: NAME=VALUE")
     return {name: found}
 
 
@@ -105,7 +105,9 @@ def bounds(text: str) -> dict[str, Any]:
     ((metric, ends),) = pair(text).items()
     low, colon, high = ends.partition(":")
     if not colon:
-        raise argparse.ArgumentTypeError(f"found {shown(text)}; allowed: METRIC=MIN:MAX, one of which may be empty")
+        raise argparse.ArgumentTypeError(
+            f"found {short_json(text)}; allowed: METRIC=MIN:MAX, one of which may be empty"
+        )
     given = (("min", low), ("max", high))
     return {metric: {end: value(number) for end, number in given if number}}
 
@@ -123,7 +125,7 @@ def _json(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"found {shown(text)}, which is not valid JSON ({error})") from error
+        raise argparse.ArgumentTypeError(f"found {short_json(text)}, which is not valid JSON ({error})") from error
 
 
 # --- options --------------------------------------------------------------------------------------------------------
@@ -367,11 +369,11 @@ def _given(arguments: argparse.Namespace) -> Iterator[tuple[Place, Any]]:
 
 
 def _started(text: str) -> dict[str, Any]:
-    found, problems = parse(text)
+    found, problems = parse_json(text)
     if problems:
         raise ConfigError(problems)
     if not isinstance(found, dict):
-        raise ConfigError([Problem("", f"found {shown(found)}; allowed: an object")])
+        raise ConfigError([Problem("", f"found {short_json(found)}; allowed: an object")])
     return found
 
 
@@ -381,7 +383,7 @@ def _put(made: dict[str, Any], place: Place, found: Any) -> None:
     for depth, step in enumerate(place[:-1], start=1):
         inner = parent.setdefault(str(step), {})
         if not isinstance(inner, dict):
-            raise ConfigError([Problem(path_of(place[:depth]), f"found {shown(inner)}; allowed: an object")])
+            raise ConfigError([Problem(path_of(place[:depth]), f"found {short_json(inner)}; allowed: an object")])
         parent = inner
     key = str(place[-1])
     if found == {} and isinstance(parent.get(key), dict):

@@ -63,13 +63,13 @@ def run(arguments: argparse.Namespace) -> int:
 def analysed(folder: Path, *, master: str | None) -> Result:
     """What to show after training the model and running the analysis into ``folder``."""
     from clarify_spark.run.context import Options
-    from clarify_spark.run.pipeline import analyze
+    from clarify_spark.run.pipeline import run_config_file
 
     folder.mkdir(parents=True, exist_ok=True)
     config = prepare(folder)
     # The demo has just written this model, so it can trust its content.
     options = Options(seed=SEED, trusted_types=("numpy.dtype",))
-    result = analyze(config, str(folder), master, options)
+    result = run_config_file(config, str(folder), master, options)
     again = f"clarify-spark analyze --config {folder}/analysis_config.json --output {folder} --trust-type numpy.dtype"
     return replace(result, lines=(*result.lines, "", "Run it again, or change the config first:", f"  {again}"))
 

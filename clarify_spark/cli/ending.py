@@ -20,7 +20,7 @@ MESSAGE_FILE, MESSAGE_BYTES = Path("/opt/ml/output/message"), 1024
 TERMINATED = "Stopped: ended by SIGTERM; finished blocks are kept, start the same command again to continue"
 
 
-class Ending:
+class ExitHandler:
     """Turns whatever ends a command into its exit code, one message and the exit_message line, all on stderr."""
 
     code = 0
@@ -29,7 +29,7 @@ class Ending:
         self._terminated = False
         self._before: Any = None
 
-    def __enter__(self) -> Ending:
+    def __enter__(self) -> ExitHandler:
         if threading.current_thread() is threading.main_thread():
             self._before = signal.signal(signal.SIGTERM, self._on_sigterm)
         return self
@@ -49,25 +49,25 @@ class Ending:
             return False
         if error is None:
             if self.code == 0:
-                last_words("Completed: clarify_spark ran successfully")
+                write_exit_message("Completed: clarify_spark ran successfully")
         elif self._terminated:  # whatever failed, failed because Spark or this process was ending
             self.code = 1
-            last_words(TERMINATED)
+            write_exit_message(TERMINATED)
         elif isinstance(error, ClarifyError):
             self.code = error.exit_code
             print(without_secrets(f"clarify-spark: {error}"), file=sys.stderr)
-            last_words(f"Customer Error: {error}")
+            write_exit_message(f"Customer Error: {error}")
         elif _was_interrupted(error):
             self.code = 1
-            last_words("Stopped: interrupted before the end")
+            write_exit_message("Stopped: interrupted before the end")
         elif isinstance(error, _UnreadError):
             self.code = 1
-            last_words("Stopped: the output pipe was closed")
+            write_exit_message("Stopped: the output pipe was closed")
         else:
             self.code = 70
             print(without_secrets("".join(traceback.format_exception(kind, error, trace))), file=sys.stderr)
             print("clarify-spark: this is a bug; please report it with the lines above.", file=sys.stderr)
-            last_words(f"Internal Error: {kind.__name__ if kind else ''}: {error}")
+            write_exit_message(f"Internal Error: {kind.__name__ if kind else ''}: {error}")
         return True
 
 
@@ -96,7 +96,7 @@ def print_out(text: str) -> None:
         raise _UnreadError from error
 
 
-def last_words(text: str) -> None:
+def write_exit_message(text: str) -> None:
     """The reason for the ending as the last line of stderr and, in a processing container, in the file for it."""
     line = without_secrets(" ".join(text.split()))
     if MESSAGE_FILE.parent.is_dir():

@@ -54,7 +54,7 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def place(given: str | None, option: str, mounted: Path) -> str:
+def location(given: str | None, option: str, mounted: Path) -> str:
     """The option's value, else the mount of a SageMaker processing job."""
     if given is not None:
         return given

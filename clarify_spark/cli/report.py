@@ -38,11 +38,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _draw(output: Output) -> int:
     """Make the report of a finished run and write it next to the documents that it is made from."""
-    from clarify_spark.report.files import made
+    from clarify_spark.report.files import report_files
 
     analysis, details = (_document(output, name) for name in ("analysis.json", "analysis_details.json"))
     try:
-        report = made(analysis, details)
+        report = report_files(analysis, details)
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise CommandError(
             f"The report cannot be made: the JSON files of {output.uri} were changed, or another version wrote them "

@@ -31,7 +31,7 @@ class Method:
 
 
 @dataclass(frozen=True)
-class Table:
+class ResultsTable:
     """A pandas table of Results: its attribute there, what makes it, and the columns that a print of all tables has."""
 
     name: str
@@ -56,7 +56,7 @@ class Analysis:
     report: str | None = None
     explains: bool = True
     sections: Parts = ()
-    tables: tuple[Table, ...] = ()
+    tables: tuple[ResultsTable, ...] = ()
     frames: Parts = ()
 
     def asked(self, methods: Methods) -> bool:
@@ -90,7 +90,7 @@ ANALYSES: dict[str, Analysis] = {
             ("pre_training_bias_metrics", "clarify_spark.documents.typed:BiasMetrics"),
         ),
         tables=(
-            Table(
+            ResultsTable(
                 "metrics",
                 "clarify_spark.documents.bias:metrics_table",
                 ("stage", "facet", "value_or_threshold", "metric", "value", "low", "high"),
@@ -105,7 +105,7 @@ ANALYSES: dict[str, Analysis] = {
         report="clarify_spark.report.kernel_shap:PART",
         sections=(("kernel_shap", "clarify_spark.documents.typed:KernelShapByLabel"),),
         tables=(
-            Table(
+            ResultsTable(
                 "shap_values",
                 "clarify_spark.documents.kernel_shap:shap_values_table",
                 ("label", "feature", "global_shap_value"),

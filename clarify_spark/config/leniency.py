@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from clarify_spark.config.places import path_of, shown
+from clarify_spark.config.places import path_of, short_json
 
 
 def read_leniently(document: Any) -> tuple[Any, tuple[str, ...]]:
@@ -33,4 +33,4 @@ def _listed(members: dict[str, Any], key: str, path: str) -> list[str]:
     if type(value) not in (int, float, str):
         return []
     members[key] = [value]
-    return [f"{path}: found {shown(value)} without a list; read as [{shown(value)}]"]
+    return [f"{path}: found {short_json(value)} without a list; read as [{short_json(value)}]"]

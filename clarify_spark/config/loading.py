@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from clarify_spark.config.leniency import read_leniently
 from clarify_spark.config.models import AnalysisConfig, config_model
-from clarify_spark.config.parsing import parse
+from clarify_spark.config.parsing import parse_json
 from clarify_spark.config.problems import problems_of
 from clarify_spark.errors import ConfigError, Problem
 
@@ -23,7 +23,7 @@ class Loaded:
 
 def load(text: str, *, strict: bool = False) -> Loaded:
     """The config, or a ConfigError with all problems at once; ``strict`` rejects what is otherwise read leniently."""
-    document, json_problems = parse(text)
+    document, json_problems = parse_json(text)
     changed, warnings = (document, ()) if strict else read_leniently(document)
     try:
         config = config_model().model_validate(changed)

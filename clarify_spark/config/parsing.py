@@ -28,7 +28,7 @@ def _members(pairs: list[tuple[str, Any]]) -> _Members:
     return members
 
 
-def parse(text: str) -> tuple[Any, tuple[Problem, ...]]:
+def parse_json(text: str) -> tuple[Any, tuple[Problem, ...]]:
     """The document and its problems as JSON; text that is not valid JSON at all raises ConfigError."""
     try:
         document = json.loads(text.removeprefix("\ufeff"), object_pairs_hook=_members)

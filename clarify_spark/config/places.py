@@ -21,10 +21,10 @@ def path_of(place: Place) -> str:
 def _step(step: str | int) -> str:
     if isinstance(step, int):
         return f"[{step}]"
-    return f".{step}" if _PLAIN_KEY.fullmatch(step) and len(step) <= LONGEST else f"[{shown(step)}]"
+    return f".{step}" if _PLAIN_KEY.fullmatch(step) and len(step) <= LONGEST else f"[{short_json(step)}]"
 
 
-def shown(value: Any) -> str:
+def short_json(value: Any) -> str:
     """The value as JSON on one line, at most 80 characters, without any credentials in a URI before its host."""
     text = _USER_OF_URI.sub("://…@", json.dumps(value, ensure_ascii=False, default=str))
     text = text.encode("utf-8", "backslashreplace").decode("utf-8")

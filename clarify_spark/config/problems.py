@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from clarify_spark.config.nearest import nearest
-from clarify_spark.config.places import Place, at, path_of, shown
+from clarify_spark.config.places import Place, at, path_of, short_json
 from clarify_spark.config.rules.analysis import all_rules
 from clarify_spark.config.schema import Node, allowed, branches, choices, node_at
 from clarify_spark.errors import Problem
@@ -19,11 +19,11 @@ PLAIN_WORDS = {"predictor.content_template": "a string, or an object of strings"
 
 def problems_of(document: Any, errors: Iterable[Mapping[str, Any]]) -> Iterator[Problem]:
     """One problem per place, in pydantic's order."""
-    told: set[Place] = set()
+    reported: set[Place] = set()
     for error in errors:
         place = _place(document, error)
-        if place not in told:
-            told.add(place)
+        if place not in reported:
+            reported.add(place)
             yield Problem(path_of(place), _message(document, place, error["type"]))
 
 
@@ -50,7 +50,7 @@ def _message(document: Any, place: Place, kind: str) -> str:
     found = at(document, place)
     if kind == "null":
         return f"found null; allowed: {words} (or leave the key out)"
-    return f"found {shown(found)}; allowed: {words}{_hint(found, node)}"
+    return f"found {short_json(found)}; allowed: {words}{_hint(found, node)}"
 
 
 def _plain_words(path: str) -> str | None:

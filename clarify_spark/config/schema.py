@@ -65,7 +65,7 @@ def _property(key: str, node: Node) -> Node:
     return {**alternatives[0], **node} if len(alternatives) == 1 else {**node, "anyOf": alternatives}
 
 
-def resolved(node: Node) -> Node:
+def dereferenced(node: Node) -> Node:
     """The node that a ``$ref`` points to, or the node itself."""
     if "$ref" not in node:
         return node
@@ -75,7 +75,7 @@ def resolved(node: Node) -> Node:
 
 def branches(node: Node) -> Iterator[Node]:
     """The alternatives of a node, down to plain ones."""
-    node = resolved(node)
+    node = dereferenced(node)
     alternatives = node.get("anyOf", node.get("oneOf"))
     if alternatives is None:
         yield node

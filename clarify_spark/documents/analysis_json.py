@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from clarify_spark.bias.metrics import MetricResult
-from clarify_spark.documents.section import Section
+from clarify_spark.documents.section import DocumentSection
 
 VERSION = "1.0"
 
 
-def document(sections: Iterable[Section]) -> dict[str, Any]:
+def document(sections: Iterable[DocumentSection]) -> dict[str, Any]:
     """The content of analysis.json, keys in Clarify's order; what was not requested is absent."""
     found: dict[str, Any] = {"version": VERSION}
     explanations: dict[str, Any] = {}
@@ -38,14 +38,14 @@ def metric(result: MetricResult) -> dict[str, Any]:
     found: dict[str, Any] = {
         "name": result.name,
         "description": result.description,
-        "value": None if result.value is None else number(result.value),
+        "value": None if result.value is None else json_number(result.value),
     }
     if result.error is not None:
         found["error"] = result.error
     return found
 
 
-def number(value: float) -> float | str:
+def json_number(value: float) -> float | str:
     """The value, with infinities as the texts that Clarify's readers expect: JSON has no such numbers."""
     if math.isinf(value):
         return "Infinity" if value > 0 else "-Infinity"
@@ -53,15 +53,15 @@ def number(value: float) -> float | str:
 
 
 def finite(value: float) -> float | str | None:
-    """The value as ``number`` gives it; None for what is not a number."""
-    return None if math.isnan(value) else number(value)
+    """The value as ``json_number`` gives it; None for what is not a number."""
+    return None if math.isnan(value) else json_number(value)
 
 
 def number_of(value: float | str | None) -> float | None:
-    """What ``number`` or ``finite`` wrote, as a number again."""
+    """What ``json_number`` or ``finite`` wrote, as a number again."""
     return None if value is None else float(value)
 
 
-def text(content: dict[str, Any]) -> str:
+def json_text(content: dict[str, Any]) -> str:
     """The file's text: indented JSON with a final line break, UTF-8 characters as they are."""
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

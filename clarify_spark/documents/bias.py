@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clarify_spark.bias.comparisons import BiasStatistics, ComparisonResult
 from clarify_spark.bias.counts import facet_a, facet_d
-from clarify_spark.bias.evidence import Evidence, Statistics
 from clarify_spark.bias.metrics import measure
 from clarify_spark.bias.performance import ModelPerformance
-from clarify_spark.bias.report import BiasSection
 from clarify_spark.bias.result import BiasResult
 from clarify_spark.bias.roles import FacetRole, LabelRole, Roles
+from clarify_spark.bias.sections import BiasSection
 from clarify_spark.columns import ColumnProfile
 from clarify_spark.config.metrics import METRICS
-from clarify_spark.documents.analysis_json import metric, number, number_of
-from clarify_spark.documents.bias_details import bias_statistics, comparison, intersections, metrics, segments
-from clarify_spark.documents.section import Section
+from clarify_spark.documents.analysis_json import json_number, metric, number_of
+from clarify_spark.documents.bias_details import comparison, intersections, metrics, segments, statistics_details
+from clarify_spark.documents.section import DocumentSection
 from clarify_spark.documents.summary import printable
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ METRIC_COLUMNS = (
 )  # fmt: skip
 
 
-def section(bias: BiasResult) -> Section:
+def section(bias: BiasResult) -> DocumentSection:
     """All that the bias analyses have to say."""
     stages = {"post_training_bias_metrics": bias.post_training, "pre_training_bias_metrics": bias.pre_training}
-    return Section(
+    return DocumentSection(
         rows=next(iter(bias.profiles.values())).rows,
         measured={key: _section(stage) for key, stage in stages.items() if stage is not None},
         details=_details(bias),
@@ -84,7 +84,7 @@ def _details(bias: BiasResult) -> dict[str, Any]:
             "predicted_label": None if roles.predicted is None else _label(roles.predicted),
             "group_variable": roles.group,
             **({} if roles.weight is None else {"weight": roles.weight}),
-            **bias_statistics(bias.statistics),
+            **statistics_details(bias.statistics),
             "facets": _facets(roles, bias.statistics),
             **intersections(bias.statistics),
             **segments(roles, bias.statistics),
@@ -106,7 +106,7 @@ def _column(profile: ColumnProfile, roles: Roles) -> dict[str, Any]:
         "missing": profile.nulls,
         "distinct": profile.distinct,
         "uniqueness": profile.distinct / present if profile.distinct is not None and present else None,
-        "maximum": None if profile.maximum is None else number(profile.maximum),
+        "maximum": None if profile.maximum is None else json_number(profile.maximum),
     }
     return {key: value for key, value in found.items() if value is not None}
 
@@ -116,12 +116,12 @@ def _label(role: LabelRole) -> dict[str, Any]:
     return found if role.error is None else {**found, "error": role.error}
 
 
-def _facets(roles: Roles, statistics: Statistics) -> dict[str, list[dict[str, Any]]]:
+def _facets(roles: Roles, statistics: BiasStatistics) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
     for role, of_role in zip(roles.facets, statistics.facets, strict=True):
         entries = [
-            {"value_or_threshold": entry.text, "type": role.type, **comparison(evidence)}
-            for entry, evidence in zip(role.entries, of_role, strict=True)
+            {"value_or_threshold": entry.text, "type": role.type, **comparison(compared)}
+            for entry, compared in zip(role.entries, of_role, strict=True)
         ]
         found.setdefault(role.name, []).extend(entries)
     return found
@@ -149,7 +149,7 @@ def _lines(bias: BiasResult) -> list[str]:
     return [f"{head}{weighted} ({100 * bias.statistics.level:g} % intervals):", *_entries(bias.roles, bias.statistics)]
 
 
-def _verdicts(statistics: Statistics) -> Iterator[str]:
+def _verdicts(statistics: BiasStatistics) -> Iterator[str]:
     """How many metrics are within their bounds and how many are not, and the main ones of those, in words."""
     verdicts = statistics.verdicts()
     if not verdicts:
@@ -159,46 +159,46 @@ def _verdicts(statistics: Statistics) -> Iterator[str]:
     )  # fmt: skip
     yield f"Metrics with bounds: {outside:,} outside, {within:,} within, {unknown:,} without enough data to tell"
     for finding in statistics.foremost()[: min(outside, MOST_FINDINGS)]:
-        yield f"  {finding.inference.metric}: {finding.sentence}"
+        yield f"  {finding.estimate.metric}: {finding.sentence}"
     if outside > MOST_FINDINGS:
         yield f"  … ({outside:,} outside in all)"
 
 
-def _entries(roles: Roles, statistics: Statistics) -> Iterator[str]:
+def _entries(roles: Roles, statistics: BiasStatistics) -> Iterator[str]:
     for role, of_role in zip(roles.facets, statistics.facets, strict=True):
-        sizes = [-evidence.counts.rows[1].sum() for evidence in of_role]
+        sizes = [-compared.counts.rows[1].sum() for compared in of_role]
         largest = sorted(np.argsort(sizes, kind="stable")[:MOST_GROUPS])
-        for entry, evidence in ((role.entries[place], of_role[place]) for place in largest):
-            counts = evidence.counts
+        for entry, compared in ((role.entries[place], of_role[place]) for place in largest):
+            counts = compared.counts
             d, a = facet_d(counts), facet_a(counts)
             rows = counts.rows.sum(axis=(1, 2)).tolist()
             group = f"{printable(role.name)} = {printable(entry.text) or '(no row)'}"
             yield f"  {group}: {rows[1]:,} of {sum(rows):,} rows"
             if d.rows and a.rows:
-                yield _rates("labels", (d.positives / d.rows, a.positives / a.rows), evidence)
+                yield _rates("labels", (d.positives / d.rows, a.positives / a.rows), compared)
                 if roles.predicted is not None and roles.predicted.error is None:
                     rates = d.predicted_positives / d.rows, a.predicted_positives / a.rows
-                    yield _rates("predictions", rates, evidence)
+                    yield _rates("predictions", rates, compared)
         if len(of_role) > MOST_GROUPS:
             yield f"  … the {MOST_GROUPS} largest of {len(of_role):,} groups of {printable(role.name)}"
 
 
-def _interval(evidence: Evidence, metric: str) -> str:
+def _interval(compared: ComparisonResult, metric: str) -> str:
     """For a requested metric."""
-    found = next((one.inference.interval for one in evidence.findings if one.inference.metric == metric), None)
+    found = next((one.estimate.interval for one in compared.findings if one.estimate.metric == metric), None)
     return "" if found is None else f" [{found.low:.3f}, {found.high:.3f}]"
 
 
-def _rates(line: str, rates: tuple[float, float], evidence: Evidence) -> str:
+def _rates(line: str, rates: tuple[float, float], compared: ComparisonResult) -> str:
     """The rates of facet d and of everybody else, and the metrics that belong to this line, asked for or not."""
-    told = []
+    parts = []
     for row in METRICS.values():
         if row.closing_line is not None and row.closing_line[0] == line:
-            (result,) = measure([row], evidence.counts)
+            (result,) = measure([row], compared.counts)
             if result.value is not None:
                 value = f"{result.value:.3f}" if row.ideal else f"{result.value:+.3f}"
-                told.append(f"{row.closing_line[1]} {value}{_interval(evidence, row.name)}")
-    return f"    {line:<12} {rates[0]:6.1%} against {rates[1]:6.1%}  ({', '.join(told)})"
+                parts.append(f"{row.closing_line[1]} {value}{_interval(compared, row.name)}")
+    return f"    {line:<12} {rates[0]:6.1%} against {rates[1]:6.1%}  ({', '.join(parts)})"
 
 
 def roles(found: Roles) -> Iterator[str]:
@@ -230,8 +230,8 @@ def _metrics(analysis: Analysis, details: Mapping[str, Any]) -> Iterator[dict[st
         for facet, entries in section.facets.items():
             sure = details.get("bias", {}).get("facets", {}).get(facet, [])
             for place, entry in enumerate(entries):
-                told = sure[place]["metrics"] if place < len(sure) else []
-                by_name = {sure["name"]: sure for sure in told if sure.get("stage") == stage}
+                of_entry = sure[place]["metrics"] if place < len(sure) else []
+                by_name = {sure["name"]: sure for sure in of_entry if sure.get("stage") == stage}
                 for one in entry.metrics:
                     yield {
                         "stage": stage,
@@ -245,14 +245,14 @@ def _metrics(analysis: Analysis, details: Mapping[str, Any]) -> Iterator[dict[st
                     }
 
 
-def _evidence(told: Mapping[str, Any]) -> dict[str, Any]:
+def _evidence(entry: Mapping[str, Any]) -> dict[str, Any]:
     """How certain one metric is; floats also where JSON has "Infinity"."""
-    interval, test = told.get("interval", {}), told.get("test", {})
+    interval, test = entry.get("interval", {}), entry.get("test", {})
     return {
         "low": number_of(interval.get("low")),
         "high": number_of(interval.get("high")),
         "p_value": number_of(test.get("p_value")),
         "p_value_holm": number_of(test.get("holm")),
-        "verdict": told.get("verdict"),
-        "sentence": told.get("sentence"),
+        "verdict": entry.get("verdict"),
+        "sentence": entry.get("sentence"),
     }

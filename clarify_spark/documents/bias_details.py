@@ -6,25 +6,25 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
+from clarify_spark.bias.comparisons import BiasStatistics, ComparisonResult, Finding, LeftOut
 from clarify_spark.bias.counts import FacetCounts
-from clarify_spark.bias.draws import DRAWS
-from clarify_spark.bias.evidence import Evidence, Finding, LeftOut, Statistics
-from clarify_spark.bias.gaps import POWER
-from clarify_spark.bias.hypotheses import TESTS
+from clarify_spark.bias.detectable_differences import POWER
+from clarify_spark.bias.hypothesis_tests import TESTS
 from clarify_spark.bias.intervals import METHODS
+from clarify_spark.bias.posterior_draws import DRAWS
 from clarify_spark.bias.roles import Roles
 from clarify_spark.bias.samples import kish
 from clarify_spark.bias.statistics import Statistic, post_training_statistics, pre_training_statistics
 from clarify_spark.config.metrics import METRICS, Metric
-from clarify_spark.documents.analysis_json import finite, number
+from clarify_spark.documents.analysis_json import finite, json_number
 
 
-def bias_statistics(statistics: Statistics) -> dict[str, Any]:
+def statistics_details(statistics: BiasStatistics) -> dict[str, Any]:
     """What holds for all comparisons, the verdicts together, and the main findings in words."""
     findings = list(statistics.findings())
-    methods = {one.inference.interval.method for one in findings if one.inference.interval is not None}
-    tests = {one.inference.test.name for one in findings if one.inference.test is not None}
-    told: dict[str, Any] = {
+    methods = {one.estimate.interval.method for one in findings if one.estimate.interval is not None}
+    tests = {one.estimate.test.name for one in findings if one.estimate.test is not None}
+    found: dict[str, Any] = {
         "statistics": {
             "confidence_level": statistics.level,
             "draws": DRAWS,
@@ -36,13 +36,13 @@ def bias_statistics(statistics: Statistics) -> dict[str, Any]:
     }
     verdicts = statistics.verdicts()
     if verdicts:
-        told["verdicts"] = dict(sorted(verdicts.items()))
-    return {**told, "findings": [finding.sentence for finding in statistics.foremost()]}
+        found["verdicts"] = dict(sorted(verdicts.items()))
+    return {**found, "findings": [finding.sentence for finding in statistics.foremost()]}
 
 
-def comparison(evidence: Evidence) -> dict[str, Any]:
+def comparison(compared: ComparisonResult) -> dict[str, Any]:
     """One comparison: its counts, basic statistics and metrics."""
-    counts = evidence.counts
+    counts = compared.counts
     found: dict[str, Any] = {
         "counts": _cells(counts),
         "basic_statistics": [_statistic(statistic) for statistic in _basic(counts)],
@@ -51,13 +51,13 @@ def comparison(evidence: Evidence) -> dict[str, Any]:
         size_a, size_d = kish(counts)
         found["effective_rows"] = {"d": size_d, "a": size_a}
     if counts.strata is not None:
-        found["strata"] = len(counts.strata) if counts.repeats is None else int(counts.repeats.sum())
+        found["strata"] = len(counts.strata) if counts.multiplicity is None else int(counts.multiplicity.sum())
     if counts.flips is not None:
         found["flip_test"] = {key: value for key, value in asdict(counts.flips).items() if value is not None}
-    return {**found, "metrics": [_finding(finding) for finding in evidence.findings]}
+    return {**found, "metrics": [_finding(finding) for finding in compared.findings]}
 
 
-def intersections(statistics: Statistics) -> dict[str, Any]:
+def intersections(statistics: BiasStatistics) -> dict[str, Any]:
     """The cells of every intersection and what was left out; nothing when none was requested."""
     if not statistics.intersections:
         return {}
@@ -90,7 +90,7 @@ def intersections(statistics: Statistics) -> dict[str, Any]:
     }
 
 
-def segments(roles: Roles, statistics: Statistics) -> dict[str, Any]:
+def segments(roles: Roles, statistics: BiasStatistics) -> dict[str, Any]:
     """The facets of every segment and what was left out; nothing when no segments were requested."""
     if not statistics.segmentations:
         return {}
@@ -115,9 +115,9 @@ def segments(roles: Roles, statistics: Statistics) -> dict[str, Any]:
     }
 
 
-def metrics(statistics: Statistics) -> dict[str, Any]:
+def metrics(statistics: BiasStatistics) -> dict[str, Any]:
     """What each metric that was asked for is, by short name, in the order in which a reader wants to know it."""
-    asked = {finding.inference.metric for finding in statistics.findings()}
+    asked = {finding.estimate.metric for finding in statistics.findings()}
     rows = sorted((METRICS[name] for name in asked), key=lambda metric: (metric.reading_place, metric.name))
     return {"metrics": {metric.name: _facts(metric) for metric in rows}}
 
@@ -135,13 +135,15 @@ def _facts(metric: Metric) -> dict[str, Any]:
     return found if metric.chart_place is None else {**found, "chart_place": metric.chart_place}
 
 
-def _facets_of_segment(roles: Roles, facets: Iterable[Iterable[Evidence | None]]) -> dict[str, list[dict[str, Any]]]:
+def _facets_of_segment(
+    roles: Roles, facets: Iterable[Iterable[ComparisonResult | None]]
+) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
     for role, of_role in zip(roles.facets, facets, strict=True):
         found.setdefault(role.name, []).extend(
-            {"value_or_threshold": entry.text, **comparison(evidence)}
-            for entry, evidence in zip(role.entries, of_role, strict=True)
-            if evidence is not None
+            {"value_or_threshold": entry.text, **comparison(compared)}
+            for entry, compared in zip(role.entries, of_role, strict=True)
+            if compared is not None
         )
     return found
 
@@ -152,25 +154,25 @@ def _left_out_of_segment(left: LeftOut) -> dict[str, str]:
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
-    inference, verdict = finding.inference, finding.verdict
+    estimate, verdict = finding.estimate, finding.verdict
     found: dict[str, Any] = {
-        "name": inference.metric,
+        "name": estimate.metric,
         "stage": finding.stage,
-        "value": None if inference.value is None else number(inference.value),
+        "value": None if estimate.value is None else json_number(estimate.value),
     }
-    if inference.interval is not None:
-        interval = inference.interval
+    if estimate.interval is not None:
+        interval = estimate.interval
         found["interval"] = {
-            "low": number(interval.low),
-            "high": number(interval.high),
+            "low": json_number(interval.low),
+            "high": json_number(interval.high),
             "method": interval.method,
         }
-    if inference.reason is not None:
-        found["reason"] = inference.reason
-    if inference.test is not None:
-        found["test"] = asdict(inference.test)
-    if inference.smallest_gap is not None:
-        found["smallest_gap"] = inference.smallest_gap
+    if estimate.reason is not None:
+        found["reason"] = estimate.reason
+    if estimate.test is not None:
+        found["test"] = asdict(estimate.test)
+    if estimate.minimum_detectable_difference is not None:
+        found["smallest_gap"] = estimate.minimum_detectable_difference
     if verdict is not None:
         bound = {"min": verdict.bound.low, "max": verdict.bound.high}
         found["verdict"] = verdict.kind

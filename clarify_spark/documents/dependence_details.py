@@ -6,7 +6,7 @@ from typing import Any
 
 from clarify_spark.documents.analysis_json import finite
 from clarify_spark.explaining.dependence import Curve, DependenceResult, Distribution
-from clarify_spark.udfs.row_keys import place
+from clarify_spark.udfs.row_keys import row_location
 
 
 def partial_dependence(found: DependenceResult) -> dict[str, Any]:
@@ -17,7 +17,7 @@ def partial_dependence(found: DependenceResult) -> dict[str, Any]:
         "sampled": found.rows < found.of_rows,
         "model_records": found.records,
         "model_calls": found.calls,
-        "individual_rows": [place(key) for key in found.individual_keys],
+        "individual_rows": [row_location(key) for key in found.individual_keys],
         "features": [_feature(one) for one in found.curves],
     }
 

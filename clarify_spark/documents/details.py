@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clarify_spark.documents.section import Section
+from clarify_spark.documents.section import DocumentSection
 from clarify_spark.udfs.traffic import Traffic
 
 VERSION = "1.0"
@@ -33,7 +33,7 @@ class RunFacts:
     notes: tuple[str, ...] = ()
 
 
-def document(sections: Sequence[Section], warnings: Sequence[str], facts: RunFacts) -> dict[str, Any]:
+def document(sections: Sequence[DocumentSection], warnings: Sequence[str], facts: RunFacts) -> dict[str, Any]:
     """The content of analysis_details.json; what was not requested is absent."""
     details = [section.details for section in sections]
     return {
@@ -53,15 +53,17 @@ def document(sections: Sequence[Section], warnings: Sequence[str], facts: RunFac
 
 
 def _for_the_report(facts: RunFacts) -> dict[str, Any]:
-    told = {"finished": facts.finished, "command": facts.command, "report": facts.report}
-    return {name: value if isinstance(value, str) else dict(value) for name, value in told.items() if value is not None}
+    parts = {"finished": facts.finished, "command": facts.command, "report": facts.report}
+    return {
+        name: value if isinstance(value, str) else dict(value) for name, value in parts.items() if value is not None
+    }
 
 
-def _model_calls(sections: Sequence[Section]) -> dict[str, Any]:
+def _model_calls(sections: Sequence[DocumentSection]) -> dict[str, Any]:
     """What was sent to an endpoint, by purpose; nothing for in-process models."""
     sent = {name: traffic for section in sections for name, traffic in section.traffic.items()}
-    told = {name: _traffic(traffic) for name, traffic in sent.items() if traffic is not None}
-    return {"model_calls": told} if told else {}
+    parts = {name: _traffic(traffic) for name, traffic in sent.items() if traffic is not None}
+    return {"model_calls": parts} if parts else {}
 
 
 def _traffic(traffic: Traffic) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clarify_spark.documents.analysis_json import number, number_of
-from clarify_spark.documents.section import Section
+from clarify_spark.documents.analysis_json import json_number, number_of
+from clarify_spark.documents.section import DocumentSection
 from clarify_spark.documents.shap_details import doubtful, exact, intervals, kernel_shap
 from clarify_spark.documents.summary import MOST_FEATURES, MOST_OUTPUTS, printable
 from clarify_spark.explaining.result import ShapResult
@@ -25,9 +25,9 @@ SHAP_COLUMNS = (
 )  # fmt: skip
 
 
-def section(shap: ShapResult) -> Section:
+def section(shap: ShapResult) -> DocumentSection:
     """All that Kernel SHAP has to say."""
-    return Section(
+    return DocumentSection(
         rows=shap.summary.rows,
         explained={"kernel_shap": _kernel_shap(shap)},
         details={"kernel_shap": kernel_shap(shap)},
@@ -42,9 +42,9 @@ def _kernel_shap(shap: ShapResult) -> dict[str, Any]:
     return {
         label: {
             "global_shap_values": {
-                feature: number(float(value)) for feature, value in zip(shap.features, values[output], strict=True)
+                feature: json_number(float(value)) for feature, value in zip(shap.features, values[output], strict=True)
             },
-            "expected_value": number(float(expected[output])),
+            "expected_value": json_number(float(expected[output])),
         }
         for output, label in enumerate(shap.labels)
     }
@@ -98,12 +98,12 @@ def _shap_values(analysis: Analysis, details: Mapping[str, Any]) -> Iterator[dic
     }
     for label, output in (getattr(analysis.explanations, "kernel_shap", None) or {}).items():
         for feature, value in output.global_shap_values.items():
-            told = sure.get((label, feature), {})
+            of_feature = sure.get((label, feature), {})
             yield {
                 "label": label,
                 "feature": feature,
                 "global_shap_value": value,
-                "standard_error_coalitions": number_of(told.get("standard_error_coalitions")),
-                "standard_error_rows": number_of(told.get("standard_error_rows")),
+                "standard_error_coalitions": number_of(of_feature.get("standard_error_coalitions")),
+                "standard_error_rows": number_of(of_feature.get("standard_error_rows")),
                 "expected_value": output.expected_value,
             }

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from clarify_spark.documents.dependence_details import partial_dependence
-from clarify_spark.documents.section import Section
+from clarify_spark.documents.section import DocumentSection
 from clarify_spark.documents.summary import MOST_FEATURES, MOST_OUTPUTS, printable
 from clarify_spark.explaining.dependence import Curve, DependenceResult, Distribution
 
 
-def section(found: DependenceResult) -> Section:
+def section(found: DependenceResult) -> DocumentSection:
     """All that partial dependence has to say."""
-    return Section(
+    return DocumentSection(
         rows=found.of_rows,
         explained={"pdp": [_curve(one, found.labels) for one in found.curves]},
         details={"partial_dependence": partial_dependence(found)},

@@ -10,7 +10,7 @@ from clarify_spark.udfs.traffic import Traffic
 
 
 @dataclass(frozen=True)
-class Section:
+class DocumentSection:
     """The parts of an analysis, ready to be written.
 
     ``measured``: its keys of analysis.json, ``explained``: those below ``explanations`` there. ``details``: its keys of

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clarify_spark.documents.analysis_json import finite, number
-from clarify_spark.explaining.picked import Pick, Picked
+from clarify_spark.documents.analysis_json import finite, json_number
+from clarify_spark.explaining.example_rows import ExampleRows, Highlight
 from clarify_spark.explaining.result import ShapResult
 from clarify_spark.redaction import without_secrets
-from clarify_spark.udfs.row_keys import place
+from clarify_spark.udfs.row_keys import row_location
 
 #: Features and outputs reported for sampled rows.
 MOST_FEATURES, MOST_OUTPUTS = 20, 5
@@ -34,11 +34,11 @@ def kernel_shap(shap: ShapResult) -> dict[str, Any]:
         "model_records": summary.records,
         "model_calls": summary.calls,
         "deduplicated_share": deduplicated(shap),
-        "largest_residual": number(float(summary.largest_residuals.max())),
+        "largest_residual": json_number(float(summary.largest_residuals.max())),
         "baseline": _baseline(shap),
         "outputs": [_output(shap, output) for output in range(len(shap.labels))],
-        "sampled_rows": None if shap.picked is None else _sampled(shap, shap.picked),
-        "local": None if shap.picked is None else [_local(shap, pick) for pick in shap.picked.picks],
+        "sampled_rows": None if shap.examples is None else _sampled(shap, shap.examples),
+        "local": None if shap.examples is None else [_local(shap, highlight) for highlight in shap.examples.highlights],
     }
     return {key: value for key, value in found.items() if value is not None}
 
@@ -97,12 +97,12 @@ def _prior(shap: ShapResult) -> dict[str, Any] | None:
     found = {
         "source": prior.source,
         "trusted": prior.trusted,
-        "misfit": number(float(prior.misfit)),
-        "share5": number(float(prior.share5)),
-        "nugget": number(float(prior.nugget)),
+        "misfit": json_number(float(prior.misfit)),
+        "share5": json_number(float(prior.share5)),
+        "nugget": json_number(float(prior.nugget)),
     }
     if prior.relevance is not None:
-        found["relevance"] = [number(float(one)) for one in prior.relevance]
+        found["relevance"] = [json_number(float(one)) for one in prior.relevance]
     return found
 
 
@@ -111,7 +111,7 @@ def _baseline(shap: ShapResult) -> dict[str, Any]:
     return {
         "rows": len(baseline.rows),
         "source": baseline.source,
-        "weights": [number(float(weight)) for weight in baseline.weights],
+        "weights": [json_number(float(weight)) for weight in baseline.weights],
         "facts": dict(baseline.facts),
         "notes": [without_secrets(note) for note in baseline.notes],
     }
@@ -121,9 +121,9 @@ def _output(shap: ShapResult, output: int) -> dict[str, Any]:
     summary = shap.summary
     return {
         "label": shap.labels[output],
-        "expected_value": number(float(shap.plan.expected[output])),
-        "mean_base_value": number(float(summary.bases[output])),
-        "largest_residual": number(float(summary.largest_residuals[output])),
+        "expected_value": json_number(float(shap.plan.expected[output])),
+        "mean_base_value": json_number(float(summary.bases[output])),
+        "largest_residual": json_number(float(summary.largest_residuals[output])),
         "features": [_feature(shap, output, player) for player in range(len(shap.features))],
     }
 
@@ -145,7 +145,7 @@ def _feature(shap: ShapResult, output: int, player: int) -> dict[str, Any]:
     }
 
 
-def _sampled(shap: ShapResult, picked: Picked) -> dict[str, Any]:
+def _sampled(shap: ShapResult, examples: ExampleRows) -> dict[str, Any]:
     """Six digits of the values of some rows for the most important features, for drawing."""
     outputs = []
     for output, label in enumerate(shap.labels[:MOST_OUTPUTS]):
@@ -154,24 +154,24 @@ def _sampled(shap: ShapResult, picked: Picked) -> dict[str, Any]:
             {
                 "label": label,
                 "features": [shap.features[player] for player in weightiest],
-                "values": [[_six(row.values[output, player]) for player in weightiest] for row in picked.rows],
-                "ranks": [[_six(rank) for rank in ranks[weightiest]] for ranks in picked.ranks],
+                "values": [[_six(row.values[output, player]) for player in weightiest] for row in examples.rows],
+                "ranks": [[_six(rank) for rank in ranks[weightiest]] for ranks in examples.ranks],
             }
         )
-    return {"rows": [place(row.key) for row in picked.rows], "outputs": outputs}
+    return {"rows": [row_location(row.key) for row in examples.rows], "outputs": outputs}
 
 
-def _local(shap: ShapResult, pick: Pick) -> dict[str, Any]:
+def _local(shap: ShapResult, highlight: Highlight) -> dict[str, Any]:
     """One row with all of its values, in the order of the features."""
-    row, output = pick.row, pick.output
+    row, output = highlight.row, highlight.output
     return {
-        "row": place(row.key),
-        "why": pick.why,
+        "row": row_location(row.key),
+        "why": highlight.reason,
         "output": shap.labels[output],
-        "base_value": number(float(row.base[output])),
-        "prediction": number(float(row.prediction[output])),
-        "values": [number(float(value)) for value in row.values[output]],
-        "residual": number(float(row.residual[output])),
+        "base_value": json_number(float(row.base[output])),
+        "prediction": json_number(float(row.prediction[output])),
+        "values": [json_number(float(value)) for value in row.values[output]],
+        "residual": json_number(float(row.residual[output])),
     }
 
 

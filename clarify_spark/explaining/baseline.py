@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from clarify_spark.config import Shap
 from clarify_spark.errors import ConfigError, Problem
-from clarify_spark.explaining.baseline_rows import Features, Rows, UnfitError, frame_of, rows_of
+from clarify_spark.explaining.baseline_rows import BaselineRows, Features, UnfitError, frame_of, rows_of
 from clarify_spark.explaining.clustering import CRITERION, Attribute, points, prototypes
 from clarify_spark.udfs.shap.shapley import default_samples
 
@@ -43,7 +43,7 @@ def from_config(shap: Shap, features: Features) -> Baseline:
         raise ConfigError([Problem(PATH, message) for message in error.messages]) from error
 
 
-def equally_weighted(rows: Rows, features: Features, source: str) -> Baseline:
+def equally_weighted(rows: BaselineRows, features: Features, source: str) -> Baseline:
     """Rows of equal weight, typed as the model gets them."""
     frame, notes = frame_of(rows, features)
     return Baseline(frame, np.full(len(frame), 1.0 / len(frame)), source, notes)
@@ -56,7 +56,7 @@ def _plain(value: Any) -> Any:
     return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 
-def cautions(rows: int, features: int, shap: Shap) -> tuple[str, ...]:
+def baseline_cautions(rows: int, features: int, shap: Shap) -> tuple[str, ...]:
     """What a baseline with this many rows means for the values, or costs."""
     if rows == 1:
         return (
@@ -78,7 +78,7 @@ def computed(attributes: Sequence[Attribute], features: Features, clusters: int 
     """Rows of a sample of the data, weighted by the clusters they represent; see ``clustering``."""
     chosen = prototypes(points(attributes), clusters, seed)
     values = [[attribute.values[place] for attribute in attributes] for place in chosen.positions]
-    frame, _ = frame_of(Rows(values), features)
+    frame, _ = frame_of(BaselineRows(values), features)
     mixed = any(attribute.categorical for attribute in attributes)
     facts = {
         "method": "k-prototypes" if mixed else "k-means",

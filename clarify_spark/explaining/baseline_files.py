@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from clarify_spark.columns import Kind
-from clarify_spark.config.places import shown
-from clarify_spark.explaining.baseline_rows import Features, Row, Rows, UnfitError, listed, rows_of
+from clarify_spark.config.places import short_json
+from clarify_spark.explaining.baseline_rows import BaselineRows, Features, Row, UnfitError, listed, rows_of
 from clarify_spark.udfs.kinds import INFINITY, MISSING_TEXTS, NUMBER, WHOLE
 
 #: More rows, or more bytes, are not a baseline but a data set given by mistake.
@@ -21,7 +21,7 @@ _FLOAT = re.compile(f"{NUMBER}|{INFINITY}")
 _WHOLE = re.compile(WHOLE)
 
 
-def rows_of_table(names: Sequence[str], records: Sequence[Sequence[Any]], features: Features) -> Rows:
+def rows_of_table(names: Sequence[str], records: Sequence[Sequence[Any]], features: Features) -> BaselineRows:
     """The features of records whose columns have names, in the features' order."""
     missing = [name for name in features.names if name not in names]
     if missing:
@@ -31,16 +31,16 @@ def rows_of_table(names: Sequence[str], records: Sequence[Sequence[Any]], featur
         raise UnfitError(f"more than one column is called {listed(twice)}; rename or leave out the others")
     places = [list(names).index(name) for name in features.names]
     dropped = tuple(name for name in names if name not in features.names)
-    return Rows([[record[place] for place in places] for record in records], dropped)
+    return BaselineRows([[record[place] for place in places] for record in records], dropped)
 
 
 # --- CSV ------------------------------------------------------------------------------------------------------------
 
 
-def rows_of_csv(texts: Sequence[str], features: Features) -> Rows:
+def rows_of_csv(texts: Sequence[str], features: Features) -> BaselineRows:
     """The records of CSV files, with or without a header row; texts are read according to the kind of their column."""
     parts = [_csv_rows(_records(text), features) for text in texts]
-    return _joined([Rows([_row(cells, features) for cells in part.values], part.dropped) for part in parts])
+    return _joined([BaselineRows([_row(cells, features) for cells in part.values], part.dropped) for part in parts])
 
 
 def _records(text: str) -> list[list[str]]:
@@ -51,13 +51,13 @@ def _records(text: str) -> list[list[str]]:
     return [record for record in records if len(record) > 1 or (record and record[0].strip())]
 
 
-def _csv_rows(records: list[list[str]], features: Features) -> Rows:
+def _csv_rows(records: list[list[str]], features: Features) -> BaselineRows:
     if not records:
-        return Rows([])
+        return BaselineRows([])
     first = [cell.strip() for cell in records[0]]
     if not _is_header(first, features):
         _refuse_header(first, features)
-        return Rows([list(record) for record in records])
+        return BaselineRows([list(record) for record in records])
     for number, record in enumerate(records[1:], start=1):
         if len(record) != len(first):
             raise UnfitError(f"row {number}: found {len(record)} values; allowed: {len(first)}, as the header row has")
@@ -76,7 +76,7 @@ def _refuse_header(first: Sequence[str], features: Features) -> None:
     numbers = [cell for cell, kind in zip(first, features.kinds, strict=False) if kind in ("integer", "float")]
     if numbers and all(isinstance(_value(cell, "float"), str) for cell in numbers):
         raise UnfitError(
-            f"the first record looks like a header row with different names: {shown(','.join(first))}; allowed: "
+            f"the first record looks like a header row with different names: {short_json(','.join(first))}; allowed: "
             f"{listed(features.names)}, or no header row and these values in this order"
         )
 
@@ -101,16 +101,16 @@ def _value(text: str, kind: Kind) -> Any:
 # --- JSON -----------------------------------------------------------------------------------------------------------
 
 
-def rows_of_json_lines(texts: Sequence[str], features: Features) -> Rows:
+def rows_of_json_lines(texts: Sequence[str], features: Features) -> BaselineRows:
     """The records of JSON Lines files."""
     records: list[Any] = []
     for text in texts:
         lines = (line for line in text.split("\n") if line.strip())
         records.extend(_parsed(line, f"line {number}: ") for number, line in enumerate(lines, start=1))
-    return rows_of(records, features) if records else Rows([])
+    return rows_of(records, features) if records else BaselineRows([])
 
 
-def rows_of_json_documents(texts: Sequence[str], features: Features) -> Rows:
+def rows_of_json_documents(texts: Sequence[str], features: Features) -> BaselineRows:
     """The records of JSON documents that have the structure of the data set."""
     return _joined([rows_of(_parsed(text, ""), features) for text in texts if text.strip()])
 
@@ -119,9 +119,9 @@ def _parsed(text: str, where: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UnfitError(f"{where}this is not valid JSON ({error}): {shown(text)}") from error
+        raise UnfitError(f"{where}this is not valid JSON ({error}): {short_json(text)}") from error
 
 
-def _joined(parts: Sequence[Rows]) -> Rows:
+def _joined(parts: Sequence[BaselineRows]) -> BaselineRows:
     dropped = dict.fromkeys(name for part in parts for name in part.dropped)
-    return Rows([row for part in parts for row in part.values], tuple(dropped))
+    return BaselineRows([row for part in parts for row in part.values], tuple(dropped))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from clarify_spark.columns import Kind
-from clarify_spark.config.places import shown
+from clarify_spark.config.places import short_json
 from clarify_spark.udfs.jmespaths import JMESPathError, Path, compile_path
 from clarify_spark.udfs.kinds import BOOLEAN_TEXTS
 from clarify_spark.udfs.predictors.features import typed
@@ -44,7 +44,7 @@ class Features:
 
 
 @dataclass(frozen=True)
-class Rows:
+class BaselineRows:
     """Values of rows in the order of the features, and the names of accompanying columns that are not features."""
 
     values: list[Row]
@@ -60,19 +60,19 @@ def listed(names: Sequence[str]) -> str:
 # --- shapes ---------------------------------------------------------------------------------------------------------
 
 
-def rows_of(document: Any, features: Features) -> Rows:
+def rows_of(document: Any, features: Features) -> BaselineRows:
     """The rows in a JSON value: lists of values, the structure of the data set, or objects by names of features."""
     document = [document] if isinstance(document, dict) and not features.whole else document
     if isinstance(document, list) and not document:
         raise UnfitError("found no row; allowed: at least one row")
     if _all(list, document):
-        return Rows(document)
+        return BaselineRows(document)
     found = _by_path(document, features)
     if found is not None:
-        return Rows(found)
+        return BaselineRows(found)
     if _all(dict, document) and any(name in features.names for row in document for name in row):
         return _by_name(document, features)
-    raise UnfitError(f"found {shown(document)}; allowed: {_allowed(features)}")
+    raise UnfitError(f"found {short_json(document)}; allowed: {_allowed(features)}")
 
 
 def _all(kind: type, document: Any) -> bool:
@@ -92,7 +92,7 @@ def _by_path(document: Any, features: Features) -> list[Row] | None:
         raise UnfitError(f"{said} {len(found)} of {len(document)} rows")
     for number, row in enumerate(found, start=1):
         if not isinstance(row, list):
-            raise UnfitError(f"row {number}: {said} {shown(row)}; allowed: a list of values")
+            raise UnfitError(f"row {number}: {said} {short_json(row)}; allowed: a list of values")
     return found
 
 
@@ -103,7 +103,7 @@ def _search(path: Path, value: Any) -> Any:
         return None
 
 
-def _by_name(rows: list[dict[str, Any]], features: Features) -> Rows:
+def _by_name(rows: list[dict[str, Any]], features: Features) -> BaselineRows:
     problems = []
     for number, row in enumerate(rows, start=1):
         missing = [name for name in features.names if name not in row]
@@ -112,7 +112,7 @@ def _by_name(rows: list[dict[str, Any]], features: Features) -> Rows:
     if problems:
         raise UnfitError(*problems[:MOST_MESSAGES])
     dropped = dict.fromkeys(name for row in rows for name in row if name not in features.names)
-    return Rows([[row[name] for name in features.names] for row in rows], tuple(dropped))
+    return BaselineRows([[row[name] for name in features.names] for row in rows], tuple(dropped))
 
 
 def _allowed(features: Features) -> str:
@@ -126,7 +126,7 @@ def _allowed(features: Features) -> str:
 # --- values ---------------------------------------------------------------------------------------------------------
 
 
-def frame_of(rows: Rows, features: Features) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def frame_of(rows: BaselineRows, features: Features) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """The rows with the dtypes that the model gets for data of the features' kinds, and what a user should know."""
     _require_width(rows.values, features)
     columns: dict[str, list[Any]] = {}
@@ -138,7 +138,9 @@ def frame_of(rows: Rows, features: Features) -> tuple[pd.DataFrame, tuple[str, .
         found = [_coerced(value, kind) for value in given]
         for number, value in enumerate(found):
             if value is _UNFIT:
-                said = f"row {number + 1}, column {name!r}: found {shown(given[number])}; allowed: {_EXPECTED[kind]}"
+                said = (
+                    f"row {number + 1}, column {name!r}: found {short_json(given[number])}; allowed: {_EXPECTED[kind]}"
+                )
                 problems.append((number, place, said))
         kinds.append("float" if kind == "integer" and any(type(value) is float for value in found) else kind)
         columns[name] = found
@@ -184,12 +186,12 @@ def _remarks(name: str, kind: Kind, given: Sequence[Any], found: Sequence[Any]) 
     if kind in ("string", "other"):
         spelt = [value for value in given if isinstance(value, int | float) and value == value]
         if spelt:
-            return [f"Baseline: column {name!r} holds text, so {shown(spelt[0])} is read as {str(spelt[0])!r}."]
+            return [f"Baseline: column {name!r} holds text, so {short_json(spelt[0])} is read as {str(spelt[0])!r}."]
     if kind == "integer":
         odd = [value for value in found if type(value) is float]
         fractions = [value for value in odd if value == value]
         if odd:
-            what = shown(fractions[0]) if fractions else "a missing value"
+            what = short_json(fractions[0]) if fractions else "a missing value"
             return [f"Baseline: column {name!r} holds integers; {what} among them makes it float for the model."]
     return []
 

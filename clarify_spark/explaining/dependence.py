@@ -25,7 +25,7 @@ MOST_BLOCK_ROWS = 2**10
 
 
 @dataclass(frozen=True)
-class Range:
+class FeatureRange:
     """What is known of a feature's values before its grid: for numbers the ``low`` and ``high`` of the finite ones, for
     categories about how many there are (``distinct``).
     """
@@ -67,7 +67,7 @@ def too_many(count: str) -> str:
     return f"the feature has {count} distinct texts; partial dependence is computed for at most {MOST_CATEGORIES}"
 
 
-def centres(low: float, high: float, resolution: int) -> tuple[float, ...]:
+def bucket_midpoints(low: float, high: float, resolution: int) -> tuple[float, ...]:
     """The midpoints of ``resolution`` buckets of equal width between the smallest and the largest value."""
     if low == high:
         return (low,)

@@ -11,7 +11,7 @@ from clarify_spark.explaining.summary import Summary
 
 if TYPE_CHECKING:
     from clarify_spark.explaining.baseline import Baseline
-    from clarify_spark.explaining.picked import Picked
+    from clarify_spark.explaining.example_rows import ExampleRows
     from clarify_spark.udfs.shap.shap_plan import ShapPlan
 
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Weighed(Protocol):
     """What an analysis found that tells which features weigh most."""
 
-    def weightiest(self, count: int) -> list[str]:
+    def most_important(self, count: int) -> list[str]:
         """The features that weigh most, the weightiest first."""
 
 
@@ -27,7 +27,7 @@ class Weighed(Protocol):
 class ShapResult:
     """The result of Kernel SHAP in one run: names of the D outputs, of the K explained features, and their numbers.
 
-    ``picked``: the rows that a report shows.
+    ``examples``: the rows that a report shows.
     """
 
     labels: tuple[str, ...]
@@ -35,9 +35,9 @@ class ShapResult:
     plan: ShapPlan
     baseline: Baseline
     summary: Summary
-    picked: Picked | None = None
+    examples: ExampleRows | None = None
 
-    def weightiest(self, count: int) -> list[str]:
+    def most_important(self, count: int) -> list[str]:
         """The features with the largest global values, summed over all outputs, the most important first."""
         totals = np.abs(self.summary.values).sum(axis=0)
         return [self.features[place] for place in np.argsort(-totals, kind="stable")[:count]]

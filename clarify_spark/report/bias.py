@@ -22,19 +22,19 @@ from clarify_spark.report.blocks import (
     section,
 )
 from clarify_spark.report.charts import Estimate, key_of
-from clarify_spark.report.meanings import BOUNDS
-from clarify_spark.report.part import Document, Part
-from clarify_spark.report.words import (
+from clarify_spark.report.formatting import (
     LONGEST_IN_CHART,
     as_float,
+    display_sentence,
+    display_text,
     number,
-    plain,
     range_of,
     rounded,
-    sentence,
     share,
     shortened,
 )
+from clarify_spark.report.glossary import BOUNDS
+from clarify_spark.report.part import Document, ReportPart
 
 #: What the details say about each metric, by short name.
 MetricFacts = Mapping[str, Document]
@@ -56,8 +56,8 @@ def _comparisons(details: Document) -> Iterator[Document]:
     bias = details.get("bias", {})
     for entries in bias.get("facets", {}).values():
         yield from entries
-    for crossed in bias.get("facet_intersections", []):
-        for cell in crossed["cells"]:
+    for intersection in bias.get("facet_intersections", []):
+        for cell in intersection["cells"]:
             yield cell["against_all_others"]
             yield {"metrics": cell.get("against_best_cell", [])}
     for one in bias.get("segments", []):
@@ -86,10 +86,10 @@ def _groups(bias: Document) -> Iterator[Block]:
         known, weighted = any(map(_has_predictions, shown)), any(map(_weighted, shown))
         rows: list[tuple[Cell, ...]] = []
         for entry in shown:
-            group = plain(entry["value_or_threshold"])
+            group = display_text(entry["value_or_threshold"])
             others = ALL_OTHERS if len(entries) == 1 else f"{ALL_OTHERS} (not {group})"
             rows += [(group, *_group_row(entry, "d", known)), (others, *_group_row(entry, "a", known))]
-        yield Table(f"Groups of {plain(name)}", ("Group", *_titles(known, weighted)), tuple(rows))
+        yield Table(f"Groups of {display_text(name)}", ("Group", *_titles(known, weighted)), tuple(rows))
         if len(entries) > len(shown):
             yield _left_to_files(len(entries), len(shown))
         yield _distribution(name, shown, known, weighted)
@@ -174,13 +174,13 @@ def _group_row(entry: Document, facet: str, predictions: bool) -> Iterator[Cell]
 
 def _distribution(name: str, entries: Sequence[Document], predictions: bool, weighted: bool) -> Figure:
     sides = [(entry, "d") for entry in entries] + ([(entries[0], "a")] if len(entries) == 1 else [])
-    labels = [plain(entry["value_or_threshold"]) if side == "d" else ALL_OTHERS for entry, side in sides]
+    labels = [display_text(entry["value_or_threshold"]) if side == "d" else ALL_OTHERS for entry, side in sides]
     parts = [("positive labels", [_part(*one, label_positive=True) for one in sides])]
     if predictions:
         parts.append(("positive predictions", [_part(*one, prediction_positive=True) for one in sides]))
     columns = ("Group", *(part for part, _ in parts))
     rows = tuple((label, *(f"{values[place]:.1%}" for _, values in parts)) for place, label in enumerate(labels))
-    title = f"How often each group of {plain(name)} has a positive outcome"
+    title = f"How often each group of {display_text(name)} has a positive outcome"
     of = "weight" if weighted else "rows"
     return Figure(
         title,
@@ -207,18 +207,18 @@ def _metrics(bias: Document) -> Iterator[Block]:
             blocks.append(_metric_table(name, entry, facts))
         if len(entries) > len(shown):
             blocks.append(_left_to_files(len(entries), len(shown)))
-        yield Section(f"Facet {plain(name)}", tuple(blocks))
+        yield Section(f"Facet {display_text(name)}", tuple(blocks))
 
 
 def _metric_table(name: str, entry: Document, facts: MetricFacts) -> Table:
     bounded = any("verdict" in metric for metric in entry["metrics"])
     rows = []
     for metric in entry["metrics"]:
-        value = f"undefined: {plain(metric['error'])}" if metric.get("error") else number(metric["value"])
+        value = f"undefined: {display_text(metric['error'])}" if metric.get("error") else number(metric["value"])
         rows.append((metric["name"], *_meaning_and_ideal(facts, metric["name"]), value, *_sureness(metric, bounded)))
     titles = ("Metric", "What it is", "Ideal", "Value", "Interval", "Adjusted p-value")
     return Table(
-        f"{plain(name)} = {plain(entry['value_or_threshold'])} against all other rows",
+        f"{display_text(name)} = {display_text(entry['value_or_threshold'])} against all other rows",
         titles + (("Bounds", "Verdict") if bounded else ()),
         tuple(rows),
     )
@@ -233,14 +233,14 @@ def _metric_facts(bias: Document) -> MetricFacts:
 def _meaning_and_ideal(facts: MetricFacts, metric: str) -> tuple[str, str]:
     """In words what a metric is, its name where that is not known, and the value of groups that are alike."""
     known = facts.get(metric)
-    return (metric, "–") if known is None else (plain(known["meaning"]), f"{known['ideal']:g}")
+    return (metric, "–") if known is None else (display_text(known["meaning"]), f"{known['ideal']:g}")
 
 
 def _sureness(metric: Document, bounded: bool) -> tuple[Cell, ...]:
     test = metric.get("test")
     interval = range_of(metric.get("interval"))
     if "interval" not in metric and metric.get("reason"):
-        interval = f"none: {plain(metric['reason'])}"
+        interval = f"none: {display_text(metric['reason'])}"
     found: list[Cell] = [interval, "–" if test is None else _p_value(test["holm"])]
     if bounded:
         found += [_bounds(metric.get("bounds")), Mark(metric["verdict"]) if "verdict" in metric else "–"]
@@ -272,7 +272,7 @@ def _forests(name: str, entries: Sequence[Document], facts: MetricFacts) -> Iter
     chosen, of_ratio = (_charted(entries, facts, ideal) for ideal in (0, 1))
     if len(entries) * len(chosen) > MOST_LINES:
         chosen = chosen[: max(1, MOST_LINES // len(entries))]
-    of = f"between each group of {plain(name)} and all others, with intervals"
+    of = f"between each group of {display_text(name)} and all others, with intervals"
     differences = (f"Differences {of}", "difference", "0: the group has less than all others")
     ratios = (f"Ratios ({', '.join(of_ratio)}) {of}", "ratio", "1: the group has more")
     for metrics, ideal, (title, what, side) in ((chosen, 0.0, differences), (of_ratio, 1.0, ratios)):
@@ -281,7 +281,7 @@ def _forests(name: str, entries: Sequence[Document], facts: MetricFacts) -> Iter
             continue
         lines = [one for one, _ in estimates if math.isfinite(one.value)]
         bounded = any("bounds" in metric for _, metric in estimates)
-        line = f"{ideal:g} is {' or '.join(dict.fromkeys(plain(facts[one]['ideal_means']) for one in metrics))}"
+        line = f"{ideal:g} is {' or '.join(dict.fromkeys(display_text(facts[one]['ideal_means']) for one in metrics))}"
         rows = tuple(
             (
                 one.label,
@@ -314,7 +314,7 @@ def _estimates(entries: Sequence[Document], metrics: Sequence[str]) -> Iterator[
             interval, bounds = metric.get("interval") or {}, metric.get("bounds")
             yield (
                 Estimate(
-                    f"{plain(entry['value_or_threshold'])}: {metric['name']}",
+                    f"{display_text(entry['value_or_threshold'])}: {metric['name']}",
                     as_float(metric["value"]),
                     as_float(interval.get("low")),
                     as_float(interval.get("high")),
@@ -335,14 +335,14 @@ def _short(one: Estimate) -> Estimate:
 
 
 def _intersections(bias: Document) -> Iterator[Block]:
-    for crossed in bias.get("facet_intersections", []):
-        facets = " × ".join(plain(facet) for facet in crossed["facets"])
-        cells = sorted(crossed["cells"], key=lambda cell: -cell["rows"])
+    for intersection in bias.get("facet_intersections", []):
+        facets = " × ".join(display_text(facet) for facet in intersection["facets"])
+        cells = sorted(intersection["cells"], key=lambda cell: -cell["rows"])
         shown = cells[:MOST_LINES]
         metrics = _first_metrics([cell["against_all_others"] for cell in shown], _metric_facts(bias))
         rows = tuple(
             (
-                " and ".join(plain(value) for value in cell["cell"].values()),
+                " and ".join(display_text(value) for value in cell["cell"].values()),
                 number(cell["rows"]),
                 *(_value_and_interval(cell["against_all_others"], metric) for metric in metrics),
             )
@@ -352,14 +352,14 @@ def _intersections(bias: Document) -> Iterator[Block]:
             yield Table(f"{facets}: each cell compared with all others", ("Cell", "Rows", *metrics), rows)
         if len(cells) > len(shown):
             yield Paragraph(f"The {len(shown)} largest of {len(cells):,} cells are shown.", note=True)
-        left = crossed["left_out"]
+        left = intersection["left_out"]
         if left:
-            yield _left_out(f"Cells of {facets} that are left out", left, crossed["min_cell_size"])
+            yield _left_out(f"Cells of {facets} that are left out", left, intersection["min_cell_size"])
 
 
 def _left_out(caption: str, left: Sequence[Document], min_cell_size: int) -> Table:
     rows = tuple(
-        (" and ".join(plain(value) for value in one["cell"].values()), plain(one["reason"]))
+        (" and ".join(display_text(value) for value in one["cell"].values()), display_text(one["reason"]))
         for one in left[:MOST_LEFT_OUT]
     )
     more = f"; {len(left):,} in all" if len(left) > len(rows) else ""
@@ -378,9 +378,9 @@ def _value_and_interval(comparison: Document, name: str) -> str:
     if metric is None or metric["value"] is None:
         return "–"
     value = number(metric["value"], 3)
-    told = value if isinstance(value, str) else value.text
+    text = value if isinstance(value, str) else value.text
     mark = f" {Mark(metric['verdict']).text}" if "verdict" in metric else ""
-    return f"{told} ({range_of(metric.get('interval'))}){mark}"
+    return f"{text} ({range_of(metric.get('interval'))}){mark}"
 
 
 def _segments(bias: Document) -> Iterator[Block]:
@@ -395,15 +395,15 @@ def _segments(bias: Document) -> Iterator[Block]:
         metrics = _first_metrics([entry for _, _, entry in found], _metric_facts(bias))
         rows = tuple(
             (
-                f"{plain(segment['segment'])} ({segment['rows']:,} rows)",
-                f"{plain(facet)} = {plain(entry['value_or_threshold'])}",
+                f"{display_text(segment['segment'])} ({segment['rows']:,} rows)",
+                f"{display_text(facet)} = {display_text(entry['value_or_threshold'])}",
                 *(_value_and_interval(entry, metric) for metric in metrics),
             )
             for segment, facet, entry in found[:MOST_LINES]
         )
         if rows:
-            yield Table(f"Segments of {plain(one['column'])}", ("Segment", "Group", *metrics), rows)
-        empty = [plain(segment["segment"]) for segment in one["segments"] if not segment["rows"]]
+            yield Table(f"Segments of {display_text(one['column'])}", ("Segment", "Group", *metrics), rows)
+        empty = [display_text(segment["segment"]) for segment in one["segments"] if not segment["rows"]]
         if empty:
             yield Paragraph(f"No row is in: {', '.join(empty)}.", note=True)
         if len(found) > len(rows):
@@ -416,7 +416,7 @@ def _segments(bias: Document) -> Iterator[Block]:
                 }
                 for left in one["left_out"]
             ]
-            yield _left_out(f"Left out of segments of {plain(one['column'])}", left, one["min_cell_size"])
+            yield _left_out(f"Left out of segments of {display_text(one['column'])}", left, one["min_cell_size"])
 
 
 # --- model performance ----------------------------------------------------------------------------------------------
@@ -428,7 +428,7 @@ def _performance(details: Document) -> Iterator[Block]:
         return
     weighted = " (weighted)" if details["bias"].get("weight") else ""
     rows = tuple(
-        (plain(metric["name"]), plain(metric["description"]), number(metric["value"]))
+        (display_text(metric["name"]), display_text(metric["description"]), number(metric["value"]))
         for metric in found["model_performance_metrics"]
     )
     yield Table(f"Over all rows{weighted}", ("Measure", "What it is", "Value"), rows)
@@ -437,8 +437,11 @@ def _performance(details: Document) -> Iterator[Block]:
         classes = list(dict.fromkeys([*confusion, *(name for row in confusion.values() for name in row)]))
         yield Table(
             f"Rows by true class and predicted class{weighted}",
-            ("True class", *(f"predicted {plain(name)}" for name in classes)),
-            tuple((plain(true), *(number(row.get(name, 0.0)) for name in classes)) for true, row in confusion.items()),
+            ("True class", *(f"predicted {display_text(name)}" for name in classes)),
+            tuple(
+                (display_text(true), *(number(row.get(name, 0.0)) for name in classes))
+                for true, row in confusion.items()
+            ),
         )
     for name, entries in details["bias"]["facets"].items():
         groups = tuple(_errors_of_group(entry) for entry in _worst(entries) if _has_predictions(entry))
@@ -452,7 +455,7 @@ def _performance(details: Document) -> Iterator[Block]:
                 "Positive labels found",
                 "Right predictions",
             )
-            yield Table(f"Right and wrong predictions of the groups of {plain(name)}{weighted}", titles, groups)
+            yield Table(f"Right and wrong predictions of the groups of {display_text(name)}{weighted}", titles, groups)
 
 
 def _errors_of_group(entry: Document) -> tuple[Cell, ...]:
@@ -461,7 +464,7 @@ def _errors_of_group(entry: Document) -> tuple[Cell, ...]:
         for label, predicted in ((True, True), (False, True), (True, False), (False, False))
     )
     return (
-        plain(entry["value_or_threshold"]),
+        display_text(entry["value_or_threshold"]),
         *(number(int(cell) if float(cell).is_integer() else cell) for cell in (tp, fp, fn, tn)),
         share(tp, tp + fn),
         share(tp + tn, tp + fp + fn + tn),
@@ -480,8 +483,8 @@ def _verdict(details: Document) -> str | None:
     worst = next((kind for kind in VERDICTS if counts[kind]), None)
     if worst is None:
         return "No metric that was computed has bounds: this report gives no verdict."
-    told = [f"{count:,} {NAMED[kind]}" for kind, count in counts.items()]
-    return f"{VERDICTS[worst]}: {BOUNDS[worst]} Metrics with bounds: {', '.join(told)}."
+    text = [f"{count:,} {NAMED[kind]}" for kind, count in counts.items()]
+    return f"{VERDICTS[worst]}: {BOUNDS[worst]} Metrics with bounds: {', '.join(text)}."
 
 
 def _findings(details: Document) -> Iterator[Finding]:
@@ -491,23 +494,23 @@ def _findings(details: Document) -> Iterator[Finding]:
         for metric in comparison["metrics"]
         if "verdict" in metric
     }
-    for told in details.get("bias", {}).get("findings", []):
-        yield Finding(sentence(told), marks.get(told))
+    for text in details.get("bias", {}).get("findings", []):
+        yield Finding(display_sentence(text), marks.get(text))
 
 
 def _analysed(details: Document) -> Iterator[tuple[str, Cell]]:
     bias = details.get("bias", {})
     if "label" in bias:
-        yield "Label", f"{plain(bias['label']['name'])}, positive: {plain(bias['label']['positive'])}"
+        yield "Label", f"{display_text(bias['label']['name'])}, positive: {display_text(bias['label']['positive'])}"
     if bias.get("predicted_label"):
         predicted = bias["predicted_label"]
-        yield "Prediction", f"{plain(predicted['name'])}, positive: {plain(predicted['positive'])}"
+        yield "Prediction", f"{display_text(predicted['name'])}, positive: {display_text(predicted['positive'])}"
     for name, entries in bias.get("facets", {}).items():
-        groups = ", ".join(plain(entry["value_or_threshold"]) for entry in entries[:10])
-        yield f"Facet {plain(name)}", groups if len(entries) <= 10 else f"{groups}, … ({len(entries):,} groups)"
+        groups = ", ".join(display_text(entry["value_or_threshold"]) for entry in entries[:10])
+        yield f"Facet {display_text(name)}", groups if len(entries) <= 10 else f"{groups}, … ({len(entries):,} groups)"
     for key, name in (("group_variable", "Group variable"), ("weight", "Weight")):
         if bias.get(key):
-            yield name, plain(bias[key])
+            yield name, display_text(bias[key])
     if "statistics" in bias:
         yield "Confidence level of intervals", f"{100 * bias['statistics']['confidence_level']:g} %"
         yield "Questions asked of the data", number(bias["statistics"]["hypotheses_tested"])
@@ -519,9 +522,9 @@ def _columns(details: Document) -> Iterator[Table]:
         return
     rows = tuple(
         (
-            plain(column["name"]),
-            plain(column.get("kind", "–")),
-            plain(column.get("type", "–")),
+            display_text(column["name"]),
+            display_text(column.get("kind", "–")),
+            display_text(column.get("type", "–")),
             number(column["missing"]),
             number(column.get("distinct")),
         )
@@ -576,7 +579,7 @@ def _methods(details: Document) -> Iterator[tuple[str, Cell]]:
     statistics = details["bias"].get("statistics", {})
     for kind, key in (("Interval", "interval_methods"), ("Test", "tests")):
         for name, meaning in statistics.get(key, {}).items():
-            yield f"{kind} “{plain(name.replace('_', ' '))}”", plain(meaning)
+            yield f"{kind} “{display_text(name.replace('_', ' '))}”", display_text(meaning)
 
 
 LOAD = """rows = [
@@ -615,7 +618,7 @@ GLOSSARY = (
     ),
 )
 
-PART = Part(
+PART = ReportPart(
     names={
         "pre_training_bias_metrics": "bias of the data",
         "post_training_bias_metrics": "bias of the predictions",

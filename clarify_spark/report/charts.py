@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clarify_spark.report.words import rounded, shortened
+from clarify_spark.report.formatting import rounded, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,18 +8,18 @@ from typing import Any
 
 from clarify_spark.config.rules.report import is_plain
 from clarify_spark.errors import CommandError
-from clarify_spark.report.content import report
+from clarify_spark.report.content import report_content
 from clarify_spark.report.html import html
 from clarify_spark.report.notebook import notebook
 from clarify_spark.report.part import sources
 from clarify_spark.report.pdf import pdf
-from clarify_spark.udfs.quoting import shown
+from clarify_spark.udfs.short_repr import short_repr
 
 NAME, TITLE = "report", "SageMaker AI Analysis Report"
 
 
 @dataclass(frozen=True)
-class Made:
+class ReportFiles:
     """The files by name, why others could not be made, also by name, and notes on those that were."""
 
     files: Mapping[str, bytes]
@@ -35,16 +35,16 @@ class Made:
 def page(analysis: Mapping[str, Any], details: Mapping[str, Any]) -> str:
     """The report as one HTML page, with the title in the details."""
     asked = details.get("report", {})
-    return html(report(analysis, details, str(asked.get("title", TITLE))))
+    return html(report_content(analysis, details, str(asked.get("title", TITLE))))
 
 
-def made(analysis: Mapping[str, Any], details: Mapping[str, Any]) -> Made:
+def report_files(analysis: Mapping[str, Any], details: Mapping[str, Any]) -> ReportFiles:
     """HTML, notebook and PDF with the name and the title in the details; what needs a missing library is left out."""
     asked = details.get("report", {})
     name = str(asked.get("name", NAME))
     if not is_plain(name):
-        raise CommandError(f"The report cannot be called {shown(name)}: its name must be a plain file name.")
-    found = report(analysis, details, str(asked.get("title", TITLE)))
+        raise CommandError(f"The report cannot be called {short_repr(name)}: its name must be a plain file name.")
+    found = report_content(analysis, details, str(asked.get("title", TITLE)))
     notes: list[str] = []
     makers: dict[str, Callable[[], bytes]] = {
         "html": lambda: html(found).encode("utf-8"),
@@ -58,4 +58,4 @@ def made(analysis: Mapping[str, Any], details: Mapping[str, Any]) -> Made:
         except ModuleNotFoundError as error:
             install = "'clarify-spark[pdf]'" if kind == "pdf" else error.name
             missing[f"{name}.{kind}"] = f"{name}.{kind} was not made: it needs {error.name} (pip install {install})."
-    return Made(files, missing, tuple(notes))
+    return ReportFiles(files, missing, tuple(notes))

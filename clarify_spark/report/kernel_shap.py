@@ -11,8 +11,8 @@ import numpy as np
 from clarify_spark.report import charts
 from clarify_spark.report.blocks import Block, Cell, Figure, Finding, Paragraph, Section, Table, section
 from clarify_spark.report.charts import Estimate, key_of
-from clarify_spark.report.part import Document, Part
-from clarify_spark.report.words import as_float, number, plain, rounded, sentence
+from clarify_spark.report.formatting import as_float, display_sentence, display_text, number, rounded
+from clarify_spark.report.part import Document, ReportPart
 
 #: Outputs and features of charts; features of a table.
 MOST_OUTPUTS, MOST_FEATURES, MOST_LISTED = 3, 15, 200
@@ -27,10 +27,10 @@ def _always(details: Document) -> Iterator[Finding]:
     if not shap:
         return
     for output in shap["outputs"][:1]:
-        names = [plain(feature["name"]) for feature in _ordered(output)[:3]]
+        names = [display_text(feature["name"]) for feature in _ordered(output)[:3]]
         listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
         what = AGGREGATES[shap["agg_method"]]
-        yield Finding(f"The model's output {plain(output['label'])} is moved most by {listed} ({what}).")
+        yield Finding(f"The model's output {display_text(output['label'])} is moved most by {listed} ({what}).")
 
 
 def _sections(_: Document, details: Document) -> Iterator[Section | None]:
@@ -58,7 +58,7 @@ def _global(shap: Document) -> Iterator[Block]:
         )
         if sampled and sampled["values"]:
             blocks.append(_beeswarm(sampled))
-        yield Section(f"Output {plain(output['label'])}", tuple(blocks))
+        yield Section(f"Output {display_text(output['label'])}", tuple(blocks))
     if len(shap["outputs"]) > MOST_OUTPUTS:
         yield Paragraph(
             f"{MOST_OUTPUTS} of {len(shap['outputs']):,} outputs are shown; analysis.json has all.", note=True
@@ -69,7 +69,7 @@ def _weights(shap: Document, output: Document, what: str) -> Figure:
     ordered = _ordered(output)
     rows = tuple(
         (
-            plain(one["name"]),
+            display_text(one["name"]),
             number(one["global_shap_value"]),
             number(one["standard_error_coalitions"], 2),
             number(one["standard_error_rows"], 2),
@@ -77,7 +77,7 @@ def _weights(shap: Document, output: Document, what: str) -> Figure:
         )
         for one in ordered[:MOST_LISTED]
     )
-    title = f"Features that move {plain(output['label'])} most ({what})"
+    title = f"Features that move {display_text(output['label'])} most ({what})"
     more = f"; {MOST_LISTED} of {len(ordered):,} features" if len(ordered) > MOST_LISTED else ""
     return Figure(
         title,
@@ -99,11 +99,11 @@ def _text(cell: Cell) -> str:
 def _estimate(one: Document) -> Estimate:
     value = as_float(one["global_shap_value"])
     error = math.hypot(_known(one["standard_error_coalitions"]), _known(one["standard_error_rows"]))
-    return Estimate(plain(one["name"]), value, value - 1.96 * error, value + 1.96 * error)
+    return Estimate(display_text(one["name"]), value, value - 1.96 * error, value + 1.96 * error)
 
 
 def _beeswarm(sampled: Document) -> Figure:
-    names = [plain(name) for name in sampled["features"][:MOST_FEATURES]]
+    names = [display_text(name) for name in sampled["features"][:MOST_FEATURES]]
     values = np.array([[as_float(value) for value in row] for row in sampled["values"]])[:, : len(names)]
     ranks = np.array([[as_float(rank) for rank in row] for row in sampled["ranks"]])[:, : len(names)]
     rows = tuple(
@@ -131,11 +131,11 @@ def _mean(values: np.ndarray) -> Cell:
 
 
 def _local(shap: Document) -> Iterator[Block]:
-    names = [plain(one["name"]) for one in shap["outputs"][0]["features"]]
+    names = [display_text(one["name"]) for one in shap["outputs"][0]["features"]]
     local = shap.get("local") or []
     for output in dict.fromkeys(one["output"] for one in local):
         yield Section(
-            f"Output {plain(output)}", tuple(_waterfall(one, names) for one in local if one["output"] == output)
+            f"Output {display_text(output)}", tuple(_waterfall(one, names) for one in local if one["output"] == output)
         )
     if local:
         yield Paragraph(
@@ -155,8 +155,9 @@ def _waterfall(one: Document, names: Sequence[str]) -> Figure:
         labels.append(f"{len(rest):,} other features")
         shown.append(float(values[rest].sum()))
     base, prediction = as_float(one["base_value"]), as_float(one["prediction"])
+    why = display_text(one["why"])
     title = (
-        f"{plain(one['why'])[:1].upper()}{plain(one['why'])[1:]} of {plain(one['output'])}: {plain(one['row'])}, "
+        f"{why[:1].upper()}{why[1:]} of {display_text(one['output'])}: {display_text(one['row'])}, "
         f"output {rounded(prediction)}"
     )
     rows = tuple((label, number(value)) for label, value in zip(labels, shown, strict=True))
@@ -194,7 +195,7 @@ def _output(output: Document, said: Document) -> Document:
 def _quality(details: Document) -> Iterator[tuple[str, Cell]]:
     shap = details.get("kernel_shap")
     if shap:
-        yield "SHAP values", sentence(f"{shap['design']['sampling']}; {shap['intervals']}")
+        yield "SHAP values", display_sentence(f"{shap['design']['sampling']}; {shap['intervals']}")
         yield "Largest residual of a SHAP row", number(shap.get("largest_residual"))
         yield "Model records for SHAP values", number(shap.get("model_records"))
         yield "Baseline rows", number(shap["baseline"]["rows"])
@@ -214,7 +215,7 @@ def _cells(analysis: Document, _: Document) -> tuple[str, ...]:
     return (GLOBAL, LOCAL) if "kernel_shap" in analysis.get("explanations", {}) else ()
 
 
-PART = Part(
+PART = ReportPart(
     names={"kernel_shap": "Kernel SHAP"},
     joined=_joined,
     always=_always,

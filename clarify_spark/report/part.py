@@ -27,7 +27,7 @@ def _nothing(*_: Document) -> tuple[()]:
 
 
 @dataclass(frozen=True)
-class Part:
+class ReportPart:
     """What is drawn for an analysis; each is empty where a run did not ask for it.
 
     ``names``: what was computed, by keys of analysis.json. ``joined``: the details with the values that analysis.json
@@ -51,7 +51,7 @@ class Part:
     cells: Callable[[Document, Document], Iterable[str]] = _nothing
 
 
-def parts() -> Iterator[Part]:
+def parts() -> Iterator[ReportPart]:
     """The parts of all analyses, in the order of the table."""
     return (resolved(row.report) for row in ANALYSES.values() if row.report is not None)
 

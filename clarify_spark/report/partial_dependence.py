@@ -10,8 +10,8 @@ import numpy as np
 from clarify_spark.report import charts
 from clarify_spark.report.blocks import Block, Cell, Figure, Paragraph, Section, Table, section
 from clarify_spark.report.charts import Dependence, key_of
-from clarify_spark.report.part import Document, Part
-from clarify_spark.report.words import as_float, number, plain, rounded
+from clarify_spark.report.formatting import as_float, display_text, number, rounded
+from clarify_spark.report.part import Document, ReportPart
 
 #: Outputs and features of charts.
 MOST_OUTPUTS, MOST_CURVES = 3, 20
@@ -30,22 +30,22 @@ def _curves(curves: Sequence[Document], details: Document) -> Iterator[Block]:
     drawn = [curve for curve in curves[:MOST_CURVES] if "error" not in curve]
     for output, label in enumerate(drawn[0]["label_headers"][:MOST_OUTPUTS] if drawn else ()):
         figures = (_curve(curve, besides.get(curve["feature_name"], {}), output) for curve in drawn)
-        yield Section(f"Output {plain(label)}", tuple(figures))
+        yield Section(f"Output {display_text(label)}", tuple(figures))
     for curve in curves[:MOST_CURVES]:
         if "error" in curve:
-            yield Paragraph(f"{plain(curve['feature_name'])}: no curve, {plain(curve['error'])}.")
+            yield Paragraph(f"{display_text(curve['feature_name'])}: no curve, {display_text(curve['error'])}.")
     if len(curves) > MOST_CURVES:
         yield Paragraph(f"{MOST_CURVES} of {len(curves):,} features are shown; analysis.json has all.", note=True)
 
 
 def _curve(curve: Document, besides: Document, output: int) -> Figure:
-    name, label = plain(curve["feature_name"]), plain(curve["label_headers"][output])
+    name, label = display_text(curve["feature_name"]), display_text(curve["label_headers"][output])
     means = np.array(curve["model_predictions"][output], float)
     errors = besides.get("standard_errors")
     spread = np.array([as_float(error) for error in errors[output]]) if errors else np.full(len(means), np.nan)
     individual = besides.get("individual_predictions")
     numbers = curve["data_type"] == "numerical"
-    values = [float(value) if numbers else plain(value) for value in curve["feature_values"]]
+    values = [float(value) if numbers else display_text(value) for value in curve["feature_values"]]
     title = f"Mean output {label} when {name} is set to a value"
     rows = tuple(
         (
@@ -83,7 +83,7 @@ def _quality(details: Document) -> Iterator[tuple[str, Cell]]:
         yield "Model records for partial dependence", number(curves["model_records"])
 
 
-PART = Part(
+PART = ReportPart(
     names={"pdp": "partial dependence"},
     sections=_sections,
     quality=_quality,

@@ -32,10 +32,10 @@ _LONG_WORD = re.compile(r"[^\s\u200b]{24}(?=[^\s\u200b]{8})")
 _LETTERS = "DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSansMono.ttf", "DejaVuSerif.ttf", "STIXGeneral.ttf"
 
 
-def pdf(report: Report, tell: Callable[[str], None] | None = None) -> bytes:
+def pdf(report: Report, notify: Callable[[str], None] | None = None) -> bytes:
     """The document; needs the package typst, ModuleNotFoundError where it is missing.
 
-    ``tell`` is called with characters that it cannot show.
+    ``notify`` is called with characters that it cannot show.
     """
     import typst
 
@@ -48,8 +48,8 @@ def pdf(report: Report, tell: Callable[[str], None] | None = None) -> bytes:
             "sections": [_block(section, charts) for section in report.sections],
         }
         content["note"] = note = _without_letters(content)
-        if note and tell is not None:
-            tell(note)
+        if note and notify is not None:
+            notify(note)
         place = Path(folder)
         (place / "report.json").write_text(json.dumps(_breakable(content)), encoding="utf-8")
         for number, chart in enumerate(charts):
@@ -127,8 +127,8 @@ def _block(block: Any, charts: list[str]) -> dict[str, Any]:
         return {"kind": "table", "caption": block.caption, "columns": list(block.columns), "rows": rows}
     if isinstance(block, Figure):
         charts.append(standalone(block.svg))
-        told = {"kind": "figure", "caption": block.caption, "alt": block.alt, "chart": len(charts) - 1}
-        return {**told, "table": _block(block.table, charts)}
+        figure = {"kind": "figure", "caption": block.caption, "alt": block.alt, "chart": len(charts) - 1}
+        return {**figure, "table": _block(block.table, charts)}
     raise TypeError(type(block).__name__)
 
 

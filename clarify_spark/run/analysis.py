@@ -8,9 +8,9 @@ from typing import Any, Generic, TypeVar
 
 from clarify_spark.config import AnalysisConfig
 from clarify_spark.config.analyses import Analysis, asked_for
-from clarify_spark.documents.section import Section
+from clarify_spark.documents.section import DocumentSection
 from clarify_spark.run.context import Options, Run
-from clarify_spark.spark.blocks.checkpoints import Journal
+from clarify_spark.spark.blocks.checkpoints import Checkpoints
 from clarify_spark.udfs.dotted_names import resolved
 
 P = TypeVar("P")
@@ -36,15 +36,16 @@ class Preview:
 
 
 @dataclass(frozen=True, eq=False)
-class Done:
+class AnalysisOutcome:
     """What an analysis found: its ``result``, for later ones, and its ``section``, for the documents.
 
-    Once every file of the run is written its ``journals`` are removed, and ``stale`` files and folders of the output.
+    Once every file of the run is written its ``all_checkpoints`` are removed, and ``stale`` files and folders of the
+    output.
     """
 
     result: Any
-    section: Section
-    journals: tuple[Journal, ...] = ()
+    section: DocumentSection
+    all_checkpoints: tuple[Checkpoints, ...] = ()
     stale: tuple[str, ...] = ()
 
 
@@ -71,7 +72,7 @@ class Steps(Generic[P]):
     """
 
     plan: Callable[[Run], P]
-    compute: Callable[[Run, P, Mapping[str, Done]], Done]
+    compute: Callable[[Run, P, Mapping[str, AnalysisOutcome]], AnalysisOutcome]
     need: Callable[[Run, P], Need | None] = _no_need
     preview: Callable[[Run, P], Preview] = _no_preview
     check: Callable[[AnalysisConfig, Options], None] = _no_check
@@ -93,7 +94,7 @@ class Planned:
         """What a dry run says of it."""
         return self.steps.preview(run, self.plan)
 
-    def compute(self, run: Run, earlier: Mapping[str, Done]) -> Done:
+    def compute(self, run: Run, earlier: Mapping[str, AnalysisOutcome]) -> AnalysisOutcome:
         """What it finds."""
         return self.steps.compute(run, self.plan, earlier)
 

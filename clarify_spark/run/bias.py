@@ -6,28 +6,27 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
-from clarify_spark.bias import degenerate
+from clarify_spark.bias import cautions
+from clarify_spark.bias.comparisons import StatisticsSettings, bias_statistics
 from clarify_spark.bias.counts import everyone
-from clarify_spark.bias.evidence import Asked as AskedEvidence
-from clarify_spark.bias.evidence import statistics
 from clarify_spark.bias.metrics import choose
 from clarify_spark.bias.performance import ModelPerformance, model_performance
-from clarify_spark.bias.report import CountTable, post_training_section, pre_training_section
 from clarify_spark.bias.result import BiasResult
 from clarify_spark.bias.roles import RoleNames, Roles, needed_facts, resolve
+from clarify_spark.bias.sections import CountTable, post_training_section, pre_training_section
 from clarify_spark.bias.segments import Segmentation, SegmentCounts, segmentation
-from clarify_spark.bias.verdicts import Bounds, baseline, configured
+from clarify_spark.bias.verdicts import BoundsByMetric, baseline_bounds, configured
 from clarify_spark.columns import ColumnProfile
 from clarify_spark.config import AnalysisConfig, PostTrainingBias, PreTrainingBias
 from clarify_spark.config.metrics import METRICS, Metric, Stage, of_stage
 from clarify_spark.config.rules.bias import metrics_asked
 from clarify_spark.documents import bias as documents
 from clarify_spark.errors import CommandError, ConfigError, Problem
-from clarify_spark.run.analysis import Done, Need, Preview, Steps
+from clarify_spark.run.analysis import AnalysisOutcome, Need, Preview, Steps
 from clarify_spark.run.context import Options, Run
 from clarify_spark.run.predictions import predictions_needed, with_predictions
 from clarify_spark.spark.blocks.checkpoints import PREDICTIONS
-from clarify_spark.spark.counting.counts import Counts, count
+from clarify_spark.spark.counting.counts import BiasCounts, count
 from clarify_spark.spark.counting.flip_test import flip_test
 from clarify_spark.spark.counting.profiles import profile
 from clarify_spark.spark.counting.segments import restricted
@@ -60,15 +59,15 @@ def _check(config: AnalysisConfig, options: Options) -> None:
     bounds_of(config, options)
 
 
-def _compute(run: Run, _: None, earlier: Mapping[str, Done]) -> Done:
+def _compute(run: Run, _: None, earlier: Mapping[str, AnalysisOutcome]) -> AnalysisOutcome:
     predicted = with_predictions(run)
     run.held.callback(predicted.dataset.release)
-    found = _found(replace(run, dataset=predicted.dataset))
+    found = _run_results(replace(run, dataset=predicted.dataset))
     result = replace(found, notes=(*found.notes, *_unbound(run, found)), traffic=predicted.traffic)
-    journals = () if predicted.journal is None else (predicted.journal,)
+    all_checkpoints = () if predicted.checkpoints is None else (predicted.checkpoints,)
     # Predictions are also those of an interrupted run that called an endpoint where this one did not.
     stale = () if run.config.methods.of(PostTrainingBias) is None else (PREDICTIONS,)
-    return Done(result, documents.section(result), journals, stale)
+    return AnalysisOutcome(result, documents.section(result), all_checkpoints, stale)
 
 
 def _unbound(run: Run, found: BiasResult) -> Iterator[str]:
@@ -78,7 +77,7 @@ def _unbound(run: Run, found: BiasResult) -> Iterator[str]:
         yield f"{unbound} metrics of this run have no bounds: {place} has no value for them."
 
 
-def _found(run: Run) -> BiasResult:
+def _run_results(run: Run) -> BiasResult:
     post, pre = run.config.methods.of(PostTrainingBias), run.config.methods.of(PreTrainingBias)
     profiles, roles = _roles(run, with_predictions=post is not None)
     segmentations = _segmentations(run)
@@ -98,8 +97,12 @@ def _found(run: Run) -> BiasResult:
                 for one, of_segmentation in zip(segmentations, counted.segments, strict=True)
             ]
     with run.progress.phase("Statistics"):
-        found = statistics(
-            roles, counts, counted.crossed, list(zip(segmentations, segments, strict=True)), _asked_evidence(run)
+        found = bias_statistics(
+            roles,
+            counts,
+            counted.intersections,
+            list(zip(segmentations, segments, strict=True)),
+            _statistics_settings(run),
         )
     return BiasResult(
         roles=roles,
@@ -108,13 +111,13 @@ def _found(run: Run) -> BiasResult:
         post_training=None if post is None else post_training_section(roles, counts, post.methods),
         pre_training=None if pre is None else pre_training_section(roles, counts, pre.methods),
         performance=_performance(roles, counted),
-        cautions=degenerate.cautions(roles, counts),
+        cautions=cautions.bias_cautions(roles, counts),
         notes=counted.notes,
         statistics=found,
     )
 
 
-def _asked_evidence(run: Run) -> AskedEvidence:
+def _statistics_settings(run: Run) -> StatisticsSettings:
     """What the statistics of a run are to report."""
     config, tables = run.config, dict[Stage, tuple[Metric, ...]]()
     pre, post = config.methods.of(PreTrainingBias), config.methods.of(PostTrainingBias)
@@ -122,21 +125,21 @@ def _asked_evidence(run: Run) -> AskedEvidence:
         tables["pre_training"] = choose(of_stage("pre_training"), pre.methods, "methods.pre_training_bias.methods")
     if post is not None:
         tables["post_training"] = choose(of_stage("post_training"), post.methods, "methods.post_training_bias.methods")
-    return AskedEvidence(
+    return StatisticsSettings(
         tables, config.confidence_level, run.seed, bounds_of(config, run.options), config.min_cell_size
     )
 
 
-def bounds_of(config: AnalysisConfig, options: Options) -> Bounds:
+def bounds_of(config: AnalysisConfig, options: Options) -> BoundsByMetric:
     """The bounds of the config, and those of an earlier result if the command line names one."""
-    former = {} if options.bounds_from is None else baseline(*options.bounds_from)
-    return Bounds(configured(config.bounds), former)
+    former = {} if options.bounds_from is None else baseline_bounds(*options.bounds_from)
+    return BoundsByMetric(configured(config.bounds), former)
 
 
 def _intersections(run: Run) -> list[tuple[int, ...]]:
     """The positions of the facets of every intersection."""
     place = {facet.name_or_index: f for f, facet in enumerate(run.config.facet or ())}
-    return [tuple(place[name] for name in crossed) for crossed in run.config.facet_intersections or ()]
+    return [tuple(place[name] for name in intersection) for intersection in run.config.facet_intersections or ()]
 
 
 def _segmentations(run: Run) -> list[Segmentation]:
@@ -178,7 +181,7 @@ def role_names(config: AnalysisConfig, dataset: Dataset, *, with_predictions: bo
     )
 
 
-def _performance(roles: Roles, counted: Counts) -> ModelPerformance | None:
+def _performance(roles: Roles, counted: BiasCounts) -> ModelPerformance | None:
     if roles.predicted is None or roles.predicted.error is not None or not counted.facets or not counted.facets[0]:
         return None
     return model_performance(roles.label.name, everyone(counted.facets[0][0]), counted.classes)
@@ -187,8 +190,8 @@ def _performance(roles: Roles, counted: Counts) -> ModelPerformance | None:
 def _cuts(run: Run) -> Iterator[str]:
     """What the bias metrics are computed for besides facets."""
     config = run.config
-    for crossed in config.facet_intersections or ():
-        yield f"intersection: {' × '.join(str(name) for name in crossed)}"
+    for intersection in config.facet_intersections or ():
+        yield f"intersection: {' × '.join(str(name) for name in intersection)}"
     for one in _segmentations(run):
         yield f"segments of {one.column}: {', '.join(one.names)}"
     if config.weight is not None:

@@ -19,7 +19,7 @@ from clarify_spark.config.rules.prediction import needs_model
 from clarify_spark.errors import ConfigError
 from clarify_spark.run.analysis import steps_of
 from clarify_spark.run.context import Options
-from clarify_spark.udfs.predictors.sklearn import refused
+from clarify_spark.udfs.predictors.sklearn import pickle_refusal
 
 
 def runnable(text: str, *, strict: bool) -> Loaded:
@@ -38,7 +38,7 @@ def check_model(config: AnalysisConfig, options: Options) -> None:
         return
     list(headers_of(predictor))
     if model_format(predictor) == "sklearn" and not options.allow_pickle:
-        raise refused(str(predictor.model_uri))
+        raise pickle_refusal(str(predictor.model_uri))
 
 
 def check_options(config: AnalysisConfig, options: Options) -> None:

@@ -16,7 +16,7 @@ from clarify_spark.udfs.model_spec import Calling, PredictorSpec
 
 
 @dataclass(frozen=True)
-class Places:
+class RunLocations:
     """Where things are; ``data`` overrides the config's dataset_uri, and that overrides ``mounted_data``."""
 
     output: str
@@ -50,7 +50,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Model:
+class RunModel:
     """The model of a run: its section of the config, and what executors must know of it."""
 
     predictor: Predictor
@@ -71,7 +71,7 @@ class Run:
     data_uri: str
     dataset: Dataset
     held: ExitStack
-    model: Model | None = None
+    model: RunModel | None = None
 
     @property
     def seed(self) -> int:

@@ -92,7 +92,7 @@ def refuse_too_many(cost: Cost, most: int | None) -> None:
     )
 
 
-def lines(cost: Cost) -> Iterator[str]:
+def cost_lines(cost: Cost) -> Iterator[str]:
     """The needs in words."""
     for need in cost.needs:
         yield f"{need.name}: {need.how} = about {need.records:,} model records"

@@ -44,7 +44,7 @@ def _model_lines(run: Run, cost: Cost) -> Iterator[str]:
     predictor = run.model.predictor
     model_named = next(value for value in (predictor.model_uri, run.model.spec.uri) if value is not None)
     yield f"model: {without_secrets(model_named)}, features: {len(run.dataset.features)}"
-    yield from costs.lines(cost)
+    yield from costs.cost_lines(cost)
     if predictor.model_name is not None:
         yield "time: unknown until there is an endpoint; a dry run starts none"
     elif cost.records:

@@ -19,19 +19,19 @@ from clarify_spark.documents.kernel_shap import FOLDER
 from clarify_spark.documents.local_values import LocalNames
 from clarify_spark.errors import ConfigError, DataError, Problem
 from clarify_spark.explaining.baseline import Baseline
-from clarify_spark.explaining.picked import Picking
+from clarify_spark.explaining.example_rows import ExampleRowSelector
 from clarify_spark.explaining.plan import block_rows, engine_of, plan_of, settings_of
 from clarify_spark.explaining.result import ShapResult
 from clarify_spark.explaining.summary import Totals
-from clarify_spark.run.analysis import Done, Need, Steps
+from clarify_spark.run.analysis import AnalysisOutcome, Need, Steps
 from clarify_spark.run.context import Run
 from clarify_spark.spark import explanations
 from clarify_spark.spark.baseline import baseline_of
-from clarify_spark.spark.blocks.checkpoints import Journal
-from clarify_spark.spark.data.datasets import data_facts, resolve_name
+from clarify_spark.spark.blocks.checkpoints import Checkpoints
+from clarify_spark.spark.data.datasets import data_fingerprint, resolve_name
 from clarify_spark.spark.data.sample import typed_sample
-from clarify_spark.spark.delivery.models import model_facts
-from clarify_spark.spark.explanations import Pace
+from clarify_spark.spark.delivery.models import predictor_fingerprint
+from clarify_spark.spark.explanations import WaveSettings
 from clarify_spark.spark.files.output import Output
 from clarify_spark.udfs.explained import Explained, Probe, probe_from_bytes, to_bytes
 from clarify_spark.udfs.shap.kernel_shap import Background, ShapPlan, ShapSettings, link, probe_records
@@ -48,7 +48,7 @@ PROBE = "probe.arrow"
 
 
 @dataclass(frozen=True)
-class Inputs:
+class ShapInputs:
     """What is known before the model is called: the section of the config, and the baseline."""
 
     shap: Shap
@@ -75,27 +75,29 @@ class Prepared:
         return self.records * self.probe.seconds / max(1, self.probe.records)
 
 
-def _compute(run: Run, inputs: Inputs, earlier: Mapping[str, Done]) -> Done:
+def _compute(run: Run, inputs: ShapInputs, earlier: Mapping[str, AnalysisOutcome]) -> AnalysisOutcome:
     """Explain every row, write the files of explanations_shap, and give the global values."""
     output = run.output
-    journal = Journal(output, _facts(run, inputs), force_resume=run.options.force_resume)
-    if journal.note is not None:
-        run.progress.note(journal.note)
-    prepared = prepare(run, inputs, journal)
-    names = _names(run, prepared.plan)
-    for name in (CSV, PARQUET, BASELINE):  # of an earlier run; the finished blocks of this one are in the journal
+    checkpoints = Checkpoints(output, _fingerprint(run, inputs), force_resume=run.options.force_resume)
+    if checkpoints.note is not None:
+        run.progress.note(checkpoints.note)
+    prepared = prepare(run, inputs, checkpoints)
+    names = _local_names(run, prepared.plan)
+    for name in (CSV, PARQUET, BASELINE):  # of an earlier run; finished blocks of this one are checkpoints
         output.delete(name)
     output.write_bytes(BASELINE, local_values.baseline_csv(inputs.baseline.rows))
     totals = Totals(inputs.shap.agg_method, exact=prepared.plan.game.design.exact)
-    picking = _picking(run, prepared.plan)
-    pace = Pace(seconds_per_row=prepared.seconds_of_one_core / max(1, prepared.rows))
-    with closing(explanations.explain(run.dataset, prepared.plan, journal, run.progress, pace)) as explained:
-        blocks = _added(totals, picking, explained)
+    selector = _example_row_selector(run, prepared.plan)
+    pace = WaveSettings(seconds_per_row=prepared.seconds_of_one_core / max(1, prepared.rows))
+    with closing(
+        explanations.explained_blocks(run.dataset, prepared.plan, checkpoints, run.progress, pace)
+    ) as explained:
+        blocks = _added(totals, selector, explained)
         if not inputs.shap.save_local_shap_values:
             deque(blocks, maxlen=0)
         else:
             _save(blocks, names, output, prepared.rows, single_file=run.options.single_file)
-    summary = totals.summary(_Again(journal))
+    summary = totals.summary(_CheckpointedBlocks(checkpoints))
     traffic = together([prepared.probe.traffic, summary.traffic])
     result = ShapResult(
         labels=names.labels,
@@ -103,12 +105,12 @@ def _compute(run: Run, inputs: Inputs, earlier: Mapping[str, Done]) -> Done:
         plan=prepared.plan,
         baseline=inputs.baseline,
         summary=replace(summary, traffic=traffic),
-        picked=picking.picked(),
+        examples=selector.examples(),
     )
-    return Done(result, documents.section(result), (journal,))
+    return AnalysisOutcome(result, documents.section(result), (checkpoints,))
 
 
-def _need(run: Run, inputs: Inputs) -> Need:
+def _need(run: Run, inputs: ShapInputs) -> Need:
     """What the run will send to the model, from the data alone: the model is not called."""
     rows, settings = run.dataset.rows, _settings(run, inputs)
     pilot = typed_sample(run.dataset, run.spec, run.seed, PILOT_ROWS)
@@ -124,23 +126,23 @@ def _need(run: Run, inputs: Inputs) -> Need:
 # --- before rows are explained --------------------------------------------------------------------------------------
 
 
-def prepare(run: Run, inputs: Inputs, journal: Journal | None) -> Prepared:
-    """Probe and plan; a probe in the journal of an interrupted run is reused."""
+def prepare(run: Run, inputs: ShapInputs, checkpoints: Checkpoints | None) -> Prepared:
+    """Probe and plan; a probe in the checkpoints of an interrupted run is reused."""
     settings = _settings(run, inputs)
     rows = run.dataset.rows
     if rows == 0:
         raise DataError("the data set has no rows, so there is nothing to explain")
-    kept = None if journal is None else journal.get(PROBE)
+    kept = None if checkpoints is None else checkpoints.get(PROBE)
     if kept is not None:
         probe = probe_from_bytes(kept)
     else:
         probe = explanations.probe(run.dataset, settings, PILOT_ROWS, run.progress)
-        if journal is not None:
-            journal.put(PROBE, to_bytes(probe))
+        if checkpoints is not None:
+            checkpoints.put(PROBE, to_bytes(probe))
     return Prepared(settings, probe, plan_of(inputs.shap, settings, probe), rows)
 
 
-def _plan(run: Run) -> Inputs:
+def _plan(run: Run) -> ShapInputs:
     """The section of the config, and its baseline: given, read or computed."""
     shap = run.config.methods.of(Shap)
     assert shap is not None
@@ -148,10 +150,10 @@ def _plan(run: Run) -> Inputs:
         found = baseline_of(run.session.spark, run.config, run.dataset, run.seed)
     for note in found.notes:
         run.progress.note(note)
-    return Inputs(shap, found)
+    return ShapInputs(shap, found)
 
 
-def _settings(run: Run, inputs: Inputs) -> ShapSettings:
+def _settings(run: Run, inputs: ShapInputs) -> ShapSettings:
     """Everything known before the model is called."""
     background = Background(inputs.baseline.rows, inputs.baseline.weights)
     settings = settings_of(inputs.shap, run.spec, _players(run, inputs.shap), background, run.seed)
@@ -160,12 +162,12 @@ def _settings(run: Run, inputs: Inputs) -> ShapSettings:
 
 def _players(run: Run, shap: Shap) -> tuple[int, ...]:
     """The positions of the explained features among all features, in the order of the data."""
-    asked = shap.features_to_explain
+    requested = shap.features_to_explain
     features = run.dataset.features
-    if asked is None:
+    if requested is None:
         return tuple(range(len(features)))
     names, problems = set(), []
-    for index, reference in enumerate(asked):
+    for index, reference in enumerate(requested):
         path = f"methods.shap.features_to_explain[{index}]"
         name = resolve_name(reference, run.dataset.names, path)
         names.add(name)
@@ -178,12 +180,12 @@ def _players(run: Run, shap: Shap) -> tuple[int, ...]:
     return tuple(position for position, name in enumerate(features) if name in names)
 
 
-def _names(run: Run, plan: ShapPlan) -> LocalNames:
+def _local_names(run: Run, plan: ShapPlan) -> LocalNames:
     features = tuple(run.dataset.features[position] for position in plan.settings.players)
     return LocalNames(label_keys(run.spec.label_headers, plan.outputs), features, run.dataset.join)
 
 
-def _picking(run: Run, plan: ShapPlan) -> Picking:
+def _example_row_selector(run: Run, plan: ShapPlan) -> ExampleRowSelector:
     """Picks the rows that a report shows; their facet values are not shown."""
     sample = typed_sample(run.dataset, run.spec, run.seed, SAMPLED_ROWS).iloc[:, list(plan.settings.players)]
     facets = {
@@ -193,22 +195,22 @@ def _picking(run: Run, plan: ShapPlan) -> Picking:
     threshold = run.config.probability_threshold
     if threshold is not None and plan.settings.link == "logit":
         threshold = float(link(np.clip([threshold], 0.0, 1.0), "logit")[0])
-    return Picking(sample, frozenset(facets), threshold)
+    return ExampleRowSelector(sample, frozenset(facets), threshold)
 
 
-# --- what a journal belongs to --------------------------------------------------------------------------------------
+# --- what checkpoints belong to ---------------------------------------------------------------------------------------
 
 
-def _facts(run: Run, inputs: Inputs) -> dict[str, str]:
+def _fingerprint(run: Run, inputs: ShapInputs) -> dict[str, str]:
     """What results follow from; an interrupted run resumes only if all of it is unchanged."""
-    asked = inputs.shap.model_dump(mode="json", exclude={"agg_method", "save_local_shap_values"})
+    requested = inputs.shap.model_dump(mode="json", exclude={"agg_method", "save_local_shap_values"})
     rows = inputs.baseline.rows.to_json(orient="split", double_precision=15) + repr(inputs.baseline.weights.tolist())
     in_flight = run.spec.calling.in_flight if run.spec.remote else None  # one call fills this many requests
     return {
-        "config": _hash(repr([asked, run.options.buffer_bytes, run.dataset.join, in_flight])),
-        **data_facts(run.config, run.dataset.source),
+        "config": _hash(repr([requested, run.options.buffer_bytes, run.dataset.join, in_flight])),
+        **data_fingerprint(run.config, run.dataset.source),
         "baseline": _hash(rows),
-        **model_facts(run.config, run.spec),
+        **predictor_fingerprint(run.config, run.spec),
         "seed": str(run.seed),
         "version of clarify_spark": __version__,
     }
@@ -222,20 +224,20 @@ def _hash(text: str) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class _Again:
-    """The blocks of a journal, as often as needed."""
+class _CheckpointedBlocks:
+    """The blocks of checkpoints, as often as needed."""
 
-    journal: Journal
+    checkpoints: Checkpoints
 
     def __iter__(self) -> Iterator[Explained]:
-        return self.journal.explained()
+        return self.checkpoints.explained()
 
 
-def _added(totals: Totals, picking: Picking, blocks: Iterator[Explained]) -> Iterator[Explained]:
+def _added(totals: Totals, selector: ExampleRowSelector, blocks: Iterator[Explained]) -> Iterator[Explained]:
     """The blocks, each added to the totals and offered to the picker in passing."""
     for block in blocks:
         totals.add(block)
-        picking.add(block)
+        selector.add(block)
         yield block
 
 
@@ -254,4 +256,4 @@ def _save(blocks: Iterator[Explained], names: LocalNames, output: Output, rows: 
                 output.write_bytes(f"{CSV}/{name('csv')}", local_values.csv_part(part, names))
 
 
-STEPS: Steps[Inputs] = Steps(plan=_plan, compute=_compute, need=_need)
+STEPS: Steps[ShapInputs] = Steps(plan=_plan, compute=_compute, need=_need)

@@ -10,7 +10,7 @@ from clarify_spark.aws.control_plane import default_region
 from clarify_spark.aws.shadow_endpoint import shadow_endpoint
 from clarify_spark.config.rules.prediction import needs_model
 from clarify_spark.errors import ConfigError, Problem
-from clarify_spark.run.context import Model, Run
+from clarify_spark.run.context import Run, RunModel
 from clarify_spark.spark.delivery.models import delivered
 from clarify_spark.spark.scoring import predictor_spec
 
@@ -28,7 +28,7 @@ def added(run: Run) -> Run:
         trusted_types=run.options.trusted_types,
         calling=run.options.calling,
     )
-    return replace(run, model=Model(config.predictor, spec))
+    return replace(run, model=RunModel(config.predictor, spec))
 
 
 @contextmanager
@@ -45,4 +45,4 @@ def ready(run: Run) -> Iterator[Run]:
             endpoint = shadow_endpoint(predictor, run.output, run.progress.note, region=spec.region)
             spec = replace(spec, uri=held.enter_context(endpoint), name=f"model {predictor.model_name}")
         spec = held.enter_context(delivered(run.session, spec, predictor.model_format))
-        yield replace(run, model=Model(predictor, spec))
+        yield replace(run, model=RunModel(predictor, spec))

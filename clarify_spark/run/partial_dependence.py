@@ -13,15 +13,15 @@ from clarify_spark.config import Pdp
 from clarify_spark.documents import partial_dependence as documents
 from clarify_spark.documents.analysis_json import label_keys
 from clarify_spark.errors import ConfigError, DataError, Problem
-from clarify_spark.explaining.dependence import DependenceResult, Distribution, Range, block_rows, curves
+from clarify_spark.explaining.dependence import DependenceResult, Distribution, FeatureRange, block_rows, curves
 from clarify_spark.explaining.result import Weighed
-from clarify_spark.run.analysis import Done, Need, Steps
+from clarify_spark.run.analysis import AnalysisOutcome, Need, Steps
 from clarify_spark.run.context import Run
-from clarify_spark.spark.blocks.checkpoints import CURVES, Journal
-from clarify_spark.spark.data.datasets import Dataset, data_facts, resolve_name
-from clarify_spark.spark.delivery.models import model_facts
-from clarify_spark.spark.dependence import Used, curve_sums, individual_keys
-from clarify_spark.spark.distributions import distributions, ranges
+from clarify_spark.spark.blocks.checkpoints import CURVES, Checkpoints
+from clarify_spark.spark.data.datasets import Dataset, data_fingerprint, resolve_name
+from clarify_spark.spark.delivery.models import predictor_fingerprint
+from clarify_spark.spark.dependence import RowSample, curve_sums, individual_keys
+from clarify_spark.spark.distributions import distributions, feature_ranges
 from clarify_spark.udfs.partial_dependence import CurvePlan, Grid, added
 from clarify_spark.version import __version__
 
@@ -30,22 +30,22 @@ INDIVIDUAL_ROWS = 50
 
 
 @dataclass(frozen=True)
-class Inputs:
+class CurveInputs:
     """The section of the config, and ``candidates``: the ranges of the features asked for or, where the weightiest are,
     of all that are explained.
     """
 
     pdp: Pdp
-    candidates: tuple[Range, ...]
+    candidates: tuple[FeatureRange, ...]
 
 
-def _plan(run: Run) -> Inputs:
+def _plan(run: Run) -> CurveInputs:
     """The ranges of all features that may get a curve."""
     pdp = run.config.methods.of(Pdp)
     assert pdp is not None
-    names = asked_features(pdp, run.dataset)
+    names = requested_features(pdp, run.dataset)
     with run.progress.phase("Inspecting the features"):
-        return Inputs(pdp, tuple(ranges(run.dataset, run.dataset.features if names is None else names)))
+        return CurveInputs(pdp, tuple(feature_ranges(run.dataset, run.dataset.features if names is None else names)))
 
 
 def _used(run: Run, rows: int) -> int:
@@ -53,7 +53,7 @@ def _used(run: Run, rows: int) -> int:
     return rows if run.options.pdp_rows is None else min(rows, run.options.pdp_rows)
 
 
-def asked_features(pdp: Pdp, dataset: Dataset) -> list[str] | None:
+def requested_features(pdp: Pdp, dataset: Dataset) -> list[str] | None:
     """The features requested by name or index, None when those with the largest SHAP values are requested."""
     if not pdp.features:
         return None
@@ -70,7 +70,7 @@ def asked_features(pdp: Pdp, dataset: Dataset) -> list[str] | None:
     return list(dict.fromkeys(names))
 
 
-def _need(run: Run, inputs: Inputs) -> Need:
+def _need(run: Run, inputs: CurveInputs) -> Need:
     """What the run will send to the model; for features chosen by SHAP values, the longest grids."""
     points = [one.points(inputs.pdp.grid_resolution) for one in inputs.candidates]
     used = _used(run, run.dataset.rows)
@@ -82,28 +82,30 @@ def _need(run: Run, inputs: Inputs) -> Need:
     return Need("partial dependence", how, used * sum(points), together)
 
 
-def _compute(run: Run, inputs: Inputs, earlier: Mapping[str, Done]) -> Done:
+def _compute(run: Run, inputs: CurveInputs, earlier: Mapping[str, AnalysisOutcome]) -> AnalysisOutcome:
     """The curves of the features asked for, or of those that weigh most in what an earlier analysis found."""
-    result, journal = _curves(run, inputs, [one.result for one in earlier.values()])
-    return Done(result, documents.section(result), (journal,))
+    result, checkpoints = _curves(run, inputs, [one.result for one in earlier.values()])
+    return AnalysisOutcome(result, documents.section(result), (checkpoints,))
 
 
-def _curves(run: Run, inputs: Inputs, earlier: Sequence[Any]) -> tuple[DependenceResult, Journal]:
+def _curves(run: Run, inputs: CurveInputs, earlier: Sequence[Any]) -> tuple[DependenceResult, Checkpoints]:
     with run.progress.phase("Counting feature values"):
         found = distributions(run.dataset, _chosen(inputs, earlier), inputs.pdp.grid_resolution)
     total = run.dataset.rows
     if total == 0:
         raise DataError("the data set has no rows, so there is no partial dependence")
     plan = _curve_plan(run, found)
-    journal = Journal(run.output, _facts(run, found), folder=CURVES, force_resume=run.options.force_resume)
-    if journal.note is not None:
-        run.progress.note(journal.note)
+    checkpoints = Checkpoints(
+        run.output, _fingerprint(run, found), folder=CURVES, force_resume=run.options.force_resume
+    )
+    if checkpoints.note is not None:
+        run.progress.note(checkpoints.note)
     if not plan.grids:
-        return DependenceResult((), 0, total, (), tuple(found), 0, 0), journal
+        return DependenceResult((), 0, total, (), tuple(found), 0, 0), checkpoints
     if _used(run, total) < total:
         run.progress.note(f"Partial dependence uses {_used(run, total):,} of {total:,} rows (--pdp-rows).")
-    used = Used(run.dataset, _used(run, total), total, run.seed)
-    with closing(curve_sums(used, plan, journal, run.progress)) as blocks:
+    used = RowSample(run.dataset, _used(run, total), total, run.seed)
+    with closing(curve_sums(used, plan, checkpoints, run.progress)) as blocks:
         sums = reduce(added, blocks)
     result = DependenceResult(
         labels=label_keys(run.spec.label_headers, sums.sums.shape[1]),
@@ -115,16 +117,16 @@ def _curves(run: Run, inputs: Inputs, earlier: Sequence[Any]) -> tuple[Dependenc
         calls=sums.calls,
         traffic=sums.traffic,
     )
-    return result, journal
+    return result, checkpoints
 
 
-def _chosen(inputs: Inputs, earlier: Sequence[Any]) -> list[Range]:
+def _chosen(inputs: CurveInputs, earlier: Sequence[Any]) -> list[FeatureRange]:
     """The features that get a curve or an error."""
     weighed = next((one for one in earlier if isinstance(one, Weighed)), None)
     if inputs.pdp.features or weighed is None:
         return list(inputs.candidates)
     of_name = {one.name: one for one in inputs.candidates}
-    return [of_name[name] for name in weighed.weightiest(inputs.pdp.top_k_features)]
+    return [of_name[name] for name in weighed.most_important(inputs.pdp.top_k_features)]
 
 
 def _curve_plan(run: Run, found: Sequence[Distribution]) -> CurvePlan:
@@ -134,17 +136,17 @@ def _curve_plan(run: Run, found: Sequence[Distribution]) -> CurvePlan:
     return CurvePlan(run.spec, grids, individual, rows)
 
 
-def _facts(run: Run, found: Sequence[Distribution]) -> dict[str, str]:
+def _fingerprint(run: Run, found: Sequence[Distribution]) -> dict[str, str]:
     """What the sums follow from; an interrupted run resumes only if all of it is unchanged."""
     grids = hashlib.sha256(repr([(one.name, one.values) for one in found]).encode("utf-8")).hexdigest()
     return {
         "grids": grids,
         "rows used": str(run.options.pdp_rows),
-        **data_facts(run.config, run.dataset.source),
-        **model_facts(run.config, run.spec),
+        **data_fingerprint(run.config, run.dataset.source),
+        **predictor_fingerprint(run.config, run.spec),
         "seed": str(run.seed),
         "version of clarify_spark": __version__,
     }
 
 
-STEPS: Steps[Inputs] = Steps(plan=_plan, compute=_compute, need=_need)
+STEPS: Steps[CurveInputs] = Steps(plan=_plan, compute=_compute, need=_need)

@@ -10,9 +10,9 @@ from clarify_spark.aws.shadow_endpoint import leftover_note
 from clarify_spark.config import AnalysisConfig
 from clarify_spark.errors import ConfigError, ModelError, Problem
 from clarify_spark.run import dry_run, model
-from clarify_spark.run.analysis import Done, Planned, planned
+from clarify_spark.run.analysis import AnalysisOutcome, Planned, planned
 from clarify_spark.run.checks import check_model, runnable
-from clarify_spark.run.context import Options, Places, Result, Run
+from clarify_spark.run.context import Options, Result, Run, RunLocations
 from clarify_spark.run.cost import cost_of, refuse_too_many
 from clarify_spark.run.write import write
 from clarify_spark.spark.data.datasets import Dataset, read
@@ -23,7 +23,9 @@ from clarify_spark.spark.progress import Progress
 from clarify_spark.spark.session import Session
 
 
-def run(session: Session, text: str, places: Places, options: Options, progress: Progress | None = None) -> Result:
+def run(
+    session: Session, text: str, places: RunLocations, options: Options, progress: Progress | None = None
+) -> Result:
     """Run every analysis of the config in ``text`` and write the results to ``places.output``."""
     loaded = runnable(text, strict=options.strict)
     check_model(loaded.config, options)
@@ -48,19 +50,19 @@ def run(session: Session, text: str, places: Places, options: Options, progress:
         if options.dry_run:
             return dry_run.result(this, analyses, cost, loaded.warnings)
         with _files_named(dataset):
-            found = _found(this, analyses)
+            found = _run_results(this, analyses)
         result = write(this, loaded, text, found)
         for one in found:
-            for journal in one.journals:
-                journal.remove()
+            for checkpoints in one.all_checkpoints:
+                checkpoints.remove()
             for name in one.stale:
                 output.delete(name)
     return result
 
 
-def _found(this: Run, analyses: Sequence[Planned]) -> tuple[Done, ...]:
+def _run_results(this: Run, analyses: Sequence[Planned]) -> tuple[AnalysisOutcome, ...]:
     """What the analyses find; the model is released when this returns."""
-    found: dict[str, Done] = {}
+    found: dict[str, AnalysisOutcome] = {}
     with model.ready(this) as ready:
         for one in analyses:
             found[one.key] = one.compute(ready, found)
@@ -76,14 +78,14 @@ def _files_named(dataset: Dataset) -> Iterator[None]:
         raise ModelError(dataset.source.named(str(error))) from error
 
 
-def _data_uri(config: AnalysisConfig, places: Places) -> str:
+def _data_uri(config: AnalysisConfig, places: RunLocations) -> str:
     uri = places.data or config.dataset_uri or places.mounted_data
     if uri is None:
         raise ConfigError([Problem("dataset_uri", "missing; name the data here or with --data")])
     return uri
 
 
-def analyze(config: Path, output: str, master: str | None, options: Options) -> Result:
+def run_config_file(config: Path, output: str, master: str | None, options: Options) -> Result:
     """Run the config file at a local path in its own session, as the demo does."""
     from clarify_spark.spark.files.output import read_text
     from clarify_spark.spark.session import session
@@ -91,4 +93,4 @@ def analyze(config: Path, output: str, master: str | None, options: Options) -> 
     text = read_text(str(config), None)
     runnable(text, strict=options.strict)
     with session(master) as started:
-        return run(started, text, Places(output), options)
+        return run(started, text, RunLocations(output), options)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from clarify_spark.config import PostTrainingBias
 from clarify_spark.run.context import Run
-from clarify_spark.spark.blocks.checkpoints import PREDICTIONS, Journal
-from clarify_spark.spark.data.datasets import Dataset, data_facts
-from clarify_spark.spark.delivery.models import model_facts
+from clarify_spark.spark.blocks.checkpoints import PREDICTIONS, Checkpoints
+from clarify_spark.spark.data.datasets import Dataset, data_fingerprint
+from clarify_spark.spark.delivery.models import predictor_fingerprint
 from clarify_spark.spark.scoring import thresholded, with_kept_predictions, with_model_predictions
 from clarify_spark.udfs.traffic import Traffic
 from clarify_spark.version import __version__
@@ -16,11 +16,11 @@ from clarify_spark.version import __version__
 
 @dataclass(frozen=True)
 class Predicted:
-    """A data set with predictions, the traffic of the endpoint calls for them, and the journal that keeps them."""
+    """A data set with predictions, the traffic of the endpoint calls for them, and the checkpoints that keep them."""
 
     dataset: Dataset
     traffic: Traffic | None = None
-    journal: Journal | None = None
+    checkpoints: Checkpoints | None = None
 
 
 def predictions_needed(run: Run) -> bool:
@@ -39,13 +39,13 @@ def with_predictions(run: Run) -> Predicted:
         with run.progress.phase("Calling the model"):
             return Predicted(with_model_predictions(dataset, run.spec))
     facts = {
-        **data_facts(run.config, dataset.source),
-        **model_facts(run.config, run.spec),
+        **data_fingerprint(run.config, dataset.source),
+        **predictor_fingerprint(run.config, run.spec),
         "probability_threshold": str(threshold),
         "version of clarify_spark": __version__,
     }
-    journal = Journal(run.output, facts, folder=PREDICTIONS, force_resume=run.options.force_resume)
-    if journal.note is not None:
-        run.progress.note(journal.note)
-    predicted, traffic = with_kept_predictions(dataset, run.spec, journal, run.progress)
-    return Predicted(predicted, traffic, journal)
+    checkpoints = Checkpoints(run.output, facts, folder=PREDICTIONS, force_resume=run.options.force_resume)
+    if checkpoints.note is not None:
+        run.progress.note(checkpoints.note)
+    predicted, traffic = with_kept_predictions(dataset, run.spec, checkpoints, run.progress)
+    return Predicted(predicted, traffic, checkpoints)

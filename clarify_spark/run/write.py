@@ -12,10 +12,10 @@ from typing import Any
 
 from clarify_spark.config import AnalysisConfig, Loaded, Report, model_format
 from clarify_spark.documents import analysis_json, details, summary
-from clarify_spark.documents.section import Section
+from clarify_spark.documents.section import DocumentSection
 from clarify_spark.redaction import without_secrets
-from clarify_spark.report.files import made
-from clarify_spark.run.analysis import Done
+from clarify_spark.report.files import report_files
+from clarify_spark.run.analysis import AnalysisOutcome
 from clarify_spark.run.context import Result, Run
 from clarify_spark.version import __version__
 
@@ -23,20 +23,20 @@ ANALYSIS, DETAILS = "analysis.json", "analysis_details.json"
 LIBRARIES = ("numpy", "pandas", "pyarrow", "scikit-learn", "pydantic")
 
 
-def write(run: Run, loaded: Loaded, text: str, found: Sequence[Done]) -> Result:
+def write(run: Run, loaded: Loaded, text: str, found: Sequence[AnalysisOutcome]) -> Result:
     """Write the details, the report and, last and in one step, analysis.json, even if the report fails."""
     sections = [one.section for one in found]
     warnings = (*loaded.warnings, *(warning for section in sections for warning in section.warnings))
-    facts = _facts(run, text, sections)
+    facts = _run_facts(run, text, sections)
     extra = details.document(sections, warnings, facts)
     content = analysis_json.document(sections)
-    written = [f"{run.output.uri}/{ANALYSIS}", run.output.write(DETAILS, analysis_json.text(extra))]
+    written = [f"{run.output.uri}/{ANALYSIS}", run.output.write(DETAILS, analysis_json.json_text(extra))]
     written += [f"{run.output.uri}/{folder}/" for section in sections for folder in section.folders]
     with ExitStack() as last:
-        last.callback(run.output.write, ANALYSIS, analysis_json.text(content))
+        last.callback(run.output.write, ANALYSIS, analysis_json.json_text(content))
         if facts.report is not None:
             with run.progress.phase("Report"):
-                report = made(content, extra)
+                report = report_files(content, extra)
                 written += [run.output.write_bytes(name, data) for name, data in report.files.items()]
                 for name in report.missing:
                     run.output.delete(name)  # of an earlier run
@@ -46,7 +46,7 @@ def write(run: Run, loaded: Loaded, text: str, found: Sequence[Done]) -> Result:
     return Result(shown, said, {kind: count for section in sections for kind, count in section.verdicts.items()})
 
 
-def _facts(run: Run, text: str, sections: Sequence[Section]) -> details.RunFacts:
+def _run_facts(run: Run, text: str, sections: Sequence[DocumentSection]) -> details.RunFacts:
     return details.RunFacts(
         dataset=_dataset_facts(run, sections),
         model=_model_facts(run.config),
@@ -56,14 +56,14 @@ def _facts(run: Run, text: str, sections: Sequence[Section]) -> details.RunFacts
         seed=run.seed,
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         command=_command(run),
-        report=_report_asked(run.config),
+        report=_report_request(run.config),
         notes=tuple(run.progress.notes),
     )
 
 
-def _report_asked(config: AnalysisConfig) -> dict[str, str] | None:
-    asked = config.methods.of(Report)
-    return None if asked is None else {"name": asked.name, "title": asked.title}
+def _report_request(config: AnalysisConfig) -> dict[str, str] | None:
+    requested = config.methods.of(Report)
+    return None if requested is None else {"name": requested.name, "title": requested.title}
 
 
 def _command(run: Run) -> str:
@@ -72,7 +72,7 @@ def _command(run: Run) -> str:
     return f"clarify-spark analyze --config analysis_config.json --data {data} --output OUTPUT --seed {run.seed}"
 
 
-def _dataset_facts(run: Run, sections: Sequence[Section]) -> dict[str, Any]:
+def _dataset_facts(run: Run, sections: Sequence[DocumentSection]) -> dict[str, Any]:
     dataset, source = run.dataset, run.dataset.source
     rows = next((section.rows for section in sections), 0)
     return {

@@ -11,12 +11,12 @@ from pyspark.sql import functions as sf
 
 from clarify_spark.config import AnalysisConfig, Shap
 from clarify_spark.errors import ConfigError, DataError
-from clarify_spark.explaining.baseline import PATH, Baseline, cautions, computed, equally_weighted, from_config
+from clarify_spark.explaining.baseline import PATH, Baseline, baseline_cautions, computed, equally_weighted, from_config
 from clarify_spark.explaining.baseline_files import MOST_ROWS
-from clarify_spark.explaining.baseline_rows import Features, Rows, UnfitError
+from clarify_spark.explaining.baseline_rows import BaselineRows, Features, UnfitError
 from clarify_spark.explaining.clustering import Attribute, sample_size
 from clarify_spark.redaction import without_secrets
-from clarify_spark.spark.collect import columns_of
+from clarify_spark.spark.collect import collected_columns
 from clarify_spark.spark.data.datasets import Dataset, resolve_name
 from clarify_spark.udfs.dotted_names import resolved
 
@@ -33,12 +33,12 @@ def baseline_of(spark: SparkSession, config: AnalysisConfig, dataset: Dataset, s
     elif isinstance(shap.baseline, str):
         found = read_baseline(spark, config, dataset, shap.baseline)
     else:
-        found = from_config(shap, features_of(config, dataset))
-    said = cautions(len(found.rows), len(dataset.features), shap)
+        found = from_config(shap, baseline_features(config, dataset))
+    said = baseline_cautions(len(found.rows), len(dataset.features), shap)
     return replace(found, notes=(*found.notes, *said))
 
 
-def features_of(config: AnalysisConfig, dataset: Dataset) -> Features:
+def baseline_features(config: AnalysisConfig, dataset: Dataset) -> Features:
     """What a baseline of the data set must have, and the roles of its other columns."""
     roles = {
         dataset.join: "the join column",
@@ -60,11 +60,11 @@ def features_of(config: AnalysisConfig, dataset: Dataset) -> Features:
 
 def read_baseline(spark: SparkSession, config: AnalysisConfig, dataset: Dataset, uri: str) -> Baseline:
     """The rows at a URI in the format of the data set; each has the same weight."""
-    features = features_of(config, dataset)
-    with _told(uri):
+    features = baseline_features(config, dataset)
+    with _as_baseline_errors(uri):
         if config.format.baseline is None:
             raise UnfitError(f"with {config.format.name} data a baseline is no URI; list its rows in the config")
-        rows: Rows = resolved(config.format.baseline)(spark, uri, features)
+        rows: BaselineRows = resolved(config.format.baseline)(spark, uri, features)
         if not rows.values:
             raise UnfitError("there are no rows; a baseline needs at least one")
         if len(rows.values) > MOST_ROWS:
@@ -76,7 +76,7 @@ def read_baseline(spark: SparkSession, config: AnalysisConfig, dataset: Dataset,
 
 
 @contextmanager
-def _told(uri: str) -> Iterator[None]:
+def _as_baseline_errors(uri: str) -> Iterator[None]:
     """Report what is wrong with a baseline by its key and its URI."""
     try:
         yield
@@ -91,12 +91,12 @@ def _told(uri: str) -> Iterator[None]:
 
 def computed_baseline(config: AnalysisConfig, dataset: Dataset, clusters: int | None, seed: int) -> Baseline:
     """Real rows nearest to the centres of clusters of a sample: the rows whose keys have the smallest hashes."""
-    features = features_of(config, dataset)
+    features = baseline_features(config, dataset)
     ids = [dataset.column(name).id for name in features.names]
     order = sf.xxhash64(sf.col("row_key"), sf.lit(seed).cast("bigint"))
     size = sample_size(len(ids), clusters)
     sample = dataset.keyed.select("row_key", *ids).orderBy(order, "row_key").limit(size).orderBy("row_key")
-    columns = columns_of(sample)
+    columns = collected_columns(sample)
     if not columns["row_key"]:
         raise DataError("the data set has no rows, so no baseline can be computed")
     declared = _declared_categorical(config, dataset)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-def columns_of(frame: DataFrame) -> dict[str, Sequence[Any]]:
+def collected_columns(frame: DataFrame) -> dict[str, Sequence[Any]]:
     """The collected columns; through Arrow if this Spark supports it (4.0 or later), as one Row per group is slow."""
     if hasattr(frame, "toArrow"):
         table = frame.toArrow()

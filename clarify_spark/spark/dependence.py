@@ -1,4 +1,4 @@
-"""Partial dependence on executors: all rows, or a sample of them, in blocks (``spark.crew``)."""
+"""Partial dependence on executors: all rows, or a sample of them, in blocks (``spark.blocks.scheduler``)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pyspark import StorageLevel
 from pyspark.sql import Window
 from pyspark.sql import functions as sf
 
-from clarify_spark.spark.blocks.checkpoints import Journal
+from clarify_spark.spark.blocks.checkpoints import Checkpoints
 from clarify_spark.spark.blocks.scheduler import Work, results
-from clarify_spark.spark.collect import columns_of
+from clarify_spark.spark.collect import collected_columns
 from clarify_spark.spark.data.datasets import Dataset
 from clarify_spark.spark.data.sample import feature_ids, sampled
 from clarify_spark.spark.failures import user_errors
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
 def individual_keys(dataset: Dataset, spec: PredictorSpec, seed: int, rows: int) -> NDArray[np.int64]:
     """The sorted keys of that many rows, those whose hashes are the smallest."""
-    keys = columns_of(sampled(dataset, spec, seed, rows).select("row_key"))["row_key"]
+    keys = collected_columns(sampled(dataset, spec, seed, rows).select("row_key"))["row_key"]
     return np.sort(np.array(keys, np.int64))
 
 
 @dataclass(frozen=True)
-class Used:
+class RowSample:
     """``rows`` of the ``of_rows`` rows of a data set: all, or those whose keys have the smallest hashes."""
 
     dataset: Dataset
@@ -46,17 +46,19 @@ class Used:
     seed: int
 
 
-def curve_sums(used: Used, plan: CurvePlan, journal: Journal, progress: Progress) -> Generator[CurveSums, None, None]:
+def curve_sums(
+    used: RowSample, plan: CurvePlan, checkpoints: Checkpoints, progress: Progress
+) -> Generator[CurveSums, None, None]:
     """The sums of every block in the order of rows."""
     call = partial(curve_batches, plan=plan, features=feature_ids(used.dataset, plan.spec))
     with user_errors(), _persisted(used, plan) as rows:
         at_once = blocks_at_once(plan.spec)
-        work = Work(rows, plan.block_rows, call, curves_from_bytes, _row_bytes(plan), journal, at_once)
+        work = Work(rows, plan.block_rows, call, curves_from_bytes, _row_bytes(plan), checkpoints, at_once)
         yield from results(work, progress, "Partial dependence")
 
 
 @contextmanager
-def _persisted(of: Used, plan: CurvePlan) -> Iterator[DataFrame]:
+def _persisted(of: RowSample, plan: CurvePlan) -> Iterator[DataFrame]:
     """The rows that are used, cached for the block: ``row_key``, SOURCE_KEY and the features.
 
     A sample's rows are renumbered: their keys are far apart, and a block of them would have few rows.

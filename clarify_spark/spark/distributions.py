@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as sf
 
-from clarify_spark.explaining.dependence import MOST_CATEGORIES, Distribution, Range, centres, too_many
-from clarify_spark.spark.collect import columns_of
+from clarify_spark.explaining.dependence import MOST_CATEGORIES, Distribution, FeatureRange, bucket_midpoints, too_many
+from clarify_spark.spark.collect import collected_columns
 from clarify_spark.spark.data.datasets import Dataset
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from clarify_spark.spark.data.datasets import Column
 
 
-def ranges(dataset: Dataset, names: Sequence[str]) -> list[Range]:
+def feature_ranges(dataset: Dataset, names: Sequence[str]) -> list[FeatureRange]:
     """The range of each feature, by one aggregate over the rows."""
     columns = [dataset.column(name) for name in names]
     if not columns:
@@ -31,7 +31,7 @@ def ranges(dataset: Dataset, names: Sequence[str]) -> list[Range]:
     found = []
     for position, column in enumerate(columns):
         facts = {name: row[f"{name}_{position}"] for name in _measures(column)}
-        found.append(Range(column.name, column.kind, **facts))
+        found.append(FeatureRange(column.name, column.kind, **facts))
     return found
 
 
@@ -50,7 +50,7 @@ def _value(column: Column) -> Expression:
     return sf.when(sf.abs(number) < float("inf"), number)
 
 
-def distributions(dataset: Dataset, features: Sequence[Range], resolution: int) -> list[Distribution]:
+def distributions(dataset: Dataset, features: Sequence[FeatureRange], resolution: int) -> list[Distribution]:
     """The grid of each feature with how many rows are at each point, by one grouped pass over the rows."""
     open_ones = [(place, one) for place, one in enumerate(features) if one.error is None]
     counted: dict[int, dict[str, int]] = {place: {} for place, _ in open_ones}
@@ -60,13 +60,13 @@ def distributions(dataset: Dataset, features: Sequence[Range], resolution: int) 
             for place, one in open_ones
         ]
         rows = dataset.frame.select(sf.explode(sf.array(*cells)).alias("at")).select("at.*")
-        table = columns_of(rows.where(sf.col("cell").isNotNull()).groupBy("feature", "cell").count())
+        table = collected_columns(rows.where(sf.col("cell").isNotNull()).groupBy("feature", "cell").count())
         for place, cell, count in zip(table["feature"], table["cell"], table["count"], strict=True):
             counted[place][cell] = count
     return [_distribution(one, counted.get(place, {}), resolution) for place, one in enumerate(features)]
 
 
-def _cell(column: Column, one: Range, resolution: int) -> Expression:
+def _cell(column: Column, one: FeatureRange, resolution: int) -> Expression:
     """The bucket of a number, from 0, or the category, as text; null where the row has none."""
     value = _value(column)
     if one.data_type == "categorical" or one.low is None or one.high is None:
@@ -77,11 +77,11 @@ def _cell(column: Column, one: Range, resolution: int) -> Expression:
     return sf.when(value.isNotNull(), inside.cast("string"))  # least and greatest pass over nulls
 
 
-def _distribution(one: Range, counted: dict[str, int], resolution: int) -> Distribution:
+def _distribution(one: FeatureRange, counted: dict[str, int], resolution: int) -> Distribution:
     if one.error is not None:
         return Distribution(one.name, one.data_type, error=one.error)
     if one.data_type == "numerical" and one.low is not None and one.high is not None:
-        grid = centres(one.low, one.high, resolution)
+        grid = bucket_midpoints(one.low, one.high, resolution)
         return Distribution(one.name, "numerical", grid, tuple(counted.get(str(b), 0) for b in range(len(grid))))
     if len(counted) > MOST_CATEGORIES:
         return Distribution(one.name, "categorical", error=too_many(f"{len(counted):,}"))

@@ -1,4 +1,4 @@
-"""Explanations on executors: the probe of a job, then its blocks (``spark.crew``) in row order."""
+"""Explanations on executors: the probe of a job, then its blocks (``spark.blocks.scheduler``) in row order."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from pyspark import StorageLevel
 from pyspark.sql import functions as sf
 
-from clarify_spark.spark.blocks.checkpoints import Journal
+from clarify_spark.spark.blocks.checkpoints import Checkpoints
 from clarify_spark.spark.blocks.scheduler import Work, results
-from clarify_spark.spark.blocks.waves import Pace
+from clarify_spark.spark.blocks.waves import WaveSettings
 from clarify_spark.spark.data.datasets import Dataset
 from clarify_spark.spark.data.sample import feature_ids, sampled
 from clarify_spark.spark.failures import user_errors
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pyspark.sql import Column as Expression
     from pyspark.sql import DataFrame
 
-__all__ = ["Pace", "explain", "probe"]
+__all__ = ["WaveSettings", "explained_blocks", "probe"]
 JOIN_ID = "join_text"
 
 
@@ -43,20 +43,20 @@ def probe(dataset: Dataset, settings: ShapSettings, pilot_rows: int, progress: P
     return probe_from_bytes(bytes(answers[0]["result"]))
 
 
-def explain(
-    dataset: Dataset, plan: ShapPlan, journal: Journal, progress: Progress, pace: Pace | None = None
+def explained_blocks(
+    dataset: Dataset, plan: ShapPlan, checkpoints: Checkpoints, progress: Progress, pace: WaveSettings | None = None
 ) -> Generator[Explained, None, None]:
-    """Every block in the order of row keys; those in the journal are not computed again."""
+    """Every block in the order of row keys; those in the checkpoints are not computed again."""
     with user_errors(), _persisted(dataset, plan) as rows:
-        yield from results(_work(rows, plan, journal), progress, "Explaining", pace)
+        yield from results(_work(rows, plan, checkpoints), progress, "Explaining", pace)
 
 
-def _work(rows: DataFrame, plan: ShapPlan, journal: Journal) -> Work[Explained]:
+def _work(rows: DataFrame, plan: ShapPlan, checkpoints: Checkpoints) -> Work[Explained]:
     features = [name for name in rows.columns if name not in ("row_key", JOIN_ID)]
     join = JOIN_ID if JOIN_ID in rows.columns else None
     call = partial(explain_batches, plan=plan, features=features, join=join)
     at_once = explained_at_once(plan.settings.spec)
-    return Work(rows, plan.block_rows, call, from_bytes, _row_bytes(plan), journal, at_once)
+    return Work(rows, plan.block_rows, call, from_bytes, _row_bytes(plan), checkpoints, at_once)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 #: S3A multiplies its retries by those of the SDK: by default, many minutes for a host that does not answer.
 #: These limit each request to about a minute.
-PATIENCE = {
+TIMEOUTS = {
     "fs.s3a.retry.limit": "6",
     "fs.s3a.attempts.maximum": "2",
     "fs.s3a.connection.establish.timeout": "5000",
@@ -24,7 +24,7 @@ def adapt(spark: SparkSession) -> None:
     conf = context._jsc.hadoopConfiguration()
     if not _known(context, conf, "s3"):
         conf.set("fs.s3.impl", S3A)
-    for key, value in PATIENCE.items():
+    for key, value in TIMEOUTS.items():
         if {str(source) for source in conf.getPropertySources(key) or ()} <= {_DEFAULTS}:
             conf.set(key, value)
 

@@ -21,7 +21,7 @@ REFRESH_SECONDS = 0.5
 #: Without a terminal, progress is reported this often.
 LOG_SECONDS = 15.0
 #: Tasks that wait this long while none runs are reported.
-PATIENCE_SECONDS = 60.0
+WAITING_SECONDS = 60.0
 WAITING = (
     "No task of this run has run for {seconds:.0f} s: the cluster is busy with others, or there is no executor. "
     "Executors that ask for more memory or cores (spark.executor.memory, spark.executor.cores) than any worker has "
@@ -76,7 +76,7 @@ class Progress:
         done = threading.Event()
         alive = self._stream.isatty()
 
-        def tell() -> None:
+        def report() -> None:
             ran = start
             while not done.wait(REFRESH_SECONDS if alive else LOG_SECONDS):
                 try:
@@ -85,7 +85,7 @@ class Progress:
                     return
                 now = time.monotonic()
                 ran = ran if tasks.wait else now
-                if now - ran >= PATIENCE_SECONDS and not self._told_waiting:
+                if now - ran >= WAITING_SECONDS and not self._told_waiting:
                     self._told_waiting = True
                     self.note(WAITING.format(seconds=now - ran))
                 if alive or logged:
@@ -93,13 +93,13 @@ class Progress:
                     self._stream.write(f"\r\x1b[K{said}" if alive else f"{said}\n")
                     self._stream.flush()
 
-        teller = threading.Thread(target=tell, daemon=True)
-        teller.start()
+        reporter = threading.Thread(target=report, daemon=True)
+        reporter.start()
         try:
             yield
         finally:
             done.set()
-            teller.join()
+            reporter.join()
             if alive:
                 self._stream.write("\r\x1b[K")
             self.seconds[name] = round(self.seconds.get(name, 0.0) + time.monotonic() - start, 3)

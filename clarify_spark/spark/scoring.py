@@ -15,7 +15,7 @@ from pyspark.sql.types import DoubleType, LongType, StringType, StructField, Str
 from clarify_spark.columns import Kind
 from clarify_spark.config import AnalysisConfig, Predictor, headers_of, model_format
 from clarify_spark.errors import ConfigError, ModelError, Problem
-from clarify_spark.spark.blocks.checkpoints import Journal
+from clarify_spark.spark.blocks.checkpoints import Checkpoints
 from clarify_spark.spark.blocks.scheduler import Work, results
 from clarify_spark.spark.data.datasets import Column, Dataset
 from clarify_spark.spark.data.formats.caching import cached
@@ -24,7 +24,7 @@ from clarify_spark.spark.failures import LostWorkerError, user_errors
 from clarify_spark.spark.progress import Progress
 from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.requests.responses import speaks_csv
-from clarify_spark.udfs.row_keys import span
+from clarify_spark.udfs.row_keys import block_description
 from clarify_spark.udfs.scoring import BLOCK_ROWS, Scored, blocks_at_once, score_batches, scored_blocks, unpacked
 from clarify_spark.udfs.traffic import Traffic, together
 
@@ -106,17 +106,17 @@ def _each_alone(rows: DataFrame, task: int | None, scored: Callable[[DataFrame],
             with user_errors():
                 scored(rows.where(f"{_BLOCK} = {block}").coalesce(1).sortWithinPartitions("row_key")).count()
         except LostWorkerError as error:
-            raise ModelError(f"predictions, {span(block, lo, hi)}, tried alone: {error}") from error
+            raise ModelError(f"predictions, {block_description(block, lo, hi)}, tried alone: {error}") from error
 
 
 def with_kept_predictions(
-    dataset: Dataset, spec: PredictorSpec, journal: Journal, progress: Progress
+    dataset: Dataset, spec: PredictorSpec, checkpoints: Checkpoints, progress: Progress
 ) -> tuple[Dataset, Traffic | None]:
-    """The same, but finished blocks are kept in a journal, since calls to an endpoint take time and money."""
+    """The same, but finished blocks are kept as checkpoints, since calls to an endpoint take time and money."""
     features = feature_ids(dataset, spec)
     rows = dataset.keyed.select("row_key", *features).persist(StorageLevel.MEMORY_AND_DISK)
     call = partial(scored_blocks, spec=spec, features=features)
-    work = Work(rows, BLOCK_ROWS, call, Scored.from_bytes, ROW_BYTES, journal, blocks_at_once(spec))
+    work = Work(rows, BLOCK_ROWS, call, Scored.from_bytes, ROW_BYTES, checkpoints, blocks_at_once(spec))
     traffic: Traffic | None = None
     try:
         with closing(results(work, progress, "Calling the model")) as scored:
@@ -124,7 +124,7 @@ def with_kept_predictions(
                 traffic = together([traffic, block.traffic])
     finally:
         rows.unpersist()
-    kept = [(bytearray(block.result),) for wave in journal.ranges for block in journal.blocks(wave)]
+    kept = [(bytearray(block.result),) for wave in checkpoints.ranges for block in checkpoints.blocks(wave)]
     packed = dataset.keyed.sparkSession.createDataFrame(kept, "result binary")
     predictions = packed.mapInArrow(unpacked, StructType([StructField("row_key", LongType()), *_TOLD]))
     # Rows unknown to a forced resume have no prediction, which is reported later; they must not disappear.

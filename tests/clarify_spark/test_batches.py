@@ -6,7 +6,7 @@ import pytest
 
 from clarify_spark.errors import CommandError, DataError, ModelError, OutputError
 from clarify_spark.spark.failures import LostWorkerError, translate
-from clarify_spark.spark.files.read_failures import explain
+from clarify_spark.spark.files.read_failures import storage_error
 
 WORKER = """
 An exception was thrown from the Python worker. Please see the stack trace below.
@@ -73,7 +73,7 @@ def test_a_worker_that_died_is_known_by_its_task(where, task):
 def test_a_worker_that_died_is_not_taken_for_a_broken_file():
     text = "SparkException: Python worker exited unexpectedly (crashed)\nCaused by: java.io.EOFException"
     assert type(translate(text)) is LostWorkerError
-    assert "worker died" in str(explain(text, "x.json"))
+    assert "worker died" in str(storage_error(text, "x.json"))
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_worker_that_died_is_not_taken_for_a_broken_file():
     ],
 )
 def test_what_spark_cannot_read_is_named_with_a_way_out(text, says):
-    assert re.fullmatch(rf"x\.parquet: .*{says}.*", str(explain(text, "x.parquet")))
+    assert re.fullmatch(rf"x\.parquet: .*{says}.*", str(storage_error(text, "x.parquet")))
 
 
 def test_an_unknown_failure_is_not_explained_away():

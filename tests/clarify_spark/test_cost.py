@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clarify_spark.errors import CommandError
-from clarify_spark.run.cost import Cost, Need, Size, lines, refuse_too_many
+from clarify_spark.run.cost import Cost, Need, Size, cost_lines, refuse_too_many
 from clarify_spark.udfs.predictors import Calling
 from clarify_spark.udfs.requests.payloads import Payload
 
@@ -23,7 +23,7 @@ def test_a_cost_adds_up_its_needs():
     assert cost.records == 99_000
     assert cost.requests == 3 * 5 + 3 * 41
     assert cost.bytes == 9_900_000
-    said = list(lines(cost))
+    said = list(cost_lines(cost))
     assert said[0] == "predictions: 9,000 rows, each once = about 9,000 model records"
     assert said[-1] == "requests: about 138, with 1,000 records or fewer in each; about 9.9 MB to send"
 
@@ -31,7 +31,7 @@ def test_a_cost_adds_up_its_needs():
 def test_a_model_in_process_has_no_requests():
     cost = Cost(9000, NEEDS, None)
     assert (cost.requests, cost.bytes) == (0, 0)
-    assert len(list(lines(cost))) == 2
+    assert len(list(cost_lines(cost))) == 2
 
 
 def test_more_records_than_allowed_are_refused_with_how_they_come_about():

@@ -159,7 +159,7 @@ def test_executors_find_its_module_by_the_plan_alone(toy, monkeypatch):
 def need(engine):
     """What a run over 1,000 rows, of which five are at hand, needs of its model."""
     asked = Shap(engine=engine, num_samples=100)
-    inputs = kernel_shap.Inputs(asked, Baseline(BACKGROUND, WEIGHTS, "config", (), {}))
+    inputs = kernel_shap.ShapInputs(asked, Baseline(BACKGROUND, WEIGHTS, "config", (), {}))
     dataset = SimpleNamespace(rows=1000, features=NAMES)
     run = SimpleNamespace(dataset=dataset, spec=settings(asked).spec, seed=0, options=Options())
     return kernel_shap.STEPS.need(run, inputs)

@@ -119,7 +119,7 @@ def test_a_run_that_fails_tells_no_time_for_what_it_did_not_finish():
 @pytest.mark.parametrize(("running", "told"), [(0, 1), (1, 0)])
 def test_tasks_that_wait_for_executors_are_told_once(monkeypatch, running, told):
     monkeypatch.setattr(module, "LOG_SECONDS", 0.01)
-    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(module, "WAITING_SECONDS", 0.05)
     stream = io.StringIO()
     progress = Progress(Stages(numTasks=4, numCompletedTasks=2, numActiveTasks=running), stream)
     for _ in range(2):

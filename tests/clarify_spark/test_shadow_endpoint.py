@@ -18,13 +18,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clarify_spark.aws import control_plane as aws
-from clarify_spark.aws.shadow_endpoint import FOLDER, Patience, Record, _new_name, leftover_note, shadow_endpoint
+from clarify_spark.aws.shadow_endpoint import FOLDER, PollingTimeouts, Record, _new_name, leftover_note, shadow_endpoint
 from clarify_spark.cli import main
 from clarify_spark.config.predictor import Predictor
 from clarify_spark.errors import ModelError, OutputError
 from clarify_spark.spark.files.output import Output
 
-QUICK = Patience(ready_seconds=60, delete_seconds=60, poll_seconds=0.05, settle_seconds=0)
+QUICK = PollingTimeouts(ready_seconds=60, delete_seconds=60, poll_seconds=0.05, settle_seconds=0)
 PREDICTOR = Predictor(model_name="credit", instance_type="ml.m5.large", initial_instance_count=2)
 NAME = re.compile(r"sm-clarify-credit-\d{10}-[0-9a-f]{8}")
 SAGEMAKERS_PATTERN = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
@@ -59,8 +59,8 @@ class Run:
     def output(self):
         return Output(str(self.folder), None)
 
-    def endpoint(self, predictor=PREDICTOR, patience=QUICK, **options):
-        return shadow_endpoint(predictor, self.output, self.told.append, patience=patience, **options)
+    def endpoint(self, predictor=PREDICTOR, timeouts=QUICK, **options):
+        return shadow_endpoint(predictor, self.output, self.told.append, timeouts=timeouts, **options)
 
     def records(self):
         return sorted(path.name for path in self.folder.glob(f"{FOLDER}/*"))
@@ -223,7 +223,7 @@ def test_an_endpoint_that_fails_is_told_with_sagemakers_reason_and_deleted(plane
 
 def test_an_endpoint_that_is_not_ready_in_time_is_told_and_deleted_once_sagemaker_allows_it(plane, run):
     plane.looks = 8
-    message = run.refused(patience=Patience(0.1, 60, 0.05, 0))
+    message = run.refused(timeouts=PollingTimeouts(0.1, 60, 0.05, 0))
     assert "is not ready after 0.00167 minutes (Creating)" in message
     assert "DeleteEndpoint" in plane.operations()
     assert plane.left() == ([], [])
@@ -330,7 +330,7 @@ def test_a_config_that_cannot_be_deleted_stays_in_the_record(plane, run):
 
 def test_an_endpoint_that_stays_in_creation_is_left_to_its_record_after_a_while(plane, run):
     plane.looks = 10**6
-    run.refused(patience=Patience(0.1, 0.1, 0.05, 0))
+    run.refused(timeouts=PollingTimeouts(0.1, 0.1, 0.05, 0))
     assert re.search(r"could not be deleted: it has been Creating for 0\.00\d+ minutes\. If endpoint", run.told[-1])
     assert len(run.records()) == 1
 
@@ -354,7 +354,7 @@ def test_impatience_while_deleting_does_not_hide_what_ended_the_run(plane, run):
     plane.looks = 10**6
     with (
         pytest.raises(ModelError, match="is not ready after"),
-        shadow_endpoint(PREDICTOR, run.output, interrupted, patience=Patience(0.1, 60, 0.05, 0)),
+        shadow_endpoint(PREDICTOR, run.output, interrupted, timeouts=PollingTimeouts(0.1, 60, 0.05, 0)),
     ):
         pytest.fail("the endpoint is taken for ready")
     assert run.told[-1].startswith("Interrupted while deleting. If endpoint ")
@@ -365,14 +365,14 @@ def test_impatience_while_deleting_does_not_hide_what_ended_the_run(plane, run):
 
 PROGRAM = """
 import sys, time
-from clarify_spark.cli.ending import Ending, note
+from clarify_spark.cli.ending import ExitHandler, note
 from clarify_spark.config.predictor import Predictor
-from clarify_spark.aws.shadow_endpoint import Patience, shadow_endpoint
+from clarify_spark.aws.shadow_endpoint import PollingTimeouts, shadow_endpoint
 from clarify_spark.spark.files.output import Output
 
 predictor = Predictor(model_name="credit", instance_type="ml.m5.large", initial_instance_count=2)
-patience = Patience(60, 60, 0.1, 20)
-with Ending() as ending, shadow_endpoint(predictor, Output(sys.argv[1], None), note, patience=patience) as name:
+timeouts = PollingTimeouts(60, 60, 0.1, 20)
+with ExitHandler() as ending, shadow_endpoint(predictor, Output(sys.argv[1], None), note, timeouts=timeouts) as name:
     note(f"Using {name}")
     time.sleep(600)
 sys.exit(ending.code)

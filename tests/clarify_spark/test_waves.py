@@ -9,8 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clarify_spark.spark.blocks.checkpoints import Range
-from clarify_spark.spark.blocks.waves import FIRST_SECONDS, WAVE_BYTES, WAVE_SECONDS, Layout, Pace, Remaining, Speed
+from clarify_spark.spark.blocks.checkpoints import KeyRange
+from clarify_spark.spark.blocks.waves import (
+    FIRST_SECONDS,
+    WAVE_BYTES,
+    WAVE_SECONDS,
+    Layout,
+    PendingRanges,
+    WaveSettings,
+    WaveSizer,
+)
 from clarify_spark.udfs.row_keys import FILE_BITS
 
 
@@ -37,10 +45,10 @@ def data_sets(draw, most_left_out=9):
 @given(data_sets(), st.data())
 def test_waves_hold_each_unfinished_row_once_in_order_whatever_their_sizes_and_wherever_a_run_was_cut(made, data):
     keys, block_rows, layout = made
-    waves = all_waves(Remaining(layout, []), data)
+    waves = all_waves(PendingRanges(layout, []), data)
     assert covered(waves, keys) == keys
     finished = [wave for wave in waves if data.draw(st.booleans())]
-    again = all_waves(Remaining(layout, finished), data)
+    again = all_waves(PendingRanges(layout, finished), data)
     assert sorted(covered(finished, keys) + covered(again, keys)) == keys
     for wave in (*waves, *again):
         assert wave.lo % block_rows == 0
@@ -52,7 +60,7 @@ def test_waves_hold_each_unfinished_row_once_in_order_whatever_their_sizes_and_w
 def test_no_wave_goes_beyond_an_end(made, data):
     keys, _, layout = made
     ends = sorted({layout.key_after(rows) for rows in data.draw(st.lists(st.integers(1, 200)))} - {layout.whole.hi})
-    found = all_waves(Remaining(layout, [], ends), data)
+    found = all_waves(PendingRanges(layout, [], ends), data)
     assert covered(found, keys) == keys
     assert not [wave for wave in found for end in ends if wave.lo < end < wave.hi]
 
@@ -88,7 +96,7 @@ def test_the_blocks_of_a_wave_are_numbered_through_where_no_record_was_left_out(
 def numbered_blocks(made, data):
     """The numbers of a wave's blocks that have rows, and how many blocks the wave is said to have."""
     keys, block_rows, layout = made
-    wave = data.draw(st.sampled_from(all_waves(Remaining(layout, []), data)))
+    wave = data.draw(st.sampled_from(all_waves(PendingRanges(layout, []), data)))
     first, bases = layout.file_bases(wave)
     found = {key // block_rows: int(bases[(key >> FILE_BITS) - first]) for key in covered([wave], keys)}
     return [base + block for block, base in found.items()], layout.blocks(wave)
@@ -98,7 +106,7 @@ def test_rows_before_a_key_are_exact_where_cells_end():
     keys = [*range(20), *range(1 << FILE_BITS, (1 << FILE_BITS) + 5)]
     layout = layout_of(keys, 4, 8)
     assert [layout.rows_before(key) for key in (0, 8, 16, 20, 1 << FILE_BITS, 1 << 41)] == [0, 8, 16, 20, 20, 25]
-    assert layout.whole == Range(0, (1 << FILE_BITS) + 8)
+    assert layout.whole == KeyRange(0, (1 << FILE_BITS) + 8)
     assert layout.total == 25
 
 
@@ -108,7 +116,7 @@ def layout():
 
 
 def test_the_first_waves_follow_the_probe_and_are_short(layout):
-    speed = Speed(Pace(seconds_per_row=0.01), 4, layout, 100)
+    speed = WaveSizer(WaveSettings(seconds_per_row=0.01), 4, layout, 100)
     assert [speed.wave_rows(), speed.wave_rows(), speed.wave_rows()] == [
         400 * FIRST_SECONDS,
         400 * FIRST_SECONDS,
@@ -119,7 +127,7 @@ def test_the_first_waves_follow_the_probe_and_are_short(layout):
 def test_waves_follow_the_measured_speed(layout, monkeypatch):
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    speed = Speed(Pace(seconds_per_row=1.0), 4, layout, 100)
+    speed = WaveSizer(WaveSettings(seconds_per_row=1.0), 4, layout, 100)
     speed.wave_rows(), speed.wave_rows()
     now[0] = 10.0
     speed.finished(2000)
@@ -127,20 +135,20 @@ def test_waves_follow_the_measured_speed(layout, monkeypatch):
 
 
 def test_a_wave_has_a_block_for_each_core_at_least_and_its_results_fit_in_memory(layout):
-    assert Speed(Pace(seconds_per_row=1000.0), 4, layout, 100).wave_rows() == 32
-    assert Speed(Pace(seconds_per_row=1e-9), 4, layout, 2**20).wave_rows() == WAVE_BYTES // 2**20
-    assert Speed(Pace(seconds_per_row=1e-9), 4, layout, 2**40).wave_rows() == 8
+    assert WaveSizer(WaveSettings(seconds_per_row=1000.0), 4, layout, 100).wave_rows() == 32
+    assert WaveSizer(WaveSettings(seconds_per_row=1e-9), 4, layout, 2**20).wave_rows() == WAVE_BYTES // 2**20
+    assert WaveSizer(WaveSettings(seconds_per_row=1e-9), 4, layout, 2**40).wave_rows() == 8
 
 
 def test_tasks_are_no_more_than_blocks_and_last_some_seconds(layout):
-    speed = Speed(Pace(seconds_per_row=0.01), 2, layout, 100)
+    speed = WaveSizer(WaveSettings(seconds_per_row=0.01), 2, layout, 100)
     assert speed.tasks(rows=5000, blocks=625) == 25
     assert speed.tasks(rows=5000, blocks=7) == 7
     assert speed.tasks(rows=50, blocks=625) == 8
 
 
 def test_tasks_that_work_on_several_blocks_at_once_get_as_many_where_there_are_enough(layout):
-    one, four = (Speed(Pace(seconds_per_row=1000.0), 2, layout, 100, at_once=at_once) for at_once in (1, 4))
+    one, four = (WaveSizer(WaveSettings(seconds_per_row=1000.0), 2, layout, 100, at_once=at_once) for at_once in (1, 4))
     sizes = [(one.wave_rows(), four.wave_rows()) for _ in range(3)]
     assert sizes == [(16, 16), (16, 16), (16, 64)]  # while the speed is a guess, little is at stake
     assert [one.tasks(80, 10), four.tasks(80, 10)] == [10, 2]

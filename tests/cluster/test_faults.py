@@ -18,7 +18,7 @@ from .conftest import FEATURES, files
 
 pytestmark = [pytest.mark.spark, pytest.mark.classic("a standalone cluster is asked by classic sessions")]
 
-JOURNAL = Path("explanations_shap") / "_journal"
+CHECKPOINTS = Path("explanations_shap") / "_journal"
 PROGRAM = Path(__file__).with_name("faulty_runs.py")
 #: The command with waves as small as they can be.
 COMMAND = """
@@ -115,7 +115,7 @@ def here(case, model):
 
 
 def ranges(output):
-    return len(list((output / JOURNAL).glob("range-*.arrow")))
+    return len(list((output / CHECKPOINTS).glob("range-*.arrow")))
 
 
 def kill(processes):
@@ -142,7 +142,7 @@ def test_a_killed_executor_and_a_worker_that_stops_for_good_change_no_byte(clust
 IMPATIENT = """
 import sys
 from clarify_spark.spark import progress
-progress.LOG_SECONDS, progress.PATIENCE_SECONDS = 0.5, 2.0
+progress.LOG_SECONDS, progress.WAITING_SECONDS = 0.5, 2.0
 from clarify_spark.cli import main
 sys.exit(main(sys.argv[1:]))
 """

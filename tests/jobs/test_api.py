@@ -358,12 +358,12 @@ def test_a_config_that_is_no_config_is_told(spark, tmp_path):
 
 
 def test_a_session_that_does_not_see_this_machine_needs_a_folder(spark, rows, tmp_path):
-    from clarify_spark.spark.data.frames import kept
+    from clarify_spark.spark.data.staging import staged
     from clarify_spark.spark.session import Session
 
     with pytest.raises(ArgumentError, match="data_folder: the executors of this session may not see"):
-        kept(Session(spark, local=False), rows, None).__enter__()
-    with kept(Session(spark, local=False), rows, str(tmp_path)) as place:
+        staged(Session(spark, local=False), rows, None).__enter__()
+    with staged(Session(spark, local=False), rows, str(tmp_path)) as place:
         found = [row[0] for row in spark.read.parquet(place).select("approve").collect()]
     assert found == rows["approve"].tolist()
     assert list(tmp_path.iterdir()) == []

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from clarify_spark.cli import main
-from clarify_spark.spark.blocks.checkpoints import CURVES, Journal
+from clarify_spark.spark.blocks.checkpoints import CURVES, Checkpoints
 
 FEATURES = ["male", "obrat", "loanprc", "unem", "region", "insured", "note"]
 PICKLE = ("--allow-pickle",)
@@ -158,17 +158,17 @@ def test_what_a_failed_run_has_finished_is_not_asked_for_again(analyze, config, 
     monkeypatch.setattr("clarify_spark.explaining.dependence.MOST_BLOCK_ROWS", 64)
     whole = analyze(asked, data, *PICKLE)
     calls = []
-    commit = Journal.commit
+    commit = Checkpoints.commit
 
-    def full(journal, done, blocks):
+    def full(checkpoints, done, blocks):
         if calls:
             raise OSError(28, "No space left on device")
         calls.append(done)
-        commit(journal, done, blocks)
+        commit(checkpoints, done, blocks)
 
     target = tmp_path / "target"
     with monkeypatch.context() as failing:
-        failing.setattr(Journal, "commit", full)
+        failing.setattr(Checkpoints, "commit", full)
         assert analyze(asked, data, *PICKLE, output=target).code != 0
     assert list((target / CURVES).glob("range-*.arrow"))
     ran = analyze(asked, data, *PICKLE, output=target)

@@ -16,7 +16,7 @@ import pytest
 
 from clarify_spark.cli import main
 
-JOURNAL = Path("explanations_shap") / "_journal"
+CHECKPOINTS = Path("explanations_shap") / "_journal"
 MODEL = """
 import time
 
@@ -46,8 +46,8 @@ class Run:
     log: Path
 
     def ranges(self):
-        """How many finished ranges the journal has."""
-        return len(list((self.output / JOURNAL).glob("range-*.arrow")))
+        """How many finished ranges the checkpoints have."""
+        return len(list((self.output / CHECKPOINTS).glob("range-*.arrow")))
 
     def until(self, holds):
         """Wait for something while the driver runs."""
@@ -145,7 +145,7 @@ def undisturbed(ship_file, case):
     output = case / "undisturbed"
     words = ["--config", case / "config.json", "--data", case / "loans.csv", "--output", output]
     assert main(["analyze", *map(str, words)]) == 0
-    assert not (output / JOURNAL).exists()
+    assert not (output / CHECKPOINTS).exists()
     return files(output)
 
 

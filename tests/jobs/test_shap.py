@@ -11,7 +11,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neural_network import MLPClassifier
 
-from clarify_spark.spark.blocks.checkpoints import Journal
+from clarify_spark.spark.blocks.checkpoints import Checkpoints
 from clarify_spark.spark.files.output import Output
 
 FEATURES = ["black", "male", "obrat", "loanprc", "unem", "chist"]
@@ -292,7 +292,7 @@ def test_a_dry_run_tells_the_model_records_and_an_estimate_of_time(analyze, mode
 
 
 def test_more_model_records_than_allowed_are_refused_before_the_start(analyze, modelled, data, few, spark, tmp_path):
-    Journal(Output(str(tmp_path / "output"), spark), {"seed": "of a run that was killed"})
+    Checkpoints(Output(str(tmp_path / "output"), spark), {"seed": "of a run that was killed"})
     manifest = tmp_path / "output" / "explanations_shap" / "_journal" / "manifest.json"
     before = manifest.read_bytes()
     config = modelled(LogisticRegression(max_iter=500), baseline=baseline(few), engine="shared")

@@ -17,8 +17,8 @@ import pandas as pd
 from clarify_spark.bias.counts import FacetCounts, everyone
 from clarify_spark.bias.metrics import MetricResult
 from clarify_spark.bias.performance import ClassCount, model_performance
-from clarify_spark.bias.report import BiasSection, post_training_section, pre_training_section
 from clarify_spark.bias.roles import RoleNames, Roles, needed_facts, resolve
+from clarify_spark.bias.sections import BiasSection, post_training_section, pre_training_section
 from clarify_spark.bias.statistics import Statistic, post_training_statistics, pre_training_statistics
 from clarify_spark.columns import ColumnProfile, Kind, Scalar
 from clarify_spark.errors import ConfigError

@@ -12,8 +12,8 @@ from golden_cases import Case, Counted, Engine
 from sklearn.neighbors import KNeighborsClassifier
 
 from clarify_spark.bias.counts import Cells, FacetCounts, Flips
-from clarify_spark.bias.memberships import Membership
 from clarify_spark.bias.performance import ClassCount
+from clarify_spark.bias.predicates import Predicate
 from clarify_spark.bias.roles import Roles
 from clarify_spark.columns import ColumnProfile, Kind, Scalar
 
@@ -44,13 +44,13 @@ def profile(series: pd.Series, facts: frozenset[str]) -> ColumnProfile:
     return ColumnProfile(str(series.name), kind, len(series), int(series.isna().sum()), **found)
 
 
-def members(series: pd.Series, membership: Membership) -> np.ndarray:
+def members(series: pd.Series, predicate: Predicate) -> np.ndarray:
     """Whether each row belongs (rows,)."""
-    if membership.interval is not None:
-        low, high = membership.interval
+    if predicate.interval is not None:
+        low, high = predicate.interval
         numbers = pd.to_numeric(series)
         return ((numbers > low) & (numbers <= high)).to_numpy(dtype=bool)
-    return series.isin(list(membership.values or ())).to_numpy(dtype=bool)
+    return series.isin(list(predicate.values or ())).to_numpy(dtype=bool)
 
 
 def cells_of(in_d: np.ndarray, positive: np.ndarray, predicted: np.ndarray) -> Cells:

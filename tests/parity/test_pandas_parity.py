@@ -6,7 +6,7 @@ from differences import CONVERSIONS, DIFFERENCES
 from golden_cases import COMMITTED, evaluate, load_cases, mismatches
 from pandas_counts import PANDAS
 
-from clarify_spark.bias.memberships import equal_to
+from clarify_spark.bias.predicates import equal_to
 
 
 @pytest.mark.parametrize("case", COMMITTED_PARAMS)

@@ -9,12 +9,12 @@ import pytest
 from pyspark.sql import DataFrame
 from pyspark.sql import types as T
 
-from clarify_spark.bias.memberships import Membership
+from clarify_spark.bias.predicates import Predicate
 from clarify_spark.bias.roles import FacetRole, LabelRole, Roles
 from clarify_spark.bias.segments import Segment, Segmentation, Span
 from clarify_spark.errors import DataError
 from clarify_spark.spark.counting import classes, scans
-from clarify_spark.spark.counting.counts import Counts, count
+from clarify_spark.spark.counting.counts import BiasCounts, count
 from clarify_spark.spark.counting.profiles import profile
 from clarify_spark.spark.counting.scans import bundles, plan
 from clarify_spark.spark.counting.segments import restricted
@@ -88,11 +88,11 @@ def people(n=400, seed=0, zips=90):
 
 
 def values(column, *wanted):
-    return Membership(column, wanted, None, "")
+    return Predicate(column, wanted, None, "")
 
 
 def between(column, low, high):
-    return Membership(column, None, (low, high), "")
+    return Predicate(column, None, (low, high), "")
 
 
 def every_value(column, wanted):
@@ -124,13 +124,13 @@ FACETS = (
 )
 
 
-def belongs(membership, value):
+def belongs(predicate, value):
     if value is None or value != value:
         return False
-    if membership.interval is not None:
-        low, high = membership.interval
+    if predicate.interval is not None:
+        low, high = predicate.interval
         return low < float(value) <= high
-    return value in membership.values
+    return value in predicate.values
 
 
 def by_hand(rows, kinds, roles):
@@ -152,11 +152,11 @@ def by_hand(rows, kinds, roles):
 
 
 def patterns_of(counts):
-    expanded = np.repeat(counts.strata.reshape(-1, 8), counts.repeats, axis=0)
+    expanded = np.repeat(counts.strata.reshape(-1, 8), counts.multiplicity, axis=0)
     return sorted(tuple(pattern) for pattern in expanded.tolist())
 
 
-def same(found: Counts, rows, roles, kinds=KINDS):
+def same(found: BiasCounts, rows, roles, kinds=KINDS):
     entries = list(itertools.chain.from_iterable(found.facets))
     for counts, (cells, strata) in zip(entries, by_hand(rows, kinds, roles), strict=True):
         assert counts.cells.dtype == np.int64
@@ -169,7 +169,7 @@ def same(found: Counts, rows, roles, kinds=KINDS):
 
 def as_bytes(found):
     return [
-        (counts.cells.tobytes(), counts.strata.tobytes(), counts.repeats.tobytes())
+        (counts.cells.tobytes(), counts.strata.tobytes(), counts.multiplicity.tobytes())
         for facet in found.facets
         for counts in facet
     ] + [found.classes, found.rows]
@@ -296,7 +296,7 @@ def test_all_configured_facets_are_counted_in_one_read_of_the_data(spark, monkey
 def test_facets_without_values_are_bundled_by_their_guessed_cells():
     facets = [every_value(name, range(size)) for name, size in (("a", 50), ("b", 16), ("c", 8), ("d", 5), ("e", 2))]
     scans = plan(facets, context_cells=280)
-    assert sorted(f for scan in scans for f in scan.crossed) == [0, 1, 2, 3]
+    assert sorted(f for scan in scans for f in scan.by_value) == [0, 1, 2, 3]
     assert [key for scan in scans for key in scan.conditions] == [(4, 0), (4, 1)]
     assert len(scans) == 3
 
@@ -339,7 +339,7 @@ def test_intersections_count_as_a_loop_over_the_rows_counts_them(spark, partitio
     wanted = [(0, 7), (1, 4, 8), (5, 6)]
     found = count(dataset_of(spark, rows, KINDS, partitions), roles, {}, wanted)
     assert same(found, rows, roles)
-    for crossed, facets in zip(found.crossed, wanted, strict=True):
+    for crossed, facets in zip(found.intersections, wanted, strict=True):
         assert crossed.grouped
         assert crossed.shape == tuple(len(roles.facets[f].entries) + 1 for f in facets)
         expected = crossed_by_hand(rows, roles, facets)
@@ -370,9 +370,9 @@ def test_intersections_with_a_group_of_many_values_have_no_strata_and_say_so(spa
     monkeypatch.setattr(scans, "MANY_STRATA", 5)
     wide = count(data, roles, {}, [(0, 7), (1, 4)])
     assert same(wide, rows, roles)
-    assert not wide.crossed[0].grouped
+    assert not wide.intersections[0].grouped
     assert any("CDDPL" in note for note in wide.notes)
-    np.testing.assert_array_equal(wide.crossed[0].cells.sum(axis=1), narrow.crossed[0].cells.sum(axis=1))
+    np.testing.assert_array_equal(wide.intersections[0].cells.sum(axis=1), narrow.intersections[0].cells.sum(axis=1))
 
 
 def test_too_many_cells_of_an_intersection_are_refused(spark):
@@ -417,16 +417,16 @@ def test_segments_count_as_their_rows_alone_do(spark, monkeypatch, many_strata):
     names = list(KINDS)
     for segmentation, segments in zip((BY_AGE, BY_RACE), found.segments, strict=True):
         place = names.index(segmentation.column)
-        memberships = [[in_segment(one, row[place]) for one in segmentation.segments] for row in rows]
+        segments_of_rows = [[in_segment(one, row[place]) for one in segmentation.segments] for row in rows]
         for k, segment in enumerate(segments):
             is_rest = k == len(segmentation.segments)
             own = [
                 row
-                for row, inside in zip(rows, memberships, strict=True)
+                for row, inside in zip(rows, segments_of_rows, strict=True)
                 if (not any(inside) if is_rest else inside[k])
             ]
             assert segment.rows == len(own)
-            assert same(Counts(len(own), segment.facets, {}), own, roles)
+            assert same(BiasCounts(len(own), segment.facets, {}), own, roles)
             assert restricted(data, segmentation, k).frame.count() == len(own)
 
 
@@ -452,9 +452,9 @@ def test_whole_weights_count_as_repeated_rows(spark):
     for mine, other in zip(itertools.chain(*found.facets), itertools.chain(*plain.facets), strict=True):
         np.testing.assert_array_equal(mine.cells, other.cells)
         assert mine.counted.sum() == 200
-        totals = (mine.strata * mine.repeats[:, None, None, None]).sum(axis=0)
-        np.testing.assert_array_equal(totals, (other.strata * other.repeats[:, None, None, None]).sum(axis=0))
-    np.testing.assert_array_equal(found.crossed[0].cells.sum(axis=1), plain.crossed[0].cells.sum(axis=1))
+        totals = (mine.strata * mine.multiplicity[:, None, None, None]).sum(axis=0)
+        np.testing.assert_array_equal(totals, (other.strata * other.multiplicity[:, None, None, None]).sum(axis=0))
+    np.testing.assert_array_equal(found.intersections[0].cells.sum(axis=1), plain.intersections[0].cells.sum(axis=1))
     for mine, other in zip(found.segments[0], plain.segments[0], strict=True):
         np.testing.assert_array_equal(mine.facets[1][0].cells, other.facets[1][0].cells)
     classes = {cell[:2]: cell[2] for cell in found.classes if cell[2]}

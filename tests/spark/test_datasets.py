@@ -11,7 +11,7 @@ from pyspark.sql import functions as sf
 from clarify_spark.config import load as load_config
 from clarify_spark.errors import ConfigError, DataError
 from clarify_spark.spark.data.datasets import read
-from clarify_spark.spark.data.formats.naming import resolve_name
+from clarify_spark.spark.data.formats.column_names import resolve_name
 
 CSV, LINES, DOCUMENT, PARQUET = "text/csv", "application/jsonlines", "application/json", "application/x-parquet"
 

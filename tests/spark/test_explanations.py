@@ -18,13 +18,12 @@ from sklearn.linear_model import LogisticRegression
 
 from clarify_spark.errors import DataError, ModelError
 from clarify_spark.spark import explanations
-from clarify_spark.spark.blocks import scheduler as crew
-from clarify_spark.spark.blocks import waves
-from clarify_spark.spark.blocks.checkpoints import Journal, Range
-from clarify_spark.spark.blocks.slabs import Slabs
+from clarify_spark.spark.blocks import scheduler, waves
+from clarify_spark.spark.blocks.cached_ranges import CachedRanges
+from clarify_spark.spark.blocks.checkpoints import Checkpoints, KeyRange
 from clarify_spark.spark.blocks.waves import MOST_TASKS, Layout
 from clarify_spark.spark.data.datasets import Column
-from clarify_spark.spark.explanations import Pace, explain, probe
+from clarify_spark.spark.explanations import WaveSettings, explained_blocks, probe
 from clarify_spark.spark.files.output import Output
 from clarify_spark.spark.progress import Progress
 from clarify_spark.udfs.explained import from_bytes, to_bytes
@@ -86,8 +85,8 @@ def dataset(spark, frame):
 
 
 @pytest.fixture
-def journal(spark, tmp_path):
-    return lambda: Journal(Output(str(tmp_path / "output"), spark), {"seed": 0})
+def checkpoints(spark, tmp_path):
+    return lambda: Checkpoints(Output(str(tmp_path / "output"), spark), {"seed": 0})
 
 
 @pytest.fixture
@@ -105,39 +104,39 @@ def in_one_process(frame, plan, join=None):
 
 @pytest.mark.parametrize(("partitions", "wave_rows"), [(1, None), (7, 61), (64, 1000), (2, 150)])
 def test_blocks_are_those_of_one_process_for_any_partitions_and_waves(
-    dataset, plan, journal, progress, frame, partitions, wave_rows
+    dataset, plan, checkpoints, progress, frame, partitions, wave_rows
 ):
-    found = list(explain(dataset(partitions), plan, journal(), progress, Pace(0.001, wave_rows)))
+    found = list(explained_blocks(dataset(partitions), plan, checkpoints(), progress, WaveSettings(0.001, wave_rows)))
     assert [to_bytes(block) for block in found] == in_one_process(frame, plan)
 
 
 @pytest.fixture
-def small_slabs(monkeypatch):
-    """Slabs of 40 rows: five waves of a block."""
+def small_ranges(monkeypatch):
+    """Cached ranges of 40 rows: five waves of a block."""
     monkeypatch.setattr(waves, "WAVE_BYTES", 1)
-    monkeypatch.setattr(crew, "SLAB_WAVES", 5)
+    monkeypatch.setattr(scheduler, "WAVES_PER_RANGE", 5)
 
 
-@pytest.mark.usefixtures("small_slabs")
-def test_blocks_are_the_same_where_a_job_has_many_slabs(dataset, plan, journal, progress, frame):
-    opened = journal()
-    found = list(explain(dataset(7), plan, opened, progress, Pace(0.001, 24)))
+@pytest.mark.usefixtures("small_ranges")
+def test_blocks_are_the_same_where_a_job_has_many_cached_ranges(dataset, plan, checkpoints, progress, frame):
+    opened = checkpoints()
+    found = list(explained_blocks(dataset(7), plan, opened, progress, WaveSettings(0.001, 24)))
     assert [to_bytes(block) for block in found] == in_one_process(frame, plan)
     whole = len(in_one_process(frame, plan)) * BLOCK_ROWS
     assert whole / 40 <= len(opened.ranges) < whole / BLOCK_ROWS
 
 
-def test_a_wave_looks_through_few_partitions_of_its_slab(dataset):
+def test_a_wave_looks_through_few_partitions_of_its_range(dataset):
     rows = dataset(50).keyed.persist()
     layout = Layout(8, *(np.array(one) for one in ([0, 1 << FILE_BITS, 2 << FILE_BITS], [130, 20, 150])), _LASTS)
-    slabs = Slabs(rows, layout, 40)
+    ranges = CachedRanges(rows, layout, 40)
     try:
         found = [
-            slabs.wave(Range(lo, hi)).select("row_key", sf.spark_partition_id().alias("partition")).collect()
-            for lo, hi in pairwise([0, *slabs.ends, layout.whole.hi])
+            ranges.wave(KeyRange(lo, hi)).select("row_key", sf.spark_partition_id().alias("partition")).collect()
+            for lo, hi in pairwise([0, *ranges.ends, layout.whole.hi])
         ]
     finally:
-        slabs.close()
+        ranges.close()
         rows.unpersist()
     assert len(found) == 8
     assert sorted(row["row_key"] for wave in found for row in wave) == [
@@ -149,26 +148,28 @@ def test_a_wave_looks_through_few_partitions_of_its_slab(dataset):
 _LASTS = np.array([129, (1 << FILE_BITS) + 19, (2 << FILE_BITS) + 149])
 
 
-def test_the_id_of_a_row_comes_along_as_text(dataset, plan, journal, progress, frame):
-    found = list(explain(dataset(join="id"), plan, journal(), progress))
+def test_the_id_of_a_row_comes_along_as_text(dataset, plan, checkpoints, progress, frame):
+    found = list(explained_blocks(dataset(join="id"), plan, checkpoints(), progress))
     assert [text for block in found for text in block.join] == [str(number) for number in range(ROWS)]
 
 
-@pytest.mark.parametrize("slabs", [False, True])
+@pytest.mark.parametrize("ranges", [False, True])
 def test_what_is_finished_is_not_computed_again_wherever_the_run_was_cut(
-    dataset, plan, journal, progress, spec, frame, shipped, slabs, request
+    dataset, plan, checkpoints, progress, spec, frame, shipped, ranges, request
 ):
     shipped("halves", "def predict(frame):\n    return [0.5] * len(frame)\n")
     other = replace(plan.settings, spec=replace(spec, format="python", uri="python:halves:predict"))
     whole = in_one_process(frame, plan)
-    first = journal()
-    list(explain(dataset(), plan, first, progress, Pace(0.001, 40)))
+    first = checkpoints()
+    list(explained_blocks(dataset(), plan, first, progress, WaveSettings(0.001, 40)))
     kept = [done for number, done in enumerate(first.ranges) if number % 3]
     for done in set(first.ranges) - set(kept):
         first._output.delete(f"explanations_shap/_journal/{done.name}")
-    if slabs:
-        request.getfixturevalue("small_slabs")
-    again = list(explain(dataset(5), replace(plan, settings=other), journal(), progress, Pace(0.001, 24)))
+    if ranges:
+        request.getfixturevalue("small_ranges")
+    again = list(
+        explained_blocks(dataset(5), replace(plan, settings=other), checkpoints(), progress, WaveSettings(0.001, 24))
+    )
     keys = [key for block in again for key in block.row_keys.tolist()]
     assert keys == frame["row_key"].tolist()
     same = [to_bytes(block) == before for block, before in zip(again, whole, strict=True)]
@@ -177,36 +178,40 @@ def test_what_is_finished_is_not_computed_again_wherever_the_run_was_cut(
     assert 0 < sum(expected) < len(expected)
 
 
-def test_a_finished_run_needs_no_model(dataset, plan, journal, progress, frame, spec):
-    list(explain(dataset(), plan, journal(), progress))
+def test_a_finished_run_needs_no_model(dataset, plan, checkpoints, progress, frame, spec):
+    list(explained_blocks(dataset(), plan, checkpoints(), progress))
     gone = replace(plan.settings, spec=replace(spec, uri="/nowhere/model.joblib"))
-    found = list(explain(dataset(), replace(plan, settings=gone), journal(), progress))
+    found = list(explained_blocks(dataset(), replace(plan, settings=gone), checkpoints(), progress))
     assert [to_bytes(block) for block in found] == in_one_process(frame, plan)
     assert f"Resuming: {ROWS} of {ROWS} rows are already done (Explaining)." in progress._stream.getvalue()
 
 
 def test_a_model_that_fails_amid_the_rows_ends_the_run_and_what_was_finished_stays(
-    dataset, plan, journal, progress, spec, frame, shipped
+    dataset, plan, checkpoints, progress, spec, frame, shipped
 ):
     limit = frame["c0"][:200].max()
     later = frame.assign(c0=frame["c0"].where(frame.index != 250, limit + 1))
     text = f"    assert frame['age'].max() <= {limit + 0.5}\n    return [0.5] * len(frame)\n"
     shipped("picky", "def predict(frame):\n" + text)
     picky = replace(plan.settings, spec=replace(spec, format="python", uri="python:picky:predict"))
-    opened = journal()
+    opened = checkpoints()
     with pytest.raises(ModelError, match=r"block \d+ \(record \d+ of file \d+ to .*\): .*AssertionError"):
-        list(explain(dataset(rows=later), replace(plan, settings=picky), opened, progress, Pace(0.001, 40)))
+        list(
+            explained_blocks(
+                dataset(rows=later), replace(plan, settings=picky), opened, progress, WaveSettings(0.001, 40)
+            )
+        )
     assert opened.rows(opened.ranges) >= 40
-    assert journal().ranges == opened.ranges
+    assert checkpoints().ranges == opened.ranges
     assert not _waves()
 
 
 def test_a_consumer_that_stops_early_leaves_no_thread_and_no_job(
-    running, dataset, plan, journal, progress, shipped, spec
+    running, dataset, plan, checkpoints, progress, shipped, spec
 ):
     shipped("sleepy", "import time\ndef predict(frame):\n    time.sleep(0.2)\n    return [0.5] * len(frame)\n")
     slow = replace(plan.settings, spec=replace(spec, format="python", uri="python:sleepy:predict"))
-    blocks = explain(dataset(), replace(plan, settings=slow), journal(), progress, Pace(0.001, 16))
+    blocks = explained_blocks(dataset(), replace(plan, settings=slow), checkpoints(), progress, WaveSettings(0.001, 16))
     next(blocks)
     assert _waves()
     blocks.close()
@@ -225,38 +230,38 @@ def until(holds, seconds=20):
         time.sleep(0.05)
 
 
-def test_a_data_set_without_rows_is_told(dataset, plan, journal, progress):
+def test_a_data_set_without_rows_is_told(dataset, plan, checkpoints, progress):
     empty = dataset()
     empty.keyed = empty.keyed.limit(0)
     with pytest.raises(DataError, match="has no rows"):
-        list(explain(empty, plan, journal(), progress))
+        list(explained_blocks(empty, plan, checkpoints(), progress))
 
 
-def test_data_that_changed_since_the_interruption_are_told(dataset, plan, journal, progress, frame):
-    list(explain(dataset(), plan, journal(), progress))
+def test_data_that_changed_since_the_interruption_are_told(dataset, plan, checkpoints, progress, frame):
+    list(explained_blocks(dataset(), plan, checkpoints(), progress))
     fewer = frame[frame.index != 100]
     with pytest.raises(DataError, match="299 rows were counted but 300 were returned: the data changed"):
-        list(explain(dataset(rows=fewer), plan, journal(), progress))
+        list(explained_blocks(dataset(rows=fewer), plan, checkpoints(), progress))
 
 
 @pytest.mark.parametrize("tasks", [2, 7, 16, 100])
-def test_tasks_of_a_wave_get_the_same_number_of_blocks_but_for_one(spark, dataset, plan, journal, frame, tasks):
+def test_tasks_of_a_wave_get_the_same_number_of_blocks_but_for_one(spark, dataset, plan, checkpoints, frame, tasks):
     small = replace(plan, block_rows=1)
     rows = dataset().keyed
-    work = explanations._work(rows, small, journal())
+    work = explanations._work(rows, small, checkpoints())
     layout = work.layout()
-    wave = Range(10, (2 << FILE_BITS) + 120)
+    wave = KeyRange(10, (2 << FILE_BITS) + 120)
     inside = rows.where((sf.col("row_key") >= wave.lo) & (sf.col("row_key") < wave.hi))
-    spread = inside.repartition(tasks, crew._partition(spark, layout, wave, tasks)).select(sf.spark_partition_id())
+    spread = inside.repartition(tasks, scheduler._partition(spark, layout, wave, tasks)).select(sf.spark_partition_id())
     counts = Counter(row[0] for row in spread.collect())
     assert sorted(counts) == list(range(tasks))
     assert max(counts.values()) - min(counts.values()) <= 1
 
 
 def test_every_task_of_any_number_of_tasks_has_an_integer_that_spark_sends_there(spark):
-    hashes = crew._hashes(spark)
+    hashes = scheduler._hashes(spark)
     for tasks in range(1, MOST_TASKS + 1):
-        assert np.array_equal(hashes[crew.partition_keys(hashes, tasks)] % tasks, np.arange(tasks))
+        assert np.array_equal(hashes[scheduler.partition_keys(hashes, tasks)] % tasks, np.arange(tasks))
 
 
 def test_the_probe_sees_the_same_rows_for_any_partitions(dataset, plan, progress):
@@ -272,8 +277,8 @@ def test_another_seed_probes_other_rows(dataset, plan, progress):
     assert not np.array_equal(one.totals, other.totals)
 
 
-def test_the_results_survive_their_way_through_the_journal(dataset, plan, journal, progress):
-    opened = journal()
-    found = [to_bytes(block) for block in explain(dataset(), plan, opened, progress, Pace(0.001, 50))]
+def test_the_results_survive_their_way_through_the_checkpoints(dataset, plan, checkpoints, progress):
+    opened = checkpoints()
+    found = [to_bytes(block) for block in explained_blocks(dataset(), plan, opened, progress, WaveSettings(0.001, 50))]
     assert [to_bytes(block) for block in opened.explained()] == found
     assert sum(len(from_bytes(data).row_keys) for data in found) == ROWS

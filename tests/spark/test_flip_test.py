@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import types as T
 from sklearn.neighbors import KNeighborsClassifier
 
-from clarify_spark.bias.memberships import Membership
+from clarify_spark.bias.predicates import Predicate
 from clarify_spark.bias.roles import FacetRole, LabelRole, Roles
 from clarify_spark.spark.counting import flip_test as module
 from clarify_spark.spark.counting.counts import count
@@ -54,12 +54,12 @@ def people(n=300, seed=0):
 
 
 def values(column, *wanted):
-    return Membership(column, wanted, None, "")
+    return Predicate(column, wanted, None, "")
 
 
 FACETS = (
     FacetRole("sex", "categorical", (values("sex", 1),), False),
-    FacetRole("age", "continuous", (Membership("age", None, (40.0, 69.0), ""),), False),
+    FacetRole("age", "continuous", (Predicate("age", None, (40.0, 69.0), ""),), False),
     FacetRole("race", "categorical", tuple(values("race", value) for value in (3, 0, 1, 2, 4)), True),
 )
 

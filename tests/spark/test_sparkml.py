@@ -19,7 +19,7 @@ from pyspark.ml.tuning import CrossValidatorModel
 from clarify_spark.udfs.errors import ModelError
 from clarify_spark.udfs.model_answer import matrix_of
 from clarify_spark.udfs.predictors import PredictorSpec, format_of, load_predictor, sparkml
-from clarify_spark.udfs.scoring import settle
+from clarify_spark.udfs.scoring import resolved_labels
 
 #: The oracle alone is Spark's; what is tested is numpy.
 pytestmark = pytest.mark.classic("the models are trained and saved by Spark ML of a classic session")
@@ -131,7 +131,7 @@ def test_a_classifier_gives_the_probabilities_and_the_labels_of_spark(ready, ask
     answer = load_predictor(of)(features(asked[0], NUMBERS))
     wanted = probability[:, 1:] if probability.shape[1] == 2 else probability
     np.testing.assert_allclose(answer.scores, wanted, rtol=0, atol=1e-12)
-    assert settle(answer, of).labels.tolist() == predicted.tolist()
+    assert resolved_labels(answer, of).labels.tolist() == predicted.tolist()
     assert wanted.std() > 0.01
     assert len(set(predicted)) > 1
 
@@ -217,14 +217,14 @@ def test_stages_on_vectors_compute_what_spark_computes(train, asked, tmp_path):
 
 def _watched(seen, of, frame):
     """The answer, with the columns that the model saw kept in ``seen``."""
-    told = sparkml.Model.told
+    told = sparkml.Model.predicted
 
     def kept(self, columns):
         seen.update(columns)
         return told(self, columns)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sparkml.Model, "told", kept)
+        patch.setattr(sparkml.Model, "predicted", kept)
         return sparkml.load(of)(frame)
 
 
@@ -333,11 +333,11 @@ def test_classes_are_named_by_the_last_stage(asked, numeric):
     model, path = numeric
     of = spec(path, TWO)
     (texts,) = columns_of(model, rows, "text")
-    assert settle(load_predictor(of)(features(frame, TWO)), of).labels.tolist() == texts.tolist()
+    assert resolved_labels(load_predictor(of)(features(frame, TWO)), of).labels.tolist() == texts.tolist()
     (probability,) = columns_of(model, rows, "probability")
     strict = spec(path, TWO, probability_threshold=0.7, label_headers=("fine", "poor"))
     expected = ["poor" if score > 0.7 else "fine" for score in probability[:, 1]]
-    assert settle(load_predictor(strict)(features(frame, TWO)), strict).labels.tolist() == expected
+    assert resolved_labels(load_predictor(strict)(features(frame, TWO)), strict).labels.tolist() == expected
 
 
 def test_a_matrix_gives_the_answer_of_the_frame_to_the_last_bit(asked, numeric):
@@ -362,7 +362,7 @@ def test_labels_that_were_numbers_are_numbers_again(spark, tmp_path):
     model = Pipeline(stages=stages).fit(rows)
     of = spec(saved(model, tmp_path), TWO)
     (predicted,) = columns_of(model, rows, "prediction")
-    labels = settle(load_predictor(of)(features(drawn(8), TWO)), of).labels.tolist()
+    labels = resolved_labels(load_predictor(of)(features(drawn(8), TWO)), of).labels.tolist()
     assert labels == [int(model.stages[0].labels[int(index)]) for index in predicted]
     assert set(labels) == {3, 7}
 

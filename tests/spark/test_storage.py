@@ -3,7 +3,7 @@
 import pytest
 
 from clarify_spark.errors import OutputError
-from clarify_spark.spark.blocks.checkpoints import Block, Journal, Range
+from clarify_spark.spark.blocks.checkpoints import Block, Checkpoints, KeyRange
 from clarify_spark.spark.files.output import Output
 
 pytestmark = pytest.mark.classic("of Hadoop's file systems alone, to which a Connect client does not write")
@@ -69,10 +69,10 @@ def test_a_write_that_fails_is_told_by_the_name_of_the_file(output):
         output.write("a/b.csv", "")
 
 
-def test_a_journal_continues_there(output):
+def test_checkpoints_continue_there(output):
     blocks = [Block(0, 4, b"first"), Block(1, 4, b"second")]
-    Journal(output, {"seed": 0}).commit(Range(0, 8), blocks)
-    journal = Journal(output, {"seed": 0})
-    assert journal.ranges == (Range(0, 8),)
-    assert journal.blocks(Range(0, 8)) == blocks
-    assert Journal(output, {"seed": 1}).ranges == ()
+    Checkpoints(output, {"seed": 0}).commit(KeyRange(0, 8), blocks)
+    checkpoints = Checkpoints(output, {"seed": 0})
+    assert checkpoints.ranges == (KeyRange(0, 8),)
+    assert checkpoints.blocks(KeyRange(0, 8)) == blocks
+    assert Checkpoints(output, {"seed": 1}).ranges == ()

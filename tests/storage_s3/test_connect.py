@@ -9,7 +9,7 @@ from importlib.metadata import version
 import pytest
 
 from clarify_spark.errors import OutputError
-from clarify_spark.spark.blocks.checkpoints import Block, Journal, Range
+from clarify_spark.spark.blocks.checkpoints import Block, Checkpoints, KeyRange
 from clarify_spark.spark.files.output import Output
 
 #: Stands for a session of which nothing is asked but what it is.
@@ -78,13 +78,13 @@ def test_a_failure_amid_a_file_leaves_the_old_one(output, store, request):
     assert store.files(f"{request.node.name}/") == {"out.csv": b"old"}
 
 
-def test_a_journal_continues_there(output):
+def test_checkpoints_continue_there(output):
     blocks = [Block(0, 4, b"first"), Block(1, 4, b"second")]
-    Journal(output, {"seed": 0}).commit(Range(0, 8), blocks)
-    journal = Journal(output, {"seed": 0})
-    assert journal.ranges == (Range(0, 8),)
-    assert journal.blocks(Range(0, 8)) == blocks
-    assert Journal(output, {"seed": 1}).ranges == ()
+    Checkpoints(output, {"seed": 0}).commit(KeyRange(0, 8), blocks)
+    checkpoints = Checkpoints(output, {"seed": 0})
+    assert checkpoints.ranges == (KeyRange(0, 8),)
+    assert checkpoints.blocks(KeyRange(0, 8)) == blocks
+    assert Checkpoints(output, {"seed": 1}).ranges == ()
 
 
 def test_an_output_that_is_a_file_is_refused(connect, store):

@@ -24,9 +24,9 @@ FEATURES = ["black", "male", "obrat", "loanprc", "unem", "chist"]
 COMMAND = """
 import os, signal, sys
 from clarify_spark.spark.blocks import waves
-from clarify_spark.spark.blocks.checkpoints import Journal
+from clarify_spark.spark.blocks.checkpoints import Checkpoints
 waves.FIRST_SECONDS = waves.WAVE_SECONDS = 0.001
-whole = Journal.commit
+whole = Checkpoints.commit
 
 def commit(self, done, blocks):
     if len(self.ranges) == 1:
@@ -36,7 +36,7 @@ def commit(self, done, blocks):
     whole(self, done, blocks)
 
 if os.environ.get("DIE"):
-    Journal.commit = commit
+    Checkpoints.commit = commit
 from clarify_spark.cli import main
 sys.exit(main(sys.argv[1:]))
 """
@@ -180,8 +180,8 @@ def test_a_driver_killed_amid_a_write_leaves_no_half_file_and_the_next_one_conti
 
     code, said = run(DIE="1")
     assert code == -signal.SIGKILL, said
-    journal = [os.path.basename(key) for key in store.keys("results/killed/explanations_shap/_journal/")]
-    assert len([name for name in journal if name.startswith("range-")]) == 1, journal
+    checkpoints = [os.path.basename(key) for key in store.keys("results/killed/explanations_shap/_journal/")]
+    assert len([name for name in checkpoints if name.startswith("range-")]) == 1, checkpoints
     assert "results/killed/analysis.json" not in store.keys("results/killed/")
     code, said = run()
     assert code == 0, said

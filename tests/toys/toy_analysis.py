@@ -3,14 +3,14 @@
 import pandas as pd
 from pydantic import Field
 
-from clarify_spark.config.analyses import Analysis, Method, Table
+from clarify_spark.config.analyses import Analysis, Method, ResultsTable
 from clarify_spark.config.rules.analysis import AnalysisRules
 from clarify_spark.config.rules.findings import finding
 from clarify_spark.config.values import Integer, Section
 from clarify_spark.documents import section
 from clarify_spark.report import blocks
-from clarify_spark.report.part import Part
-from clarify_spark.run.analysis import Done, Need, Preview, Steps
+from clarify_spark.report.part import ReportPart
+from clarify_spark.run.analysis import AnalysisOutcome, Need, Preview, Steps
 from clarify_spark.spark.scoring import with_model_predictions
 
 ROW = Analysis(
@@ -20,7 +20,7 @@ ROW = Analysis(
     steps="toy_analysis:STEPS",
     report="toy_analysis:PART",
     sections=(("toy_labels", "toy_analysis:Counts"),),
-    tables=(Table("toy_labels", "toy_analysis:table", ("label", "rows")),),
+    tables=(ResultsTable("toy_labels", "toy_analysis:table", ("label", "rows")),),
 )
 Counts = dict[str, int]
 
@@ -58,14 +58,14 @@ def _compute(run, toy, earlier):
         label = predicted.column(predicted.predicted_label)
         rows = predicted.frame.groupBy(label.id).count().orderBy(label.id).limit(toy.most).collect()
     counts = {str(value): count for value, count in rows}
-    found = section.Section(
+    found = section.DocumentSection(
         rows=run.dataset.rows,
         explained={"toy_labels": counts},
         details={"toy_labels": {"labels": len(counts), "after": list(earlier)}},
         lines=("Toy labels:", *(f"  {value}: {count}" for value, count in counts.items())),
         warnings=("toy labels are toys",),
     )
-    return Done(counts, found)
+    return AnalysisOutcome(counts, found)
 
 
 STEPS = Steps(plan=_plan, compute=_compute, need=_need, preview=_preview)
@@ -82,4 +82,6 @@ def _sections(analysis, details):
         yield blocks.Section("Labels of the toy", (blocks.Table("Predicted labels", ("Label", "Rows"), rows),))
 
 
-PART = Part(names={"toy_labels": "toy labels"}, sections=_sections, glossary=(("Toy label", "A label of the toy."),))
+PART = ReportPart(
+    names={"toy_labels": "toy labels"}, sections=_sections, glossary=(("Toy label", "A label of the toy."),)
+)

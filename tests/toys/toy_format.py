@@ -5,10 +5,10 @@ from pyspark.sql import functions as sf
 from clarify_spark.config.formats import DatasetFormat
 from clarify_spark.spark.data.formats.baselines import first_rows
 from clarify_spark.spark.data.formats.caching import cached
-from clarify_spark.spark.data.formats.keys import ordered, with_ordered_keys
 from clarify_spark.spark.data.formats.parquet import kind_of
+from clarify_spark.spark.data.formats.row_keys import ordered, with_ordered_keys
 from clarify_spark.spark.data.formats.snapshot import Snapshot
-from clarify_spark.spark.data.formats.table import Column, Table
+from clarify_spark.spark.data.formats.table import Column, LoadedTable
 from clarify_spark.spark.files.read_failures import reading
 
 TYPE = "application/x-toy"
@@ -41,4 +41,4 @@ def _table(spark, uri):
         with cached(rows) as kept:
             keyed = with_ordered_keys(spark, kept, snapshot)
     columns = tuple(Column(field.name, f"c{index}", kind_of(field.dataType)) for index, field in fields)
-    return Table(keyed.drop("row_key"), keyed, columns, snapshot, None, 0, (), (kept,))
+    return LoadedTable(keyed.drop("row_key"), keyed, columns, snapshot, None, 0, (), (kept,))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from clarify_spark.bias.counts import FacetCounts
+from clarify_spark.bias.detectable_differences import detectable_difference_of_shares
 from clarify_spark.bias.formulas import compared
-from clarify_spark.bias.gaps import gap_of_shares
-from clarify_spark.bias.hypotheses import equal_shares
+from clarify_spark.bias.hypothesis_tests import equal_shares
 from clarify_spark.bias.intervals import difference, without_trials
 from clarify_spark.bias.parts import Parts
 from clarify_spark.bias.samples import ALL, FALSE_POSITIVE, D, Proportion
-from clarify_spark.bias.sentences import Told
+from clarify_spark.bias.sentences import SentenceFacts
 from clarify_spark.config.metrics import Metric
 
 FAVOURS = Proportion(FALSE_POSITIVE, ALL, "row")
@@ -21,9 +21,9 @@ def favours_difference(counts: FacetCounts) -> float:
     return d.fp / d.rows - a.fp / a.rows
 
 
-def sentence(one: Told) -> str:
+def sentence(one: SentenceFacts) -> str:
     """The sentence about it."""
-    return f"Of {one.sides.d} {one.d.fp:,} are favoured, of {one.sides.a} {one.a.fp:,} ({one.between()})."
+    return f"Of {one.groups.d} {one.d.fp:,} are favoured, of {one.groups.a} {one.a.fp:,} ({one.between()})."
 
 
 TOY = Parts(
@@ -32,7 +32,7 @@ TOY = Parts(
     sentence=sentence,
     too_little=without_trials(FAVOURS),
     null_test=equal_shares(FAVOURS),
-    smallest_gap=gap_of_shares(FAVOURS),
+    minimum_detectable_difference=detectable_difference_of_shares(FAVOURS),
 )
 ROW = Metric(
     name="TOY",

@@ -12,9 +12,17 @@ from hypothesis import strategies as st
 from clarify_spark.udfs.errors import ModelError, RecordError
 from clarify_spark.udfs.model_answer import Answer
 from clarify_spark.udfs.model_spec import Calling
-from clarify_spark.udfs.requests.calling import TRIES, Caller, Gate, RequestError, is_page, reason_of_status, words
+from clarify_spark.udfs.requests.calling import (
+    TRIES,
+    Caller,
+    ConcurrencyLimiter,
+    RequestError,
+    is_page,
+    reason_of_status,
+    words,
+)
 from clarify_spark.udfs.requests.payloads import Payload
-from clarify_spark.udfs.row_keys import told
+from clarify_spark.udfs.row_keys import row_description
 from clarify_spark.udfs.traffic import Traffic, together
 
 
@@ -24,7 +32,7 @@ def admitted(gate, asked):
 
     def work():
         nonlocal inside, most
-        with gate.turn():
+        with gate.slot():
             with lock:
                 inside += 1
                 most = max(most, inside)
@@ -41,11 +49,11 @@ def admitted(gate, asked):
 
 
 def test_a_gate_lets_as_many_through_as_allowed():
-    assert admitted(Gate(3), 9) == 3
+    assert admitted(ConcurrencyLimiter(3), 9) == 3
 
 
 def test_a_gate_narrows_when_the_endpoint_is_overwhelmed_and_widens_as_it_answers():
-    gate = Gate(8)
+    gate = ConcurrencyLimiter(8)
     gate.overwhelmed()
     assert admitted(gate, 12) == 4
     for _ in range(20):
@@ -118,7 +126,7 @@ def test_traffic_adds_up_in_any_order_and_nothing_changes_nothing(first, second,
 
 
 def test_a_row_is_told_by_its_key_and_by_its_place():
-    assert told((2 << 40) + 6) == "row key 2199023255558 (record 7 of file 3)"
+    assert row_description((2 << 40) + 6) == "row key 2199023255558 (record 7 of file 3)"
 
 
 def test_pages_are_told_by_their_type_or_by_how_they_begin():

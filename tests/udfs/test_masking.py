@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from clarify_spark.udfs.predictors.features import typed
 from clarify_spark.udfs.shap.coalition_values import chunk
+from clarify_spark.udfs.shap.deduplication import fingerprints
 from clarify_spark.udfs.shap.masking import Buffer, encoded, mask_pairs, masks, playing
-from clarify_spark.udfs.shap.repeats import fingerprints
 
 NAMES = ("age", "children", "owner", "job", "flag")
 KINDS = ("float", "integer", "boolean", "string", "boolean")

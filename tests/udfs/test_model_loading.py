@@ -10,7 +10,7 @@ import pytest
 
 from clarify_spark.udfs.errors import ModelError
 from clarify_spark.udfs.predictors import PredictorSpec, load_predictor
-from clarify_spark.udfs.scoring import settle
+from clarify_spark.udfs.scoring import resolved_labels
 
 X = pd.DataFrame({"age": [20.0, 40.0, 60.0], "income": [1.0, 2.0, 3.0]})
 SCORES = [0.1, 0.2, 0.9]
@@ -66,7 +66,7 @@ def test_a_format_that_is_a_dotted_name_is_a_module_of_the_users(module, name, r
     )
     answer = load_predictor(spec(name))(X)
     assert (None if answer.scores is None else answer.scores[:, 0].tolist()) == scores
-    assert settle(answer, spec(name)).labels.tolist() == labels
+    assert resolved_labels(answer, spec(name)).labels.tolist() == labels
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from sklearn.svm import LinearSVC
 from clarify_spark.udfs.errors import ModelError
 from clarify_spark.udfs.model_answer import matrix_of
 from clarify_spark.udfs.predictors import PredictorSpec, load_predictor
-from clarify_spark.udfs.scoring import settle
+from clarify_spark.udfs.scoring import resolved_labels
 
 DRAW = np.random.default_rng(3)
 N = 120
@@ -70,7 +70,7 @@ def own(path, frame=X):
 
 
 def labels(predict, of, frame=X):
-    return settle(predict(frame), of).labels.tolist()
+    return resolved_labels(predict(frame), of).labels.tolist()
 
 
 @pytest.mark.parametrize("zipmap", [False, True])

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clarify_spark.udfs import kinds
-from clarify_spark.udfs.quoting import shown
 from clarify_spark.udfs.records import RecordSpec, document_records, kind_bits, line_reader, line_widths, parse_lines
+from clarify_spark.udfs.short_repr import short_repr
 
 SPEC = RecordSpec("f", "y", None, 2)
 
@@ -120,5 +120,5 @@ def test_a_blank_line_is_no_record():
 
 
 def test_shown_values_are_quoted_and_short():
-    assert shown("a\nb") == "'a\\nb'"
-    assert len(shown("x" * 10**6)) == len(shown(["x" * 10**3])) == 80
+    assert short_repr("a\nb") == "'a\\nb'"
+    assert len(short_repr("x" * 10**6)) == len(short_repr(["x" * 10**3])) == 80

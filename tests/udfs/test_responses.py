@@ -4,7 +4,7 @@ import pytest
 from clarify_spark.udfs.errors import ModelError
 from clarify_spark.udfs.predictors import PredictorSpec
 from clarify_spark.udfs.requests.responses import decoder
-from clarify_spark.udfs.scoring import settle
+from clarify_spark.udfs.scoring import resolved_labels
 
 CSV, LINES, JSON = "text/csv", "application/jsonlines", "application/json"
 AUTOPILOT = (
@@ -28,7 +28,7 @@ def answer(accept, body, sent=2, **changes):
 
 def labels(accept, body, sent=2, **changes):
     of = spec(accept, **changes)
-    return settle(decoder(of)(body, sent), of).labels.tolist()
+    return resolved_labels(decoder(of)(body, sent), of).labels.tolist()
 
 
 def scores(accept, body, sent=2, **changes):

@@ -12,7 +12,7 @@ from clarify_spark.udfs.model_answer import Answer, labels_of
 from clarify_spark.udfs.predictors import PredictorSpec, load_predictor
 from clarify_spark.udfs.predictors.features import typed
 from clarify_spark.udfs.predictors.python import answer_of
-from clarify_spark.udfs.scoring import BLOCK_ROWS, blocks, predicted_labels, score_batches, settle
+from clarify_spark.udfs.scoring import BLOCK_ROWS, blocks, predicted_labels, resolved_labels, score_batches
 
 SCHEMA = pa.schema([("row_key", pa.int64()), ("c3", pa.int64())])
 MODELS = Path(__file__).parent / "models"
@@ -44,7 +44,7 @@ def settled(labels=None, scores=None, of=None, **about):
         None if scores is None else np.asarray(scores, dtype=float).reshape(len(scores), -1),
         **about,
     )
-    return settle(answer, of or spec()).labels.tolist()
+    return resolved_labels(answer, of or spec()).labels.tolist()
 
 
 def test_a_score_above_the_threshold_is_one_and_a_score_at_the_threshold_is_zero():
@@ -136,7 +136,7 @@ def test_a_float_array_is_a_label_when_only_label_is_configured():
     ],
 )
 def test_what_functions_may_return(returned, answered):
-    assert settle(answer_of(returned, spec(), "f"), spec()).labels.tolist() == answered
+    assert resolved_labels(answer_of(returned, spec(), "f"), spec()).labels.tolist() == answered
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_what_functions_may_return(returned, answered):
 )
 def test_label_and_probability_pick_columns_of_what_a_function_returned(returned, configured, answered):
     of = spec(**configured)
-    assert settle(answer_of(returned, of, "f"), of).labels.tolist() == answered
+    assert resolved_labels(answer_of(returned, of, "f"), of).labels.tolist() == answered
 
 
 @pytest.mark.parametrize(

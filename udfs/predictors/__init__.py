@@ -20,7 +20,7 @@ from clarify_spark.udfs.model_answer import Answer, Predict, expect_records
 from clarify_spark.udfs.model_formats import ARCHIVES, MODEL_SUFFIXES, PREDICTORS, format_of
 from clarify_spark.udfs.model_spec import REMOTE, Calling, PredictorSpec
 from clarify_spark.udfs.predictors.python import answer_of
-from clarify_spark.udfs.predictors.shipped import by_name, resolved, told_by_name
+from clarify_spark.udfs.predictors.shipped import as_errors_of_named_model, by_name, with_local_path
 from clarify_spark.udfs.predictors.user_code import calling_user_code, model_threads
 
 __all__ = [
@@ -33,7 +33,7 @@ _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 
 @dataclass(frozen=True)
 class _Loaded:
-    fingerprint: tuple[tuple[str, int, int], ...]
+    file_stats: tuple[tuple[str, int, int], ...]
     predict: Predict
 
 
@@ -52,12 +52,12 @@ def load_predictor(spec: PredictorSpec) -> Predict:
             "or the dotted name of a module with load(spec)"
         )
     with _lock:
-        found = resolved(spec)
-        with told_by_name(found):
+        found = with_local_path(spec)
+        with as_errors_of_named_model(found):
             in_files = own and not spec.remote and spec.format != "python"
-            fingerprint = tuple(_fingerprint(found.path)) if in_files else ()
+            fingerprint = tuple(_file_stats(found.path)) if in_files else ()
             loaded = _cache.get(spec)
-            if loaded is None or loaded.fingerprint != fingerprint:
+            if loaded is None or loaded.file_stats != fingerprint:
                 predict = load_as(found) if own else _loader(spec.format)(found)
                 loaded = _cache[spec] = _Loaded(fingerprint, by_name(predict, found))
                 while len(_cache) > MOST_KEPT:
@@ -95,7 +95,7 @@ def _loader(module: str) -> Callable[[PredictorSpec], Predict]:
     return load
 
 
-def _fingerprint(model: str) -> Iterator[tuple[str, int, int]]:
+def _file_stats(model: str) -> Iterator[tuple[str, int, int]]:
     """Name, modification time and size of each file of the model."""
     path = Path(model)
     if not path.exists():

@@ -76,8 +76,8 @@ def load(spec: PredictorSpec) -> Predict:
         return predict
 
     def matrix(cells: Matrix) -> Answer:
-        told = ask({whole.name: _narrowed(cells, _FLOATS[whole.type])})
-        return expect_records(Answer(None, *_numbers(told, outputs, spec)), len(cells), spec.path)
+        tensors = ask({whole.name: _narrowed(cells, _FLOATS[whole.type])})
+        return expect_records(Answer(None, *_numbers(tensors, outputs, spec)), len(cells), spec.path)
 
     return NumericPredict(predict, matrix)
 
@@ -195,9 +195,9 @@ def _named(wanted: str | int | None, key: str, ports: list[Any], spec: Predictor
     return None if wanted is None else str(wanted)
 
 
-def _answer(told: Tensors, outputs: _Outputs, spec: PredictorSpec) -> Answer:
+def _answer(tensors: Tensors, outputs: _Outputs, spec: PredictorSpec) -> Answer:
     """The model's own labels and its scores; labels follow from the scores where a threshold or headers are set."""
-    scores, classes = _numbers(told, outputs, spec) if outputs.scores is not None else (None, None)
+    scores, classes = _numbers(tensors, outputs, spec) if outputs.scores is not None else (None, None)
     if outputs.label is None:
         return Answer(None, scores, classes, label_is="class")
     by_scores = spec.label is None and (spec.probability_threshold is not None or spec.label_headers is not None)
@@ -209,12 +209,14 @@ def _answer(told: Tensors, outputs: _Outputs, spec: PredictorSpec) -> Answer:
                 f"{spec.path} gives the probabilities of two classes without their names: "
                 "name both in predictor.label_headers, since a probability_threshold is set"
             )
-    return Answer(_labels(told, outputs, spec), scores, classes, label_is="class" if outputs.names_class else "number")
+    return Answer(
+        _labels(tensors, outputs, spec), scores, classes, label_is="class" if outputs.names_class else "number"
+    )
 
 
-def _labels(told: Tensors, outputs: _Outputs, spec: PredictorSpec) -> Labels:
+def _labels(tensors: Tensors, outputs: _Outputs, spec: PredictorSpec) -> Labels:
     """The label output (n,), which may be one column (n, 1)."""
-    values = np.asarray(told[str(outputs.label)])
+    values = np.asarray(tensors[str(outputs.label)])
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1:
@@ -222,11 +224,11 @@ def _labels(told: Tensors, outputs: _Outputs, spec: PredictorSpec) -> Labels:
     return labels_of(values)
 
 
-def _numbers(told: Tensors, outputs: _Outputs, spec: PredictorSpec) -> tuple[Scores, tuple[Any, ...] | None]:
+def _numbers(tensors: Tensors, outputs: _Outputs, spec: PredictorSpec) -> tuple[Scores, tuple[Any, ...] | None]:
     """The scores to use, or the numbers that are labels, and the classes of the scores; None when they are unknown."""
     if outputs.scores is None:
-        return scores_of(told[str(outputs.label)], spec.path), None
-    values, own = told[outputs.scores], None
+        return scores_of(tensors[str(outputs.label)], spec.path), None
+    values, own = tensors[outputs.scores], None
     if isinstance(values, list) and values and isinstance(values[0], Mapping):
         own = tuple(values[0])
         values = [[record[name] for name in own] for record in values]
@@ -235,13 +237,13 @@ def _numbers(told: Tensors, outputs: _Outputs, spec: PredictorSpec) -> tuple[Sco
         return scores, spec.label_headers if len(spec.label_headers or ()) == 2 else (0, 1)
     chosen, classes = used(scores, class_names(own, scores.shape[1], spec), None, spec)
     positions = own is None and spec.label_headers is None
-    return chosen, None if positions and not _are_positions(told, outputs, scores) else classes
+    return chosen, None if positions and not _are_positions(tensors, outputs, scores) else classes
 
 
-def _are_positions(told: Tensors, outputs: _Outputs, scores: Scores) -> bool:
+def _are_positions(tensors: Tensors, outputs: _Outputs, scores: Scores) -> bool:
     """Whether the classes that the model names, if any, are the positions of its largest scores."""
     if outputs.label is None or not outputs.names_class:
         return True
     ordered = np.sort(scores, axis=1)
     clear = ordered[:, -1] > ordered[:, -2]
-    return bool(np.array_equal(np.asarray(told[outputs.label]).reshape(-1)[clear], scores.argmax(axis=1)[clear]))
+    return bool(np.array_equal(np.asarray(tensors[outputs.label]).reshape(-1)[clear], scores.argmax(axis=1)[clear]))

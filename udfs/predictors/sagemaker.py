@@ -21,7 +21,7 @@ from typing import Any
 import pandas as pd
 
 from clarify_spark.udfs.errors import ModelError
-from clarify_spark.udfs.model_answer import Answer, Predict, joined
+from clarify_spark.udfs.model_answer import Answer, Predict, concatenated
 from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.predictors import MODEL_SUFFIXES, container_defaults, format_of, load_as
 from clarify_spark.udfs.predictors.user_code import calling_user_code, model_threads
@@ -50,7 +50,7 @@ class _Script:
     def at_home(self) -> Iterator[None]:
         """A context in which the script finds its own folder first, and the modules next to it under their names.
 
-        Two folders may both hold an ``inference.py`` or a ``features.py``, in one Python worker, and so may the
+        Two folders may both hold an ``estimates.py`` or a ``features.py``, in one Python worker, and so may the
         Python path: outside the context ``sys.modules`` is unchanged.
         """
         folder = str(self.path.parent)
@@ -102,7 +102,7 @@ def load(spec: PredictorSpec) -> Predict:
             with calling_user_code(f"{script.path} failed"), script.at_home(), model_threads(spec):
                 returned = transform(model, _body(payload.body(some), spec), content_type(spec), accept_type(spec))
             answers.append(_read(returned, some.stop - some.start, decode, spec))
-        return joined(answers)
+        return concatenated(answers)
 
     return predict
 

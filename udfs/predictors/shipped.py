@@ -34,7 +34,7 @@ def packed_name(fingerprint: str) -> str:
     return f"clarify-model-{fingerprint}.packed"
 
 
-def resolved(spec: PredictorSpec) -> PredictorSpec:
+def with_local_path(spec: PredictorSpec) -> PredictorSpec:
     """The spec with the path of its model on this machine; a shipped one is unpacked here if it is not yet."""
     fingerprint = fingerprint_in(spec.uri)
     if fingerprint is None:
@@ -69,7 +69,7 @@ def _one_at_a_time(lock: Path) -> Iterator[None]:
 
 
 @contextmanager
-def told_by_name(spec: PredictorSpec) -> Iterator[None]:
+def as_errors_of_named_model(spec: PredictorSpec) -> Iterator[None]:
     """A context whose ModelErrors call a moved model by the user's name for it."""
     try:
         yield
@@ -88,7 +88,7 @@ def by_name(predict: Predict, spec: PredictorSpec) -> Predict:
 
     def named(ask: Callable[[Asked], Answer]) -> Callable[[Asked], Answer]:
         def asked(records: Asked) -> Answer:
-            with told_by_name(spec):
+            with as_errors_of_named_model(spec):
                 return ask(records)
 
         return asked

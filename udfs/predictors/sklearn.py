@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 def load(spec: PredictorSpec) -> Predict:
     """The estimator in a joblib or pickle file, if the user allows pickles; a function in it counts as one."""
     if not spec.allow_pickle:
-        raise refused(spec.path)
+        raise pickle_refusal(spec.path)
     library("sklearn", "sklearn")
     joblib = library("joblib", "sklearn")
     with calling_user_code(f"{spec.path} cannot be loaded"), warnings.catch_warnings(record=True) as caught:
@@ -31,7 +31,7 @@ def load(spec: PredictorSpec) -> Predict:
     return calls(estimator, spec, f"the function in {spec.path}") if is_function else predictor(estimator, spec)
 
 
-def refused(path: str) -> ModelError:
+def pickle_refusal(path: str) -> ModelError:
     """Why a pickle is not read, and what to do."""
     return ModelError(
         f"{path} is a pickle: reading it runs any code its author included, on every executor. "

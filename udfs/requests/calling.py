@@ -20,7 +20,7 @@ from html import unescape
 from typing import Literal
 
 from clarify_spark.udfs.errors import ModelError, RecordError
-from clarify_spark.udfs.model_answer import Answer, joined
+from clarify_spark.udfs.model_answer import Answer, concatenated
 from clarify_spark.udfs.model_spec import Calling
 from clarify_spark.udfs.requests.payloads import Payload
 from clarify_spark.udfs.requests.responses import Decode
@@ -85,7 +85,7 @@ def words(body: bytes | str) -> str:
     return text if len(text) <= _LONGEST_WORDS else f"{text[:_LONGEST_WORDS]}…"
 
 
-class Gate:
+class ConcurrencyLimiter:
     """Limits concurrent requests; to fewer after the endpoint was overwhelmed, and to more again as it answers."""
 
     def __init__(self, most: int) -> None:
@@ -95,7 +95,7 @@ class Gate:
         self._changed = threading.Condition()
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def slot(self) -> Iterator[None]:
         """Wait for a slot, and hold it while the block runs."""
         with self._changed:
             while self._active >= int(self._window):
@@ -121,7 +121,7 @@ class Gate:
 
 
 @dataclass(eq=False)
-class _Job:
+class _Call:
     """One call of a model: its records, what became of its requests, and whether it has failed."""
 
     payload: Payload
@@ -155,7 +155,7 @@ class Caller:
         self._decode = decode
         self._calling = calling
         self._where = where
-        self._gate = Gate(calling.in_flight)
+        self._limiter = ConcurrencyLimiter(calling.in_flight)
         self._pool = ThreadPoolExecutor(calling.in_flight, "requests")
         #: Bytes and records of bodies refused for their size; none is dominated by another in both.
         self._refused: tuple[tuple[int, int], ...] = ()
@@ -163,13 +163,13 @@ class Caller:
 
     def ask(self, payload: Payload) -> Answer:
         """The answer for all records, in their order."""
-        job = _Job(payload)
+        call = _Call(payload)
         requests = payload.requests(self._calling)
-        answers = [self._answer(requests[0], job)] if len(requests) == 1 else self._answers(requests, job)
-        return replace(joined(answers), traffic=together([job.traffic()]))
+        answers = [self._answer(requests[0], call)] if len(requests) == 1 else self._answers(requests, call)
+        return replace(concatenated(answers), traffic=together([call.traffic()]))
 
-    def _answers(self, requests: list[slice], job: _Job) -> list[Answer]:
-        futures = [self._pool.submit(self._answer, some, job) for some in requests]
+    def _answers(self, requests: list[slice], call: _Call) -> list[Answer]:
+        futures = [self._pool.submit(self._answer, some, call) for some in requests]
         try:
             wait(futures, return_when=FIRST_EXCEPTION)
             for error in [future.exception() for future in futures if future.done()]:
@@ -177,79 +177,81 @@ class Caller:
                     raise error
             return [future.result() for future in futures]  # of several bad records the first is named
         finally:  # after a failure the other answers are not needed
-            job.stopped.set()
+            call.stopped.set()
             for future in futures:
                 future.cancel()
 
-    def _answer(self, some: slice, job: _Job) -> Answer:
+    def _answer(self, some: slice, call: _Call) -> Answer:
         """The answer for some of the records, in one request or, if that is refused, in two."""
         count = some.stop - some.start
-        body = job.payload.body(some)
+        body = call.payload.body(some)
         if count > 1 and any(length <= len(body) and records <= count for length, records in self._refused):
-            return self._halves(some, job)
+            return self._halves(some, call)
         try:
-            answered = self._sent(body, count, job)
+            answered = self._sent(body, count, call)
         except RequestError as failure:
             if failure.reason == "too_large":
                 self._note_refused(len(body), count)
             if failure.reason not in TRIES:
                 raise ModelError(f"{self._where} {failure}") from failure
-            if failure.reason in _UNHEARD and self._silence(job) > self._calling.retry_seconds:
+            if failure.reason in _UNHEARD and self._silence(call) > self._calling.retry_seconds:
                 said = f"there was no answer for {self._calling.retry_seconds:g} s (--retry-seconds)"
                 raise ModelError(f"{self._where} {failure}; {said}") from failure
             if count == 1:
                 raise RecordError(f"{self._where} {failure}", some.start) from failure
-            return self._halves(some, job)
+            return self._halves(some, call)
         return self._decode(answered, count)
 
-    def _silence(self, job: _Job) -> float:
+    def _silence(self, call: _Call) -> float:
         """Seconds since the endpoint last answered, or since its first call."""
-        return time.monotonic() - max(self._heard, job.began)
+        return time.monotonic() - max(self._heard, call.began)
 
     def _note_refused(self, length: int, count: int) -> None:
         """Record the size of a refused body; the limit may apply to bytes, records, or both."""
         larger = [size for size in self._refused if length <= size[0] and count <= size[1]]
         self._refused = (*(size for size in self._refused if size not in larger), (length, count))
 
-    def _halves(self, some: slice, job: _Job) -> Answer:
-        job.count(splits=1)
+    def _halves(self, some: slice, call: _Call) -> Answer:
+        call.count(splits=1)
         middle = (some.start + some.stop + 1) // 2
-        return joined([self._answer(part, job) for part in (slice(some.start, middle), slice(middle, some.stop))])
+        return concatenated(
+            [self._answer(part, call) for part in (slice(some.start, middle), slice(middle, some.stop))]
+        )
 
-    def _sent(self, body: bytes, count: int, job: _Job) -> bytes:
+    def _sent(self, body: bytes, count: int, call: _Call) -> bytes:
         """The body of the answer; raises the last RequestError when retrying is pointless."""
         failures: Counter[str] = Counter()
         first: float | None = None
         while True:
-            if job.stopped.is_set():
+            if call.stopped.is_set():
                 raise _StoppedError
             try:
-                return self._once(body, count, job)
+                return self._once(body, count, call)
             except RequestError as failure:
                 failures[failure.reason] += 1
                 first = time.monotonic() if first is None else first
                 pause = self._pause(failure, failures, time.monotonic() - first)
                 if pause is None:
                     raise _final(failure, failures) from failure
-            with job.lock:
-                job.waited += pause
-            job.stopped.wait(pause)
+            with call.lock:
+                call.waited += pause
+            call.stopped.wait(pause)
 
-    def _once(self, body: bytes, count: int, job: _Job) -> bytes:
-        with self._gate.turn():
-            job.count(requests=1, bytes_sent=len(body))
+    def _once(self, body: bytes, count: int, call: _Call) -> bytes:
+        with self._limiter.slot():
+            call.count(requests=1, bytes_sent=len(body))
             try:
                 answered = self._send(body)
             except RequestError as failure:
                 if failure.reason != "fatal":
-                    job.count(**{failure.reason: 1})
+                    call.count(**{failure.reason: 1})
                 if failure.reason in ("throttled", "unavailable", "timed_out"):
-                    self._gate.overwhelmed()
+                    self._limiter.overwhelmed()
                 raise
-            with job.lock:
-                job.sizes.append(count)
+            with call.lock:
+                call.sizes.append(count)
             self._heard = time.monotonic()
-            self._gate.answered()
+            self._limiter.answered()
             return answered
 
     def _pause(self, failure: RequestError, failures: Counter[str], seconds: float) -> float | None:

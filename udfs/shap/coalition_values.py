@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from clarify_spark.udfs.errors import ModelError, RecordError, RowOf, blaming
 from clarify_spark.udfs.outputs import ModelCalls, Outputs, link
+from clarify_spark.udfs.shap.deduplication import DistinctRecords, Fingerprints, fingerprints
 from clarify_spark.udfs.shap.masking import Buffer, Encoded, Words, encoded, mask_pairs, masks, playing
-from clarify_spark.udfs.shap.repeats import Distinct, Fingerprints, fingerprints
 from clarify_spark.udfs.shap.shap_plan import ShapSettings
 
 #: A chunk of masked records: large enough to amortise the cost of a call, small enough for a processor's cache.
@@ -108,11 +108,11 @@ class CoalitionValues:
         return max(2, min(wished, self.settings.buffer_bytes // self.block.record_bytes))
 
     @cached_property
-    def prints(self) -> Fingerprints:
+    def fingerprints(self) -> Fingerprints:
         """The fingerprints of the cells of rows and background."""
         return fingerprints(self.block.rows, self.block.background, self.settings.players)
 
-    def asked(self, words: Words, distinct: Distinct | None, row_of: RowOf) -> Outputs:
+    def outputs_of(self, words: Words, distinct: DistinctRecords | None, row_of: RowOf) -> Outputs:
         """The model's outputs (m, D) for m records, each distinct one evaluated once if these are known.
 
         A RecordError then refers to a row of the block: the one that ``row_of`` returns for a record.
@@ -171,9 +171,9 @@ class CoalitionValues:
         shape = (2, *changes.shape[1:], len(some.members))
         words = self.buffer.words(len(changes), math.prod(shape), self.block.by_record)
         mask_pairs(_unfolded(words, shape), self.block.rows[:, rows], changes, some.lacking)
-        distinct = self.prints.distinct(some.members, rows, backs) if _may_repeat(changes, shape[3]) else None
+        distinct = self.fingerprints.distinct(some.members, rows, backs) if _may_repeat(changes, shape[3]) else None
         each = shape[2] * shape[3]
-        outputs = self.asked(words, distinct, lambda position: rows.start + position // each % shape[1])
+        outputs = self.outputs_of(words, distinct, lambda position: rows.start + position // each % shape[1])
         return outputs.reshape(2 * shape[1], shape[2], -1)
 
     def _coalitions(self, members: NDArray[np.bool_]) -> Coalitions:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 AUTO = "auto"
 
 
-class Asked(Protocol):
+class ShapRequest(Protocol):
     """The keys of methods.shap that an engine may speak against."""
 
     @property
@@ -36,7 +36,7 @@ class Asked(Protocol):
 class EngineModule(Protocol):
     """What the module of an engine has; sizes (r, B) of pairs are numbers of features in which pilot rows differ."""
 
-    def refused(self, asked: Asked) -> tuple[str, str] | None:
+    def refused(self, asked: ShapRequest) -> tuple[str, str] | None:
         """What was found in a config that the engine cannot do, and what is allowed instead; None without such."""
 
     def obstacle(self, settings: ShapSettings, pair_sizes: NDArray[np.int64]) -> str | None:

@@ -19,7 +19,7 @@ from clarify_spark.udfs.outputs import Link, ModelCalls, link, outputs_of
 from clarify_spark.udfs.predictors import load_predictor
 from clarify_spark.udfs.predictors.features import typed_table
 from clarify_spark.udfs.predictors.user_code import one_thread
-from clarify_spark.udfs.row_keys import span, told
+from clarify_spark.udfs.row_keys import block_description, row_description
 from clarify_spark.udfs.scoring import blocks
 from clarify_spark.udfs.shap.coalition_values import coalition_values
 from clarify_spark.udfs.shap.masking import Buffer, encoded
@@ -73,11 +73,11 @@ def _explained_bytes(
     table: pa.Table, predict: Predict, plan: ShapPlan, features: Sequence[str], join: str | None, buffer: Buffer
 ) -> bytes:
     keys = table.column("row_key").to_numpy()
-    place = span(int(keys[0]) // plan.block_rows, int(keys[0]), int(keys[-1]))
+    place = block_description(int(keys[0]) // plan.block_rows, int(keys[0]), int(keys[-1]))
     try:
         explained = explain_block(typed_table(table, features, plan.settings.spec), predict, plan, buffer)
     except RecordError as error:
-        raise ModelError(f"{place}: a record made of {told(int(keys[error.position]))}: {error}") from error
+        raise ModelError(f"{place}: a record made of {row_description(int(keys[error.position]))}: {error}") from error
     except ClarifyError as error:
         raise type(error)(f"{place}: {error}") from error
     joined = None if join is None else tuple(table.column(join).cast(pa.string()).to_pylist())
@@ -95,7 +95,7 @@ def probe_batches(
         try:
             found = probe(typed_table(table, features, settings.spec), load_predictor(settings.spec), settings)
         except RecordError as error:
-            raise ModelError(f"a record made of {told(int(keys[error.position]))}: {error}") from error
+            raise ModelError(f"a record made of {row_description(int(keys[error.position]))}: {error}") from error
         yield pa.RecordBatch.from_pydict({"result": pa.array([to_bytes(found)], pa.binary())})
 
 

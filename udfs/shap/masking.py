@@ -27,7 +27,7 @@ _DTYPES = {"float": np.float64, "integer": np.int64, "boolean": np.int64, "objec
 
 
 @dataclass(frozen=True, eq=False)
-class Column:
+class EncodedColumn:
     """A feature's name and how its words are read; ``values`` are those encoded by the numbers of an object column."""
 
     name: str
@@ -44,7 +44,7 @@ class Encoded:
 
     rows: Words
     background: Words
-    columns: tuple[Column, ...]
+    columns: tuple[EncodedColumn, ...]
     matrix: bool
 
     @property
@@ -94,7 +94,7 @@ class Encoded:
 def encoded(frame: pd.DataFrame, background: pd.DataFrame, matrix: bool) -> Encoded:
     """A block and the background, both typed, as words; a column that is integer in only one of them becomes float."""
     if matrix or all(dtype == np.float64 for dtype in [*frame.dtypes, *background.dtypes]):
-        columns = tuple(Column(str(name), "float") for name in frame.columns)
+        columns = tuple(EncodedColumn(str(name), "float") for name in frame.columns)
         return _laid_out(Encoded(_floats(frame), _floats(background), columns, matrix))
     together = [_encoded(frame[name], background[name]) for name in frame.columns]
     cells = np.array([words for _, words in together]).reshape(len(together), -1)
@@ -112,16 +112,16 @@ def _floats(frame: pd.DataFrame) -> Words:
     return np.ascontiguousarray(frame.to_numpy(dtype=np.float64).T).view(np.uint64)
 
 
-def _encoded(rows: pd.Series, background: pd.Series) -> tuple[Column, Words]:
+def _encoded(rows: pd.Series, background: pd.Series) -> tuple[EncodedColumn, Words]:
     """The column and the words of the block's rows with those of the background behind them."""
     name = str(rows.name)
     dtypes = {rows.dtype, background.dtype}
     parts = (rows.to_numpy(), background.to_numpy())
     if dtypes <= {np.dtype(np.int64), np.dtype(np.float64)}:
         kind: Literal["float", "integer"] = "integer" if dtypes == {np.dtype(np.int64)} else "float"
-        return Column(name, kind), np.concatenate(parts).astype(_DTYPES[kind]).view(np.uint64)
+        return EncodedColumn(name, kind), np.concatenate(parts).astype(_DTYPES[kind]).view(np.uint64)
     if dtypes == {np.dtype(np.bool_)}:
-        return Column(name, "boolean"), np.concatenate(parts).astype(np.uint64)
+        return EncodedColumn(name, "boolean"), np.concatenate(parts).astype(np.uint64)
     numbers: dict[Any, int] = {}
     values: list[Any] = []
     words = np.empty(len(rows) + len(background), dtype=np.uint64)
@@ -134,10 +134,10 @@ def _encoded(rows: pd.Series, background: pd.Series) -> tuple[Column, Words]:
         words[position] = numbers[key]
     known = np.empty(len(values), dtype=object)
     known[:] = values
-    return Column(name, "object", known), words
+    return EncodedColumn(name, "object", known), words
 
 
-def _decoded(words: Words, column: Column) -> Any:
+def _decoded(words: Words, column: EncodedColumn) -> Any:
     """A column of a frame; pandas would turn an array of objects into its own string type."""
     if column.values is not None:
         return pd.Series(column.values.take(words.view(np.int64)), dtype=object)

@@ -22,9 +22,9 @@ from clarify_spark.udfs.explained import Explained
 from clarify_spark.udfs.model_answer import Predict
 from clarify_spark.udfs.outputs import ModelCalls, Outputs
 from clarify_spark.udfs.shap.coalition_values import CoalitionValues, coalition_values
-from clarify_spark.udfs.shap.engines import Asked
+from clarify_spark.udfs.shap.deduplication import distinct_records
+from clarify_spark.udfs.shap.engines import ShapRequest
 from clarify_spark.udfs.shap.masking import Buffer, Encoded, Words, masks
-from clarify_spark.udfs.shap.repeats import distinct
 from clarify_spark.udfs.shap.shap_plan import ShapPlan, ShapSettings
 from clarify_spark.udfs.shap.shapley import Game, game
 
@@ -72,7 +72,7 @@ def pair_records(sizes: Integers, samples: int) -> int:
     return int(np.clip(coalitions, 0, 2 * max(1, samples // 2)).sum())
 
 
-def refused(asked: Asked) -> tuple[str, str] | None:
+def refused(asked: ShapRequest) -> tuple[str, str] | None:
     """Log-odds: their mean over the background is not the log-odds of the mean."""
     return ("pairwise with use_logit", f"shared or auto: {NO_LINK}") if asked.use_logit else None
 
@@ -224,8 +224,8 @@ def _ask(values: CoalitionValues, chunk: list[Part]) -> None:
     places = [slice(start, stop) for start, stop in pairwise(edges.tolist())]
     for part, place in zip(chunk, places, strict=True):
         _mask(words[:, place].reshape(-1, *part.shape), values, part)
-    repeats = distinct(lambda which: np.concatenate([_prints(values, part, which) for part in chunk]))
-    outputs = values.asked(words, repeats, lambda position: _row(chunk, edges, position))
+    distinct = distinct_records(lambda which: np.concatenate([_fingerprints(values, part, which) for part in chunk]))
+    outputs = values.outputs_of(words, distinct, lambda position: _row(chunk, edges, position))
     for part, place in zip(chunk, places, strict=True):
         both = outputs[place].reshape(*part.shape, -1)
         part.games.differences[part.pairs, part.some] = (both[0] - both[1]).transpose(1, 0, 2)
@@ -239,9 +239,9 @@ def _row(chunk: list[Part], edges: Integers, position: int) -> int:
     return int(part.games.rows[part.some][(position - int(edges[place])) // pairs % games])
 
 
-def _prints(values: CoalitionValues, part: Part, which: int) -> Outputs:
+def _fingerprints(values: CoalitionValues, part: Part, which: int) -> Outputs:
     """Fingerprints of a part's records, in their order: sums over features, so that they are one matrix product."""
-    games, prints = part.games, values.prints
+    games, prints = part.games, values.fingerprints
     rows, backs, features = games.rows[part.some], games.backs[part.some], games.features[part.some].T
     present = prints.rows[which][:, rows]
     own = (prints.own[which][rows] + present.sum(axis=0))[:, np.newaxis]

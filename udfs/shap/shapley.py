@@ -173,13 +173,13 @@ def _wls(design: Design, standard_errors: bool) -> Solver:
     biases = np.eye(players) - matrix @ signs - shares[:, np.newaxis]
     spread = MARGIN * np.sqrt((matrix[:, drawn] ** 2).sum(axis=1) + _MAIN / players * (biases**2).sum(axis=1))
     # The scale is that of sizes with pairs left out, if enough were drawn to separate it from main effects.
-    told = np.append(drawn, True)
+    used = np.append(drawn, True)
     rows = np.vstack([signs, np.ones(players)])
-    if told.sum() - players < _LEAST_CONTRASTS or not _identified(rows[told]):
-        told[:] = True
-    found = _whitened(rows[told], np.eye(int(told.sum())))
+    if used.sum() - players < _LEAST_CONTRASTS or not _identified(rows[used]):
+        used[:] = True
+    found = _whitened(rows[used], np.eye(int(used.sum())))
     contrasts = np.zeros((len(rows), found.shape[1]))
-    contrasts[told] = found
+    contrasts[used] = found
     return Solver(np.vstack([matrix, contrasts[:-1].T]), np.append(shares, contrasts[-1]), spread, "wls")
 
 

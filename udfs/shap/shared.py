@@ -17,12 +17,12 @@ from clarify_spark.udfs.explained import Explained
 from clarify_spark.udfs.model_answer import Predict
 from clarify_spark.udfs.outputs import ModelCalls, Outputs
 from clarify_spark.udfs.shap.coalition_values import coalition_values
-from clarify_spark.udfs.shap.engines import Asked
+from clarify_spark.udfs.shap.engines import ShapRequest
 from clarify_spark.udfs.shap.masking import Buffer
 from clarify_spark.udfs.shap.shap_plan import ShapPlan, ShapSettings
 
 
-def refused(asked: Asked) -> tuple[str, str] | None:
+def refused(asked: ShapRequest) -> tuple[str, str] | None:
     """None: the engine explains whatever a config asks for."""
     return None
 

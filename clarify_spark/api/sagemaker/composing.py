@@ -42,7 +42,7 @@ def composed(call: Call) -> Config:
     explanations = _explanations(call.explainability, data)
     predictor = _predictor(call)
     _check_time_series(call, data, predictor, explanations)
-    metrics = {key: {"methods": plain(named, key)} for key, named in (call.methods or {}).items() if named}
+    metrics = {key: {"methods": json_value(named, key)} for key, named in (call.methods or {}).items() if named}
     if not metrics and not explanations:
         raise ArgumentError("Nothing to do: name bias metrics or give an explainability_config.")
     methods = {"methods": {"report": dict(REPORT), **metrics, **explanations}}
@@ -54,19 +54,19 @@ def composed(call: Call) -> Config:
     return {**data, **bias, **methods, **predictor}
 
 
-def plain(value: Any, place: str, depth: int = 0) -> Any:
+def json_value(value: Any, place: str, depth: int = 0) -> Any:
     """The value as JSON: numpy numbers, arrays, and pandas indices and series too; tuples become lists."""
     if value is None or isinstance(value, str | bool | int | float):
         return value
     if depth > DEEPEST:
         raise ArgumentError(f"{place}: found lists or objects more than {DEEPEST} deep.")
     if isinstance(value, Mapping):
-        return {_key(key, place): plain(member, f"{place}.{key}", depth + 1) for key, member in value.items()}
+        return {_key(key, place): json_value(member, f"{place}.{key}", depth + 1) for key, member in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(member, f"{place}[{index}]", depth + 1) for index, member in enumerate(value)]
+        return [json_value(member, f"{place}[{index}]", depth + 1) for index, member in enumerate(value)]
     if hasattr(value, "tolist") and not isinstance(value, type):
-        return plain(value.tolist(), place, depth + 1)
-    raise ArgumentError(f"{place}: found {told(value)}; allowed: numbers, strings, lists and dicts of these.")
+        return json_value(value.tolist(), place, depth + 1)
+    raise ArgumentError(f"{place}: found {described(value)}; allowed: numbers, strings, lists and dicts of these.")
 
 
 def _key(key: Any, place: str) -> str:
@@ -75,7 +75,7 @@ def _key(key: Any, place: str) -> str:
     return key
 
 
-def told(value: Any) -> str:
+def described(value: Any) -> str:
     """What a value is, for a message."""
     if value is None:
         return "None"
@@ -91,18 +91,18 @@ def _part(value: Any, argument: str, method: str, wanted: str) -> Any:
     """What the object's public method returns, as JSON."""
     ask = None if isinstance(value, type) else getattr(value, method, None)
     if not callable(ask):
-        found = f"the class {value.__name__} itself" if isinstance(value, type) else told(value)
+        found = f"the class {value.__name__} itself" if isinstance(value, type) else described(value)
         raise ArgumentError(
             f"{argument}: found {found}; allowed: a {wanted} of sagemaker.clarify, sagemaker.core.clarify or "
             "clarify_spark.sagemaker."
         )
-    return plain(ask(), argument)
+    return json_value(ask(), argument)
 
 
 def _config(value: Any, argument: str, method: str, wanted: str) -> Config:
     found = _part(value, argument, method, wanted)
     if not isinstance(found, dict):
-        raise ArgumentError(f"{argument}: found {told(value)}; allowed: a {wanted}.")
+        raise ArgumentError(f"{argument}: found {described(value)}; allowed: a {wanted}.")
     return found
 
 
@@ -132,7 +132,7 @@ def _scores(value: Any) -> tuple[Any, Config]:
     wanted = "ModelPredictedLabelConfig"
     found = _part(value, "model_predicted_label_config", "get_predictor_config", wanted)
     if not (isinstance(found, list) and len(found) == 2 and isinstance(found[1], dict)):
-        raise ArgumentError(f"model_predicted_label_config: found {told(value)}; allowed: a {wanted}.")
+        raise ArgumentError(f"model_predicted_label_config: found {described(value)}; allowed: a {wanted}.")
     return found[0], found[1]
 
 

@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar, dataclass_transform
 from pydantic import ConfigDict, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
-from clarify_spark.api.sagemaker.composing import Config, plain, told
+from clarify_spark.api.sagemaker.composing import Config, described, json_value
 from clarify_spark.config.formats import DATASET_FORMATS
 from clarify_spark.errors import ArgumentError
 
@@ -50,7 +50,7 @@ def config_object(cls: type[C]) -> type[C]:
 def _plain(value: Any) -> Any:
     """The value as JSON, or the value itself if it has no JSON form."""
     try:
-        return plain(value, "")
+        return json_value(value, "")
     except ArgumentError:
         return value
 
@@ -84,7 +84,7 @@ def _problems(cls: type, error: ValidationError) -> Iterator[str]:
 
 
 def _mismatch(value: Any, allowed: Iterable[str]) -> str:
-    shown = repr(value) if isinstance(value, str | int | float) else told(value)
+    shown = repr(value) if isinstance(value, str | int | float) else described(value)
     return f"found {shown}; allowed: {', or '.join(allowed)}"
 
 
@@ -234,11 +234,13 @@ class DataConfig:
             raise _wrong(self, f"features: missing; dataset_type {self.dataset_type!r} needs their JMESPath.")
         for one in self.segmentation_config or ():
             if not hasattr(one, "to_dict"):
-                raise _wrong(self, f"segmentation_config: found {told(one)}; allowed: a list of SegmentationConfig.")
+                raise _wrong(
+                    self, f"segmentation_config: found {described(one)}; allowed: a list of SegmentationConfig."
+                )
         if self.time_series_data_config is not None and not hasattr(
             self.time_series_data_config, "get_time_series_data_config"
         ):
-            found = told(self.time_series_data_config)
+            found = described(self.time_series_data_config)
             raise _wrong(self, f"time_series_data_config: found {found}; allowed: a TimeSeriesDataConfig.")
 
     def get_config(self) -> Config:
@@ -381,7 +383,7 @@ class ModelConfig:
         if self.time_series_model_config is None:
             return
         if not hasattr(self.time_series_model_config, "get_time_series_model_config"):
-            found = told(self.time_series_model_config)
+            found = described(self.time_series_model_config)
             raise _wrong(self, f"time_series_model_config: found {found}; allowed: a TimeSeriesModelConfig.")
         for name in ("accept_type", "content_type"):
             if getattr(self, name) not in (None, "application/json", "application/jsonlines"):
@@ -500,12 +502,12 @@ class SHAPConfig:
         if self.baseline is not None and self.num_clusters is not None:
             raise _wrong(self, "found baseline and num_clusters; allowed: one of them.")
         if not isinstance(self.baseline, str | list | dict | None):
-            raise _wrong(self, f"baseline: found {told(self.baseline)}; allowed: a URI, a list of rows or a dict.")
+            raise _wrong(self, f"baseline: found {described(self.baseline)}; allowed: a URI, a list of rows or a dict.")
         for name, method in (("text_config", "get_text_config"), ("image_config", "get_image_config")):
             value = getattr(self, name)
             if value is not None and not hasattr(value, method):
                 wanted = "TextConfig" if name == "text_config" else "ImageConfig"
-                raise _wrong(self, f"{name}: found {told(value)}; allowed: a {wanted}.")
+                raise _wrong(self, f"{name}: found {described(value)}; allowed: a {wanted}.")
             if value is not None and self.features_to_explain is not None:
                 raise _wrong(self, f"features_to_explain: cannot be combined with {name}; leave one of them out.")
 

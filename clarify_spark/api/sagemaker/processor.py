@@ -8,7 +8,7 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from clarify_spark.api.sagemaker.composing import Call, Config, Methods, composed, plain, told
+from clarify_spark.api.sagemaker.composing import Call, Config, Methods, composed, described, json_value
 from clarify_spark.errors import ArgumentError, ModelError
 from clarify_spark.spark.session import lasting_session, require_pyspark
 from clarify_spark.udfs.model_formats import SPEAKING_BYTES, format_of
@@ -218,7 +218,7 @@ class SparkClarifyProcessor:
         require_pyspark()
         from clarify_spark.api.results import Results
         from clarify_spark.run.checks import check_model, runnable
-        from clarify_spark.run.context import Options, Places
+        from clarify_spark.run.context import Options, RunLocations
         from clarify_spark.run.pipeline import run
         from clarify_spark.spark.files.output import Output
         from clarify_spark.spark.progress import Progress
@@ -227,7 +227,7 @@ class SparkClarifyProcessor:
         if not wait:
             logger.warning("wait=False is not supported: the call returns when the run is over.")
         self.last_analysis_config = composed(call)
-        data, output, config_folder = _places(call.data)
+        data, output, config_folder = _locations(call.data)
         config = with_local_model(self.last_analysis_config, self._models)
         text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
         options = self._options or Options(single_file=self._single_file)
@@ -237,7 +237,7 @@ class SparkClarifyProcessor:
         folder.prepare()
         folder.write(CONFIG, text)
         progress = Progress(session.spark, None if logs else io.StringIO())
-        result = run(session, text, Places(output, data), options, progress)
+        result = run(session, text, RunLocations(output, data), options, progress)
         for warning in result.warnings if logs else ():
             logger.warning("%s", warning)
         return Results(output, session.spark, result.lines, result.warnings)
@@ -268,7 +268,7 @@ def _speaks_bytes(keys: Mapping[str, Any]) -> bool:
         return False
 
 
-def _places(data: Any) -> tuple[str, str, str | None]:
+def _locations(data: Any) -> tuple[str, str, str | None]:
     """Where the data are, where results go, and where the config goes if elsewhere."""
     return (
         _place(data, "s3_data_input_path"),
@@ -289,13 +289,14 @@ def _place(data: Any, name: str) -> str:
 def _checked_models(models: Mapping[str, str | Mapping[str, Any]]) -> dict[str, str | Mapping[str, Any]]:
     """The models by name; raises ArgumentError where one is neither a URI nor keys of ``predictor``."""
     if not isinstance(models, Mapping):
-        raise ArgumentError(f'models: found {told(models)}; allowed: a dict such as {{"my-model": "model.ubj"}}.')
+        raise ArgumentError(f'models: found {described(models)}; allowed: a dict such as {{"my-model": "model.ubj"}}.')
     for name, model in models.items():
-        if isinstance(model, Mapping) and "model_uri" in plain(model, f"models[{name!r}]"):
+        if isinstance(model, Mapping) and "model_uri" in json_value(model, f"models[{name!r}]"):
             continue
         if not isinstance(model, str):
             raise ArgumentError(
-                f"models[{name!r}]: found {told(model)}; allowed: the URI of a model, or a dict with model_uri and "
+                f"models[{name!r}]: found {described(model)}; "
+                "allowed: the URI of a model, or a dict with model_uri and "
                 "other keys of predictor."
             )
     return {str(name): model for name, model in models.items()}

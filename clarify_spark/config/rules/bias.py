@@ -8,7 +8,7 @@ from clarify_spark.config.methods import PostTrainingBias, PreTrainingBias
 from clarify_spark.config.metrics import names_of
 from clarify_spark.config.models import AnalysisConfig
 from clarify_spark.config.nearest import nearest
-from clarify_spark.config.places import Place, shown
+from clarify_spark.config.places import Place, short_json
 from clarify_spark.config.rules import statistics
 from clarify_spark.config.rules.analysis import AnalysisRules
 from clarify_spark.config.rules.findings import Problems, finding, missing
@@ -67,14 +67,16 @@ def _metric_names(place: Place, methods: str | tuple[str, ...], known: tuple[str
     allowed = f'"all" or a list of {", ".join(known)}'
     if isinstance(methods, str):
         if methods != "all":
-            yield finding(place, shown(methods), allowed)
+            yield finding(place, short_json(methods), allowed)
         return
     if not methods:
         yield finding(place, "[]", allowed)
     for index, name in enumerate(methods):
         if name not in known:
             suggestion = nearest(name, known, 0.6)
-            yield finding((*place, index), shown(name), ", ".join(known) + (f" ({suggestion})" if suggestion else ""))
+            yield finding(
+                (*place, index), short_json(name), ", ".join(known) + (f" ({suggestion})" if suggestion else "")
+            )
 
 
 def declared_types(config: AnalysisConfig) -> Problems:
@@ -88,7 +90,7 @@ def declared_types(config: AnalysisConfig) -> Problems:
 
 def _one_number(place: Place, values: Values | None, key: str) -> Iterator[Problem]:
     if values is None or len(values) != 1 or not _is_number(values[0]):
-        found = "no such key" if values is None else shown(values)
+        found = "no such key" if values is None else short_json(values)
         yield finding(place, found, f"one number, since {key} says continuous")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from clarify_spark.config.models import AnalysisConfig
 from clarify_spark.config.nearest import nearest
-from clarify_spark.config.places import Place, path_of, shown
+from clarify_spark.config.places import Place, path_of, short_json
 from clarify_spark.config.rules.analysis import FeatureList, all_rules
 from clarify_spark.config.rules.findings import Problems, finding
 from clarify_spark.errors import Problem
@@ -105,7 +105,7 @@ def _check(place: Place, column: str | int, headers: Headers) -> Iterator[Proble
             yield finding(place, f"the index {column}", bound)
     elif names is not None and column not in names:
         suggestion = nearest(column, names, 0.6)
-        yield finding(place, f"{shown(column)}", f"a name in {key}{f' ({suggestion})' if suggestion else ''}")
+        yield finding(place, f"{short_json(column)}", f"a name in {key}{f' ({suggestion})' if suggestion else ''}")
 
 
 def different_columns(config: AnalysisConfig) -> Problems:
@@ -113,14 +113,14 @@ def different_columns(config: AnalysisConfig) -> Problems:
     label = config.label
     same_data = config.predicted_label_dataset_uri is None
     if label is not None and same_data and label == config.predicted_label:
-        yield finding("predicted_label", f"{shown(label)}, which is the label too", "another column")
+        yield finding("predicted_label", f"{short_json(label)}, which is the label too", "another column")
     if label is not None and label == config.joinsource_name_or_index and not config.format.by_jmespath:
-        yield finding("joinsource_name_or_index", f"{shown(label)}, which is the label too", "another column")
+        yield finding("joinsource_name_or_index", f"{short_json(label)}, which is the label too", "another column")
     for one in (one for one in _features(config) if one.no_labels):
         for index, feature in enumerate(one.columns or ()):
             if feature in (label, config.predicted_label) and not config.format.by_jmespath:
                 path = path_of((*one.place, index))
-                yield finding(path, f"{shown(feature)}, which is a label", "features of the model")
+                yield finding(path, f"{short_json(feature)}, which is a label", "features of the model")
 
 
 RULES = (columns_exist, different_columns)

@@ -7,14 +7,14 @@ import jmespath.exceptions
 
 from clarify_spark.config.analyses import ANALYSES
 from clarify_spark.config.models import AnalysisConfig
-from clarify_spark.config.places import shown
+from clarify_spark.config.places import short_json
 from clarify_spark.config.rules.findings import Problems, finding, incomplete, missing
 
 
 def version(config: AnalysisConfig) -> Problems:
     """Problems of the version."""
     if config.version not in (None, "1.0"):
-        yield finding("version", shown(config.version), '"1.0" (or leave the key out)')
+        yield finding("version", short_json(config.version), '"1.0" (or leave the key out)')
 
 
 def keys_of_the_format(config: AnalysisConfig) -> Problems:
@@ -37,7 +37,7 @@ def paths_into_json(config: AnalysisConfig) -> Problems:
         if isinstance(value, int):
             yield finding(key, f"the index {value}", f"a JMESPath, since dataset_type is {config.dataset_type}")
         elif value is not None and (reason := jmespath_error(value)):
-            yield finding(key, f"{shown(value)}, which is not a JMESPath ({reason})", "a JMESPath")
+            yield finding(key, f"{short_json(value)}, which is not a JMESPath ({reason})", "a JMESPath")
 
 
 def jmespath_error(expression: str) -> str | None:
@@ -62,14 +62,14 @@ def repeated_headers(config: AnalysisConfig) -> Problems:
     for key in ("headers", "facet_headers", "predicted_label_headers"):
         names = getattr(config, key) or ()
         for name in dict.fromkeys(name for name in names if names.count(name) > 1):
-            yield finding(key, f"{shown(name)} {names.count(name)} times", "each name once")
+            yield finding(key, f"{short_json(name)} {names.count(name)} times", "each name once")
 
 
 def threshold(config: AnalysisConfig) -> Problems:
     """Problems of the probability_threshold."""
     value = config.probability_threshold
     if value is not None and not 0 <= value <= 1:
-        yield finding("probability_threshold", shown(value), "a number from 0.0 to 1.0")
+        yield finding("probability_threshold", short_json(value), "a number from 0.0 to 1.0")
 
 
 RULES = (

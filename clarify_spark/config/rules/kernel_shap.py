@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from clarify_spark.config.formats import DATASET_FORMATS
 from clarify_spark.config.methods import ImageConfig, Shap
 from clarify_spark.config.models import AnalysisConfig
-from clarify_spark.config.places import shown
+from clarify_spark.config.places import short_json
 from clarify_spark.config.rules.analysis import AnalysisRules, FeatureList
 from clarify_spark.config.rules.findings import Problems, finding, later, missing
 from clarify_spark.errors import Problem
@@ -58,7 +58,9 @@ def _explained(settings: Shap) -> Iterator[Problem]:
         yield finding(place, "[]", "at least one feature; without this key all are explained")
     for index, feature in enumerate(features):
         if feature in features[:index]:
-            yield finding(f"methods.shap.features_to_explain[{index}]", f"{shown(feature)} again", "each feature once")
+            yield finding(
+                f"methods.shap.features_to_explain[{index}]", f"{short_json(feature)} again", "each feature once"
+            )
 
 
 def _baseline_rows(settings: Shap) -> Iterator[Problem]:
@@ -93,7 +95,7 @@ def _model_type(settings: ImageConfig) -> Iterator[Problem]:
     if settings.model_type is None:
         yield missing(place, "methods.shap.image_config", " or ".join(MODEL_TYPES))
     elif settings.model_type.upper() not in MODEL_TYPES:
-        yield finding(place, shown(settings.model_type), " or ".join(MODEL_TYPES))
+        yield finding(place, short_json(settings.model_type), " or ".join(MODEL_TYPES))
 
 
 def _features(config: AnalysisConfig) -> Iterator[FeatureList]:

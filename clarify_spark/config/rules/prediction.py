@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from clarify_spark.config.analyses import Method, all_methods
 from clarify_spark.config.models import AnalysisConfig
-from clarify_spark.config.places import shown
+from clarify_spark.config.places import short_json
 from clarify_spark.config.predictor import Predictor, model_format
 from clarify_spark.config.rules.data import jmespath_error
 from clarify_spark.config.rules.findings import Problems, finding, incomplete, missing
@@ -90,10 +90,10 @@ def _model_file(predictor: Predictor) -> Iterator[Problem]:
     if not uri:
         yield finding(place, '""', "the location of a model")
     elif found_format is None:
-        found = f"a suffix that does not determine the format: {shown(without_secrets(uri).rsplit('/', 1)[-1])}"
+        found = f"a suffix that does not determine the format: {short_json(without_secrets(uri).rsplit('/', 1)[-1])}"
         yield finding(place, found, f"{', '.join(MODEL_SUFFIXES)}, a folder, or a predictor.model_format")
     elif found_format == "python" and not re.fullmatch(CALLABLE, uri.removeprefix("python:")):
-        yield finding(place, shown(uri), '"python:package.module:function"')
+        yield finding(place, short_json(uri), '"python:package.module:function"')
     elif found_format != "python" and uri.startswith("python:"):
         yield finding("predictor.model_format", f'"{found_format}" for a python: model_uri', '"python"')
     elif found_format == "http":
@@ -102,7 +102,7 @@ def _model_file(predictor: Predictor) -> Iterator[Problem]:
         allowed = "this key with the folder or archive of a model (model_format sagemaker)"
         yield finding("predictor.entry_script", "this key with another kind of model", allowed)
     elif predictor.entry_script is not None and re.search(r"^/|(^|/)\.\.(/|$)", predictor.entry_script):
-        yield finding("predictor.entry_script", shown(predictor.entry_script), "a path inside the model's folder")
+        yield finding("predictor.entry_script", short_json(predictor.entry_script), "a path inside the model's folder")
     yield from _headers(predictor, found_format)
 
 
@@ -115,7 +115,7 @@ def _service(uri: str) -> Iterator[Problem]:
     except ValueError:
         parts, host = None, None
     if parts is None or parts.scheme.lower() not in ("http", "https") or not host:
-        yield finding(place, shown(without_secrets(uri)), "a URL such as https://host/invocations")
+        yield finding(place, short_json(without_secrets(uri)), "a URL such as https://host/invocations")
     elif parts.username is not None or parts.password is not None:
         yield finding(place, "a URL with a user or password in it", "secrets in environment variables: http_headers")
 
@@ -127,7 +127,7 @@ def _headers(predictor: Predictor, found_format: str | None) -> Iterator[Problem
         yield finding("predictor.http_headers", "this key without a URL in model_uri", "http_headers with a URL")
     for name, variable in predictor.http_headers.items():
         if not re.fullmatch(HEADER, name):
-            yield finding("predictor.http_headers", f"the header {shown(name)}", "names such as Authorization")
+            yield finding("predictor.http_headers", f"the header {short_json(name)}", "names such as Authorization")
         if not re.fullmatch(VARIABLE, variable):  # it may be the secret itself, so it is not shown
             allowed = "the name of an environment variable, such as MODEL_TOKEN"
             yield finding(f"predictor.http_headers.{name}", "something that is not such a name", allowed)
@@ -182,9 +182,9 @@ def _content_template(predictor: Predictor, kind: str, pattern: str, placeholder
     if template is None:
         yield missing(place, f"the content_type {kind}", f"a text with {placeholder}")
     elif len(re.findall(pattern, template if isinstance(template, str) else " ".join(template.values()))) != 1:
-        yield finding(place, shown(template), f"a text with {placeholder}, once")
+        yield finding(place, short_json(template), f"a text with {placeholder}, once")
     elif isinstance(template, str) and not _makes_json(template):
-        yield finding(place, shown(template), f"JSON once {placeholder} is filled in")
+        yield finding(place, short_json(template), f"JSON once {placeholder} is filled in")
 
 
 def _record_template(config: AnalysisConfig, predictor: Predictor) -> Iterator[Problem]:
@@ -197,9 +197,9 @@ def _record_template(config: AnalysisConfig, predictor: Predictor) -> Iterator[P
     names = re.findall(r"\$\{([^}]*)\}", template)
     pattern = r"\$target_time_series\b" if series else r"\$features(_kvp)?\b"
     if not re.search(pattern, template) and (series or not names):
-        yield finding(place, shown(template), f"a text with {wanted}")
+        yield finding(place, short_json(template), f"a text with {wanted}")
     elif not series and not _makes_json(template):
-        yield finding(place, shown(template), "JSON once its placeholders are filled in")
+        yield finding(place, short_json(template), "JSON once its placeholders are filled in")
     for name in names:
         if config.headers is not None and name not in config.headers:
             yield finding(place, f'the placeholder "${{{name}}}"', "names in headers")
@@ -225,13 +225,13 @@ def answers(config: AnalysisConfig) -> Problems:
     for key in ("label", "probability"):
         value = getattr(predictor, key)
         if accepted == "text/csv" and isinstance(value, str):
-            yield finding(f"predictor.{key}", shown(value), "an index, since responses are text/csv")
+            yield finding(f"predictor.{key}", short_json(value), "an index, since responses are text/csv")
         if accepted not in ("application/json", "application/jsonlines") or value is None:
             continue
         if isinstance(value, int):
             yield finding(f"predictor.{key}", f"the index {value}", f"a JMESPath, since responses are {accepted}")
         elif reason := jmespath_error(value):
-            yield finding(f"predictor.{key}", f"{shown(value)}, which is not a JMESPath ({reason})", "a JMESPath")
+            yield finding(f"predictor.{key}", f"{short_json(value)}, which is not a JMESPath ({reason})", "a JMESPath")
     if images and predictor.label_headers is None:
         reason = f"the dataset_type {config.dataset_type}"
         yield incomplete(missing("predictor.label_headers", reason, "the names of the classes"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from clarify_spark.config.methods import Report
 from clarify_spark.config.models import AnalysisConfig
 from clarify_spark.config.rules.findings import Problems, finding
-from clarify_spark.udfs.quoting import shown
+from clarify_spark.udfs.short_repr import short_repr
 
 
 def is_plain(name: str) -> bool:
@@ -17,7 +17,7 @@ def report(config: AnalysisConfig) -> Problems:
     """Problems of methods.report."""
     asked = config.methods.of(Report)
     if asked is not None and not is_plain(asked.name):
-        yield finding("methods.report.name", shown(asked.name), "a plain file name without folder and suffix")
+        yield finding("methods.report.name", short_repr(asked.name), "a plain file name without folder and suffix")
 
 
 RULES = (report,)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from clarify_spark.config.metrics import METRICS
 from clarify_spark.config.models import AnalysisConfig, Segmentation
 from clarify_spark.config.nearest import nearest
-from clarify_spark.config.places import Place, shown
+from clarify_spark.config.places import Place, short_json
 from clarify_spark.config.rules.findings import Problems, finding
 from clarify_spark.errors import Problem
 
@@ -38,19 +38,21 @@ def intersections(config: AnalysisConfig) -> Problems:
     """Intersections of anything but different facets of the config."""
     facets = Counter(facet.name_or_index for facet in config.facet or ())
     seen: set[frozenset[str | int]] = set()
-    for index, crossed in enumerate(config.facet_intersections or ()):
+    for index, intersection in enumerate(config.facet_intersections or ()):
         place: Place = ("facet_intersections", index)
         allowed = "two or more different facets of the config, by the name_or_index that they have in facet"
-        if len(set(crossed)) < 2 or len(set(crossed)) < len(crossed):
-            yield finding(place, shown(list(crossed)), allowed)
-        elif frozenset(crossed) in seen:
-            yield finding(place, f"{shown(list(crossed))} a second time", "each combination once")
-        seen.add(frozenset(crossed))
-        for position, facet in enumerate(crossed):
+        if len(set(intersection)) < 2 or len(set(intersection)) < len(intersection):
+            yield finding(place, short_json(list(intersection)), allowed)
+        elif frozenset(intersection) in seen:
+            yield finding(place, f"{short_json(list(intersection))} a second time", "each combination once")
+        seen.add(frozenset(intersection))
+        for position, facet in enumerate(intersection):
             if facet not in facets:
-                yield finding((*place, position), shown(facet), "a name_or_index of facet")
+                yield finding((*place, position), short_json(facet), "a name_or_index of facet")
             elif facets[facet] > 1:
-                yield finding((*place, position), f"{shown(facet)}, which facet lists twice", "a facet listed once")
+                yield finding(
+                    (*place, position), f"{short_json(facet)}, which facet lists twice", "a facet listed once"
+                )
 
 
 def weight(config: AnalysisConfig) -> Problems:
@@ -63,7 +65,7 @@ def weight(config: AnalysisConfig) -> Problems:
     }
     for key, column in others.items():
         if config.weight is not None and column == config.weight:
-            yield finding("weight", f"{shown(config.weight)}, which is {key} too", "another column")
+            yield finding("weight", f"{short_json(config.weight)}, which is {key} too", "another column")
 
 
 def segments(config: AnalysisConfig) -> Problems:
@@ -81,14 +83,14 @@ def _segments(place: Place, segmentation: Segmentation) -> Iterator[Problem]:
         if not members:
             yield finding(here, "[]", 'at least one value, or interval such as "[1, 4]"')
         elif len(set(members)) < len(members):
-            yield finding(here, f"{shown(list(members))}, a value twice", "each value once")
+            yield finding(here, f"{short_json(list(members))}, a value twice", "each value once")
     aliases = segmentation.display_aliases
     if aliases is not None:
         here = (*place, "display_aliases")
         if len(aliases) not in (count, count + 1):
             yield finding(here, f"{len(aliases)} names", f"{count} names, one per segment, or {count + 1}")
         if len(set(aliases)) < len(aliases):
-            yield finding(here, f"{shown(list(aliases))}, a name twice", "different names")
+            yield finding(here, f"{short_json(list(aliases))}, a name twice", "different names")
 
 
 RULES = (level, bounds, intersections, weight, segments)

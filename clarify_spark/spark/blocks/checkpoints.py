@@ -22,7 +22,7 @@ from clarify_spark.errors import OutputError
 from clarify_spark.spark.files.output import Output
 from clarify_spark.udfs.explained import Explained, from_bytes
 
-#: Where the journals of explanations, of predictions and of partial dependence are.
+#: Where the checkpoints of explanations, of predictions and of partial dependence are.
 EXPLANATIONS, PREDICTIONS, CURVES = "explanations_shap/_journal", "_predictions_journal", "_pdp_journal"
 MANIFEST = "manifest.json"
 _RANGE = re.compile(r"range-(\d+)-(\d+)\.arrow")
@@ -32,7 +32,7 @@ _SCHEMA = pa.schema([("block", pa.int64()), ("rows", pa.int64()), ("result", pa.
 
 
 @dataclass(frozen=True, order=True)
-class Range:
+class KeyRange:
     """Row keys from ``lo`` up to, but without, ``hi``."""
 
     lo: int
@@ -53,9 +53,9 @@ class Block:
     result: bytes
 
 
-def without(spans: Iterable[Range], taken: Iterable[Range]) -> list[Range]:
+def without(spans: Iterable[KeyRange], taken: Iterable[KeyRange]) -> list[KeyRange]:
     """The parts of ``spans`` not covered by ``taken``, in order; neither contains overlapping ranges."""
-    left: list[Range] = []
+    left: list[KeyRange] = []
     covers = sorted(taken)
     place = 0
     for span in sorted(spans):
@@ -65,56 +65,58 @@ def without(spans: Iterable[Range], taken: Iterable[Range]) -> list[Range]:
         ahead = place
         while ahead < len(covers) and covers[ahead].lo < span.hi:
             if covers[ahead].lo > start:
-                left.append(Range(start, covers[ahead].lo))
+                left.append(KeyRange(start, covers[ahead].lo))
             start = max(start, covers[ahead].hi)
             ahead += 1
         if start < span.hi:
-            left.append(Range(start, span.hi))
+            left.append(KeyRange(start, span.hi))
     return left
 
 
-class Journal:
+class Checkpoints:
     """The finished ranges of one run.
 
     ``note`` states why an older run's are not used, or are used despite changes; then ``forced`` is True.
     """
 
     def __init__(
-        self, output: Output, facts: Mapping[str, Any], *, folder: str = EXPLANATIONS, force_resume: bool = False
+        self, output: Output, fingerprint: Mapping[str, Any], *, folder: str = EXPLANATIONS, force_resume: bool = False
     ) -> None:
-        """Open the journal in ``output``: one with other ``facts`` (JSON by name) is emptied, unless forced."""
+        """Open the checkpoints in ``output``: one with other ``fingerprint`` (JSON by name) is emptied, unless
+        forced.
+        """
         self._output = output
         self._folder = folder
         self._lock = threading.Lock()
-        self._rows: dict[Range, int] = {}
+        self._rows: dict[KeyRange, int] = {}
         self.note: str | None = None
         self.forced = False
-        wanted = json.loads(json.dumps(facts))
+        wanted = json.loads(json.dumps(fingerprint))
         found = self._manifest()
         if found is not None and (force_resume or found["facts"] == wanted):
             self._id = str(found["id"])
-            self._find_ranges()
+            self._load_ranges()
         else:
             self._id = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()
             output.delete(self._folder)
         if found is not None and found["facts"] != wanted:
             self.forced = force_resume
-            self.note = _told(_changed(found["facts"], wanted), kept=force_resume)
+            self.note = _resume_message(_changed(found["facts"], wanted), kept=force_resume)
         if found is None or found["facts"] != wanted:
             manifest = {"id": self._id, "facts": wanted}
             output.write(f"{self._folder}/{MANIFEST}", json.dumps(manifest, indent=2, sort_keys=True) + "\n")
 
     @property
-    def ranges(self) -> tuple[Range, ...]:
+    def ranges(self) -> tuple[KeyRange, ...]:
         """The finished ranges in order."""
         with self._lock:
             return tuple(sorted(self._rows))
 
-    def rows(self, ranges: Iterable[Range]) -> int:
+    def rows(self, ranges: Iterable[KeyRange]) -> int:
         """How many rows the finished ranges hold."""
         return sum(self._rows[done] for done in ranges)
 
-    def pending(self, spans: Iterable[Range]) -> list[Range]:
+    def pending(self, spans: Iterable[KeyRange]) -> list[KeyRange]:
         """The unfinished parts of ``spans``, in order."""
         return without(spans, self.ranges)
 
@@ -125,13 +127,13 @@ class Journal:
                 self._output.delete(f"{self._folder}/{done.name}")
                 del self._rows[done]
 
-    def commit(self, done: Range, blocks: Sequence[Block]) -> None:
+    def commit(self, done: KeyRange, blocks: Sequence[Block]) -> None:
         """Keep the blocks of a range: after this returns, no crash loses them. Thread-safe."""
         self._output.write_bytes(f"{self._folder}/{done.name}", self._sealed(done.name, _packed(blocks)))
         with self._lock:
             self._rows[done] = sum(block.rows for block in blocks)
 
-    def blocks(self, done: Range) -> list[Block]:
+    def blocks(self, done: KeyRange) -> list[Block]:
         """The blocks of a finished range, in order."""
         data = self.get(done.name)
         if data is None:
@@ -155,7 +157,7 @@ class Journal:
         return None if data is None else self._unsealed(name, data)
 
     def remove(self) -> None:
-        """Delete the journal; the results must be complete by now."""
+        """Delete the checkpoints; the results must be complete by now."""
         self._output.delete(self._folder)
 
     def _manifest(self) -> dict[str, Any] | None:
@@ -167,10 +169,10 @@ class Journal:
         known = isinstance(found, dict) and isinstance(found.get("facts"), dict) and "id" in found
         return found if known else None
 
-    def _find_ranges(self) -> None:
+    def _load_ranges(self) -> None:
         """Load every complete range file; of files that overlap (two drivers at once), the first and longest."""
         matches = [_RANGE.fullmatch(name) for name in self._output.names(self._folder)]
-        named = [Range(int(match[1]), int(match[2])) for match in matches if match]
+        named = [KeyRange(int(match[1]), int(match[2])) for match in matches if match]
         end = -1
         for candidate in sorted(named, key=lambda one: (one.lo, -one.hi)):
             data = self.get(candidate.name) if candidate.lo >= end else None
@@ -213,7 +215,7 @@ def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     return [name for name in names if old.get(name) != new.get(name)]
 
 
-def _told(changed: Sequence[str], *, kept: bool) -> str:
+def _resume_message(changed: Sequence[str], *, kept: bool) -> str:
     named = [f"the {name}" for name in changed]
     what = " and ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named)
     if kept:

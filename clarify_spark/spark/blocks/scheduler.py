@@ -1,4 +1,4 @@
-"""Blocks of rows on executors: fixed blocks, computed in waves, kept in a journal, returned in row order.
+"""Blocks of rows on executors: fixed blocks, computed in waves, kept as checkpoints, returned in row order.
 
 A wave is one Spark job over a range of row keys. Two are in flight, so that no core waits for the last task of a wave.
 Executors return one row per block; no result depends on waves, tasks or partitions.
@@ -18,22 +18,22 @@ import numpy as np
 from pyspark.sql import functions as sf
 
 from clarify_spark.errors import ClarifyError, DataError, ModelError
-from clarify_spark.spark.blocks.checkpoints import Block, Journal, Range
-from clarify_spark.spark.blocks.slabs import SLAB_WAVES, Slabs
-from clarify_spark.spark.blocks.waves import CELL_KEYS, MOST_TASKS, Keys, Layout, Pace, Remaining, Speed
+from clarify_spark.spark.blocks.cached_ranges import WAVES_PER_RANGE, CachedRanges
+from clarify_spark.spark.blocks.checkpoints import Block, Checkpoints, KeyRange
+from clarify_spark.spark.blocks.waves import CELL_KEYS, MOST_TASKS, Keys, Layout, PendingRanges, WaveSettings, WaveSizer
 from clarify_spark.spark.cancellation import Jobs
-from clarify_spark.spark.collect import columns_of
+from clarify_spark.spark.collect import collected_columns
 from clarify_spark.spark.failures import LostWorkerError, user_error, user_errors
 from clarify_spark.spark.progress import Progress, RowCount
 from clarify_spark.udfs.block_results import SCHEMA
-from clarify_spark.udfs.row_keys import FILE_BITS, SOURCE_KEY, span
+from clarify_spark.udfs.row_keys import FILE_BITS, SOURCE_KEY, block_description
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as Expression
     from pyspark.sql import DataFrame, SparkSession
 
 IN_FLIGHT = 2
-#: Finished waves that wait in memory for their turn; further ones are read back from the journal.
+#: Finished waves that wait in memory for their turn; further ones are read back from the checkpoints.
 WAITING = 2
 #: Tasks of a wave that may finally fail because their workers die before the run ends.
 MOST_LOSSES = 3
@@ -41,7 +41,7 @@ MOST_LOSSES = 3
 FINISH_SECONDS = 60.0
 
 
-class Counted(Protocol):
+class HasRecords(Protocol):
     """The result of a block, with the number of records sent to the model."""
 
     @property
@@ -49,8 +49,8 @@ class Counted(Protocol):
         """Model records."""
 
 
-Note = Callable[[str], None]
-Result = TypeVar("Result", bound=Counted)
+Notify = Callable[[str], None]
+Result = TypeVar("Result", bound=HasRecords)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,7 @@ class Work(Generic[Result]):
     call: Callable[[Iterator[Any]], Iterator[Any]]
     read: Callable[[bytes], Result]
     row_bytes: int
-    journal: Journal
+    checkpoints: Checkpoints
     at_once: int = 1
 
     def layout(self) -> Layout:
@@ -76,13 +76,13 @@ class Work(Generic[Result]):
         cells = self.rows.groupBy(sf.expr(f"row_key div {keys}").alias("cell")).agg(
             sf.count(sf.lit(1)).alias("rows"), sf.max("row_key").alias("last")
         )
-        columns = {name: np.array(values, np.int64) for name, values in columns_of(cells).items()}
+        columns = {name: np.array(values, np.int64) for name, values in collected_columns(cells).items()}
         if not len(columns["cell"]):
             raise DataError("The data set has no rows.")
         order = np.argsort(columns["cell"])
         return Layout(self.block_rows, columns["cell"][order] * keys, columns["rows"][order], columns["last"][order])
 
-    def blocks(self, rest: DataFrame, wave: Range, layout: Layout, tasks: int, note: Note) -> list[Block]:
+    def blocks(self, rest: DataFrame, wave: KeyRange, layout: Layout, tasks: int, notify: Notify) -> list[Block]:
         """The blocks of a wave, whose rows are ``rest``, in order, computed by one Spark job.
 
         After an error the finished ones are kept.
@@ -102,7 +102,9 @@ class Work(Generic[Result]):
                     if error.task is None or len(lost) == MOST_LOSSES:
                         raise
                     lost.append(error.task)
-                note("A Python worker died, and Spark gave up on its task: the blocks are computed again, one by one.")
+                notify(
+                    "A Python worker died, and Spark gave up on its task: the blocks are computed again, one by one."
+                )
                 of_lost = sf.expr(f"{_task(layout, wave, tasks)} = {lost[-1]}")
                 alone += self._one_by_one(rest.where(of_lost))
                 rest = rest.where(~of_lost)
@@ -114,14 +116,16 @@ class Work(Generic[Result]):
         """The blocks of some rows, each in its own Spark job; an error names the block whose worker dies."""
         number = sf.expr(f"row_key div {self.block_rows}")
         key = SOURCE_KEY if SOURCE_KEY in rows.columns else "row_key"
-        spans = columns_of(rows.groupBy(number.alias("block")).agg(sf.min(key).alias("lo"), sf.max(key).alias("hi")))
+        spans = collected_columns(
+            rows.groupBy(number.alias("block")).agg(sf.min(key).alias("lo"), sf.max(key).alias("hi"))
+        )
         found: list[Block] = []
         for block, lo, hi in sorted(zip(*(map(int, spans[name]) for name in ("block", "lo", "hi")), strict=True)):
             try:
                 found += self._computed(rows.where(number == block).coalesce(1))
             except LostWorkerError as error:
                 self._keep(found)
-                raise ModelError(f"{span(block, lo, hi)}, tried alone: {error}") from error
+                raise ModelError(f"{block_description(block, lo, hi)}, tried alone: {error}") from error
         return found
 
     def _computed(self, spread: DataFrame) -> list[Block]:
@@ -141,47 +145,47 @@ class Work(Generic[Result]):
         for _, run in groupby(enumerate(blocks), key=lambda place: place[1].number - place[0]):
             some = [block for _, block in run]
             lo, hi = some[0].number * self.block_rows, (some[-1].number + 1) * self.block_rows
-            self.journal.commit(Range(lo, hi), some)
+            self.checkpoints.commit(KeyRange(lo, hi), some)
 
 
 def results(
-    work: Work[Result], progress: Progress, name: str, pace: Pace | None = None
+    work: Work[Result], progress: Progress, name: str, pace: WaveSettings | None = None
 ) -> Generator[Result, None, None]:
-    """The result of every block in the order of row keys; those in the journal are not computed again."""
+    """The result of every block in the order of row keys; those in the checkpoints are not computed again."""
     layout = work.layout()
-    work.journal.drop_unaligned(work.block_rows)
-    done = work.journal.rows(work.journal.ranges)
+    work.checkpoints.drop_unaligned(work.block_rows)
+    done = work.checkpoints.rows(work.checkpoints.ranges)
     if done:
         progress.note(f"Resuming: {done:,} of {layout.total:,} rows are already done ({name}).")
     with progress.rows(name, layout.total, done) as count:
-        speed = Speed(pace or Pace(), cores(work.rows.sparkSession), layout, work.row_bytes, work.at_once)
-        crew = _Crew(work, layout, speed, count, progress.note)
+        speed = WaveSizer(pace or WaveSettings(), cores(work.rows.sparkSession), layout, work.row_bytes, work.at_once)
+        scheduler = _Scheduler(work, layout, speed, count, progress.note)
         try:
-            crew.start()
-            yield from crew.results()
+            scheduler.start()
+            yield from scheduler.results()
         except ClarifyError:
-            crew.finish()
+            scheduler.finish()
             raise
         finally:
-            crew.stop()
-            kept = work.journal.rows(work.journal.ranges)
+            scheduler.stop()
+            kept = work.checkpoints.rows(work.checkpoints.ranges)
             if 0 < kept < layout.total:
                 progress.note(
                     f"{kept:,} of {layout.total:,} rows are done and kept; the same command resumes from there."
                 )
-    _require_all(work.journal, layout)
+    _require_all(work.checkpoints, layout)
 
 
-def _require_all(journal: Journal, layout: Layout) -> None:
-    finished = journal.rows(journal.ranges)
-    if finished != layout.total and not journal.forced:
+def _require_all(checkpoints: Checkpoints, layout: Layout) -> None:
+    finished = checkpoints.rows(checkpoints.ranges)
+    if finished != layout.total and not checkpoints.forced:
         raise DataError(
             f"{layout.total:,} rows were counted but {finished:,} were returned: "
             "the data changed during the run or since it was interrupted"
         )
 
 
-def _task(layout: Layout, wave: Range, tasks: int) -> str:
+def _task(layout: Layout, wave: KeyRange, tasks: int) -> str:
     """The task of each row, which is that of its block: the wave's blocks are assigned to tasks in turn."""
     first, bases = layout.file_bases(wave)
     file = f"cast(shiftright(row_key, {FILE_BITS}) - {first} + 1 as int)"
@@ -189,7 +193,7 @@ def _task(layout: Layout, wave: Range, tasks: int) -> str:
     return f"cast(pmod({base} + row_key div {layout.block_rows}, {tasks}) as int)"
 
 
-def _partition(spark: SparkSession, layout: Layout, wave: Range, tasks: int) -> Expression:
+def _partition(spark: SparkSession, layout: Layout, wave: KeyRange, tasks: int) -> Expression:
     """A number for each row that Spark hashes to the partition of its task's number."""
     keys = partition_keys(_hashes(spark), tasks)
     return sf.expr(f"element_at({_array(keys)}, {_task(layout, wave, tasks)} + 1)")
@@ -200,21 +204,21 @@ def cores(spark: SparkSession) -> int:
     return spark.range(2**20).select(sf.spark_partition_id()).distinct().count()
 
 
-class _Crew(Generic[Result]):
+class _Scheduler(Generic[Result]):
     """Threads that run waves, and the results in the order of row keys."""
 
-    def __init__(self, work: Work[Result], layout: Layout, speed: Speed, count: RowCount, note: Note) -> None:
+    def __init__(self, work: Work[Result], layout: Layout, speed: WaveSizer, count: RowCount, notify: Notify) -> None:
         self._work = work
         self._layout = layout
         self._speed = speed
         self._count = count
-        self._note = note
+        self._notify = notify
         self._changed = threading.Condition()
-        self._ready = list(work.journal.ranges)  # a heap: sorted already
-        self._waiting: dict[Range, list[Result]] = {}
-        self._flying: set[Range] = set()
-        self._slabs = Slabs(work.rows, layout, SLAB_WAVES * speed.most_rows)
-        self._remaining = Remaining(layout, work.journal.ranges, self._slabs.ends)
+        self._ready = list(work.checkpoints.ranges)  # a heap: sorted already
+        self._waiting: dict[KeyRange, list[Result]] = {}
+        self._flying: set[KeyRange] = set()
+        self._cached_ranges = CachedRanges(work.rows, layout, WAVES_PER_RANGE * speed.most_rows)
+        self._remaining = PendingRanges(layout, work.checkpoints.ranges, self._cached_ranges.ends)
         self._jobs = Jobs(work.rows.sparkSession, "clarify-spark")
         self._pool = ThreadPoolExecutor(IN_FLIGHT, "wave")
         self._threads: list[Future[None]] = []
@@ -225,7 +229,7 @@ class _Crew(Generic[Result]):
         _hashes(self._work.rows.sparkSession)  # computed while Spark is idle
         for _ in range(IN_FLIGHT):
             self._threads.append(self._pool.submit(self._run_waves))
-            self._threads[-1].add_done_callback(self._tell)
+            self._threads[-1].add_done_callback(self._wake)
 
     def finish(self) -> None:
         """Begin no further wave, and let the one running next to the failed one finish, which is soon."""
@@ -233,13 +237,13 @@ class _Crew(Generic[Result]):
         wait(self._threads, timeout=FINISH_SECONDS)
 
     def stop(self) -> None:
-        """Cancel what runs, and wait for the threads: what they have finished is then in the journal."""
+        """Cancel what runs, and wait for the threads: what they have finished is then in the checkpoints."""
         self._stopped = True
         self._pool.shutdown(wait=False)
         while not all(thread.done() for thread in self._threads):
             self._jobs.cancel()  # repeatedly: a thread may be about to start its job
             wait(self._threads, timeout=0.3)
-        self._slabs.close()
+        self._cached_ranges.close()
 
     def results(self) -> Iterator[Result]:
         """The blocks of all ranges, each as soon as those before it are available."""
@@ -247,10 +251,10 @@ class _Crew(Generic[Result]):
             with self._changed:
                 results = self._waiting.pop(wave, None)
             if results is None:
-                results = [self._work.read(block.result) for block in self._work.journal.blocks(wave)]
+                results = [self._work.read(block.result) for block in self._work.checkpoints.blocks(wave)]
             yield from results
 
-    def _next_ready(self) -> Range | None:
+    def _next_ready(self) -> KeyRange | None:
         """The first range not yet returned, once it is finished; None when all were."""
         with self._changed:
             while True:
@@ -268,7 +272,7 @@ class _Crew(Generic[Result]):
             if thread.done():
                 thread.result()
 
-    def _tell(self, _: object) -> None:
+    def _wake(self, _: object) -> None:
         with self._changed:
             self._changed.notify_all()
 
@@ -279,10 +283,10 @@ class _Crew(Generic[Result]):
             rows = layout.rows_before(wave.hi) - layout.rows_before(wave.lo)
             with self._count.flight(round(rows)):
                 tasks = self._speed.tasks(rows, layout.blocks(wave))
-                blocks = self._work.blocks(self._slabs.wave(wave), wave, layout, tasks, self._note)
+                blocks = self._work.blocks(self._cached_ranges.wave(wave), wave, layout, tasks, self._notify)
             self._finish(wave, blocks)
 
-    def _take(self) -> Range | None:
+    def _take(self) -> KeyRange | None:
         with self._changed:
             if self._stopped or self._remaining.first is None:
                 return None
@@ -290,9 +294,9 @@ class _Crew(Generic[Result]):
             self._flying.add(wave)
             return wave
 
-    def _finish(self, wave: Range, blocks: list[Block]) -> None:
+    def _finish(self, wave: KeyRange, blocks: list[Block]) -> None:
         results = [self._work.read(block.result) for block in blocks]
-        self._work.journal.commit(wave, blocks)
+        self._work.checkpoints.commit(wave, blocks)
         rows = sum(block.rows for block in blocks)
         with self._changed:
             self._speed.finished(rows)

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from clarify_spark.spark.blocks.checkpoints import Range, without
+from clarify_spark.spark.blocks.checkpoints import KeyRange, without
 from clarify_spark.udfs.row_keys import FILE_BITS
 
 #: Keys that are counted together; blocks are no larger.
@@ -52,9 +52,9 @@ class Layout:
         return int(self._rows_to[-1])
 
     @property
-    def whole(self) -> Range:
+    def whole(self) -> KeyRange:
         """The range of all blocks that have rows."""
-        return Range(self._aligned(int(self.starts[0])), self._aligned(int(self.lasts[-1]) + self.block_rows))
+        return KeyRange(self._aligned(int(self.starts[0])), self._aligned(int(self.lasts[-1]) + self.block_rows))
 
     def rows_before(self, key: int) -> float:
         """How many rows have smaller keys; exact where a cell ends."""
@@ -74,12 +74,12 @@ class Layout:
         start, last = int(self.starts[place]), int(self.lasts[place])
         return self._aligned(start + math.ceil(within * (last + 1 - start)) + self.block_rows - 1)
 
-    def open_ranges(self, finished: Iterable[Range]) -> list[Range]:
+    def open_ranges(self, finished: Iterable[KeyRange]) -> list[KeyRange]:
         """The ranges between finished ones that hold rows, in order."""
         left = without([self.whole], finished)
         return [one for one in left if self.rows_before(one.hi) > self.rows_before(one.lo)]
 
-    def file_bases(self, of: Range) -> tuple[int, Keys]:
+    def file_bases(self, of: KeyRange) -> tuple[int, Keys]:
         """(first file, one number per file from it on): that number plus a row's block counts the range's blocks."""
         first, last = of.lo >> FILE_BITS, (of.hi - 1) >> FILE_BITS
         files = np.arange(first, last + 1, dtype=np.int64)
@@ -90,7 +90,7 @@ class Layout:
         blocks = np.where(ends >= begins, ends // self.block_rows - begins // self.block_rows + 1, 0)
         return first, np.cumsum(blocks) - blocks - begins // self.block_rows
 
-    def blocks(self, of: Range) -> int:
+    def blocks(self, of: KeyRange) -> int:
         """How many blocks with rows a range has."""
         inside = (self.starts < of.hi) & (self.lasts >= of.lo)
         if not inside.any():
@@ -104,21 +104,21 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Pace:
+class WaveSettings:
     """How large waves are: by time, from the seconds that one core takes for a row; or ``wave_rows`` when given."""
 
     seconds_per_row: float | None = None
     wave_rows: int | None = None
 
 
-class Speed:
+class WaveSizer:
     """Rows for the next wave and tasks for a wave, from what was measured so far in this job.
 
     ``at_once`` is how many blocks a task works on at once: it should have that many. ``most_rows``: the most for a wave
     without a fixed number of rows.
     """
 
-    def __init__(self, pace: Pace, cores: int, layout: Layout, row_bytes: int, at_once: int = 1) -> None:
+    def __init__(self, pace: WaveSettings, cores: int, layout: Layout, row_bytes: int, at_once: int = 1) -> None:
         self._pace = pace
         self._cores = cores
         self._at_once = at_once
@@ -161,20 +161,20 @@ class Speed:
         return self._cores / self._pace.seconds_per_row if self._pace.seconds_per_row else None
 
 
-class Remaining:
+class PendingRanges:
     """What is still to be explained, assigned wave by wave in the order of row keys; no wave crosses an end."""
 
-    def __init__(self, layout: Layout, finished: Sequence[Range], ends: Sequence[int] = ()) -> None:
+    def __init__(self, layout: Layout, finished: Sequence[KeyRange], ends: Sequence[int] = ()) -> None:
         self._layout = layout
         self._ends = ends
         self._open = deque(layout.open_ranges(finished))
 
     @property
-    def first(self) -> Range | None:
+    def first(self) -> KeyRange | None:
         """The first range that no wave has taken, None when there is none."""
         return self._open[0] if self._open else None
 
-    def take(self, rows: int) -> Range:
+    def take(self, rows: int) -> KeyRange:
         """The next wave: whole blocks of about that many rows, up to a finished range, an end or a number of files."""
         stretch = self._open.popleft()
         after = self._layout.key_after(self._layout.rows_before(stretch.lo) + rows)
@@ -184,5 +184,5 @@ class Remaining:
         end = self._ends[place] if place < len(self._ends) else stretch.hi
         cut = min(stretch.hi, end, max(least, min(after, files_end)))
         if self._layout.rows_before(stretch.hi) > self._layout.rows_before(cut):
-            self._open.appendleft(Range(cut, stretch.hi))
-        return Range(stretch.lo, cut)
+            self._open.appendleft(KeyRange(cut, stretch.hi))
+        return KeyRange(stretch.lo, cut)

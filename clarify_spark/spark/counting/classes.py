@@ -9,9 +9,9 @@ import numpy as np
 
 from clarify_spark.bias.counts import Cells
 from clarify_spark.bias.performance import ClassCount
-from clarify_spark.spark.collect import columns_of
+from clarify_spark.spark.collect import collected_columns
 from clarify_spark.spark.counting.profiles import present
-from clarify_spark.spark.counting.scans import Context, Table
+from clarify_spark.spark.counting.scans import GroupedCounts, ScanContext
 
 #: Classes beyond which no confusion matrix of classes is made.
 MAX_CLASSES = 1_000
@@ -19,7 +19,7 @@ MAX_CLASSES = 1_000
 MAX_CLASS_CELLS = MAX_CLASSES * MAX_CLASSES
 
 
-def classes_of(context: Context, table: Table) -> tuple[tuple[ClassCount, ...] | None, tuple[str, ...]]:
+def classes_of(context: ScanContext, table: GroupedCounts) -> tuple[tuple[ClassCount, ...] | None, tuple[str, ...]]:
     """Observed × predicted classes, from the main count if it kept them separate."""
     label, predicted = context.roles.label, context.roles.predicted
     if predicted is None or predicted.error is not None or label.type != "categorical":
@@ -28,7 +28,7 @@ def classes_of(context: Context, table: Table) -> tuple[tuple[ClassCount, ...] |
         return _class_counts(table.keys["label"], table.keys["predicted"], context.scaled(table.n)[0])
     keys = [present(context.dataset.column(role.name)).alias(key) for role, key in ((label, "l"), (predicted, "p"))]
     grouped = context.dataset.frame.groupBy(*keys).agg(context.measure(0).alias("n"))
-    found = columns_of(grouped.limit(MAX_CLASS_CELLS + 1))
+    found = collected_columns(grouped.limit(MAX_CLASS_CELLS + 1))
     return _class_counts(found["l"], found["p"], context.scaled(np.array([found["n"]], np.int64))[0])
 
 

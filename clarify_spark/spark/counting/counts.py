@@ -14,29 +14,40 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clarify_spark.bias.counts import FacetCounts
-from clarify_spark.bias.crossed import CrossCounts
+from clarify_spark.bias.intersections import IntersectionCounts
 from clarify_spark.bias.performance import ClassCount
 from clarify_spark.bias.segments import Segmentation, SegmentCounts
 from clarify_spark.columns import ColumnProfile
 from clarify_spark.spark.counting.classes import classes_of
-from clarify_spark.spark.counting.scans import Context, Scan, Sums, Table, collect, context_of, entry_of, plan
+from clarify_spark.spark.counting.sample_weights import WeightColumn
+from clarify_spark.spark.counting.scans import (
+    GroupedCounts,
+    Scan,
+    ScanContext,
+    Sums,
+    collect,
+    context_of,
+    entry_of,
+    plan,
+)
 from clarify_spark.spark.counting.segments import groups_in, restricted
 from clarify_spark.spark.counting.strata import Patterns, distinct_patterns, wide_patterns
-from clarify_spark.spark.counting.weights import Weight
 
 if TYPE_CHECKING:
     from clarify_spark.bias.roles import Roles
     from clarify_spark.spark.data.datasets import Dataset
 
-NO_CROSSED_STRATA = "CDDL and CDDPL of facet intersections are left out: the group variable has too many values."
+NO_STRATA_OF_INTERSECTIONS = (
+    "CDDL and CDDPL of facet intersections are left out: the group variable has too many values."
+)
 
 
 @dataclass(frozen=True)
-class Counts:
+class BiasCounts:
     """Everything the bias metrics need. ``facets``: per facet role, in order, one FacetCounts per entry.
 
-    ``crossed``: one for each requested intersection. ``segments``: for each segmentation one for each of its segments.
-    ``weight``: the weight column, with the units that its sums are counted in.
+    ``intersection``: one for each requested intersection. ``segments``: for each segmentation one for each of its
+    segments. ``weight``: the weight column, with the units that its sums are counted in.
     ``nulls``: missing values per profiled column. ``classes``: rows per observed and predicted class, ascending with a
     missing value last; None for continuous labels, without predictions and beyond MAX_CLASSES classes (a note says so).
     """
@@ -46,9 +57,9 @@ class Counts:
     nulls: Mapping[str, int]
     classes: tuple[ClassCount, ...] | None = None
     notes: tuple[str, ...] = ()
-    crossed: tuple[CrossCounts, ...] = ()
+    intersections: tuple[IntersectionCounts, ...] = ()
     segments: tuple[tuple[SegmentCounts, ...], ...] = ()
-    weight: Weight | None = None
+    weight: WeightColumn | None = None
 
 
 def count(
@@ -57,7 +68,7 @@ def count(
     profiles: Mapping[str, ColumnProfile],
     intersections: Sequence[tuple[int, ...]] = (),
     segmentations: Sequence[Segmentation] = (),
-) -> Counts:
+) -> BiasCounts:
     """Counts of every entry of every facet, all in one scan when the facets' values are configured.
 
     ``intersections``: positions of facet roles whose entries are combined. Every segment of each of ``segmentations``
@@ -69,22 +80,24 @@ def count(
     tables = [collect(context, scan, strata) for scan in scans]
     patterns = wide_patterns(context, scans) if context.wide else {}
     classes, notes = classes_of(context, tables[0])
-    return Counts(
+    return BiasCounts(
         rows=int(tables[0].n[-1].sum()),
         facets=_table_of_facets(context, scans, tables, len(strata), patterns),
         nulls={name: found.nulls for name, found in profiles.items()},
         classes=classes,
-        notes=(*notes, *([NO_CROSSED_STRATA] if context.wide and intersections else [])),
-        crossed=tuple(_crossed(context, scans, tables, len(strata), i) for i in range(len(intersections))),
+        notes=(*notes, *([NO_STRATA_OF_INTERSECTIONS] if context.wide and intersections else [])),
+        intersections=tuple(
+            _intersection_counts(context, scans, tables, len(strata), i) for i in range(len(intersections))
+        ),
         segments=tuple(_segments(context, scans, tables, len(strata), j) for j in range(len(segmentations))),
         weight=context.weight,
     )
 
 
 def _table_of_facets(
-    context: Context,
+    context: ScanContext,
     scans: Sequence[Scan],
-    tables: Sequence[Table],
+    tables: Sequence[GroupedCounts],
     strata: int,
     patterns: Mapping[tuple[int, int], Patterns],
 ) -> tuple[tuple[FacetCounts, ...], ...]:
@@ -96,11 +109,11 @@ def _table_of_facets(
     return tuple(tuple(facets[f, e] for e in range(len(facet.entries))) for f, facet in enumerate(context.roles.facets))
 
 
-def _inside(roles: Roles, scan: Scan, table: Table, strata: int) -> Iterator[tuple[tuple[int, int], Sums]]:
+def _inside(roles: Roles, scan: Scan, table: GroupedCounts, strata: int) -> Iterator[tuple[tuple[int, int], Sums]]:
     """For each entry of a scan the sums of its facet d (M, strata, 2, 2)."""
     for i, key in enumerate(scan.conditions):
         yield key, table.cells(strata, table.inside[:, :, i])
-    for f in scan.crossed:
+    for f in scan.by_value:
         entries = roles.facets[f].entries
         entry = entry_of(roles.facets[f], table.keys[f"f{f}"])
         order = np.argsort(entry, kind="stable")
@@ -109,7 +122,7 @@ def _inside(roles: Roles, scan: Scan, table: Table, strata: int) -> Iterator[tup
             yield (f, e), table.cells(strata, table.n, order[ends[e] : ends[e + 1]])
 
 
-def _facet_counts(context: Context, total: Sums, inside: Sums, patterns: Patterns | None) -> FacetCounts:
+def _facet_counts(context: ScanContext, total: Sums, inside: Sums, patterns: Patterns | None) -> FacetCounts:
     """Counts of one entry from (M, strata, 2, 2) totals and facet d; stratum 0 holds the rows without a group."""
     sums = np.stack([total - inside, inside], axis=2)
     if patterns is None and context.roles.group is not None:
@@ -122,14 +135,16 @@ def _facet_counts(context: Context, total: Sums, inside: Sums, patterns: Pattern
         cells=scaled[0],
         has_predictions=context.roles.predicted is not None,
         strata=None if strata is None else strata[0],
-        repeats=None if patterns is None else patterns[1],
+        multiplicity=None if patterns is None else patterns[1],
         squares=scaled[1] if weighted else None,
         strata_squares=strata[1] if weighted and strata is not None else None,
         counted=cells[2] if weighted else None,
     )
 
 
-def _crossed(context: Context, scans: Sequence[Scan], tables: Sequence[Table], strata: int, i: int) -> CrossCounts:
+def _intersection_counts(
+    context: ScanContext, scans: Sequence[Scan], tables: Sequence[GroupedCounts], strata: int, i: int
+) -> IntersectionCounts:
     """The cells of intersection ``i``."""
     roles, facets = context.roles, context.intersections[i]
     table = next(table for scan, table in zip(scans, tables, strict=True) if i in scan.intersections)
@@ -140,7 +155,7 @@ def _crossed(context: Context, scans: Sequence[Scan], tables: Sequence[Table], s
     for of_measure, values in zip(found, table.n, strict=True):
         np.add.at(of_measure, (cell, table.stratum, table.sign[:, 0], table.sign[:, 1]), values)
     sums = context.scaled(found)
-    return CrossCounts(
+    return IntersectionCounts(
         facets=facets,
         shape=shape,
         cells=sums[0],
@@ -152,7 +167,7 @@ def _crossed(context: Context, scans: Sequence[Scan], tables: Sequence[Table], s
 
 
 def _segments(
-    context: Context, scans: Sequence[Scan], tables: Sequence[Table], strata: int, j: int
+    context: ScanContext, scans: Sequence[Scan], tables: Sequence[GroupedCounts], strata: int, j: int
 ) -> tuple[SegmentCounts, ...]:
     """The counts of every segment of segmentation ``j``, the rest last."""
     segmentation = context.segmentations[j]

@@ -15,8 +15,8 @@ from pyspark.sql import functions as sf
 
 from clarify_spark.bias.counts import FacetCounts, Flips
 from clarify_spark.bias.flip_metrics import flip_note, sampled_note
-from clarify_spark.bias.report import CountTable
-from clarify_spark.spark.counting.membership import holds
+from clarify_spark.bias.sections import CountTable
+from clarify_spark.spark.counting.predicates import holds
 from clarify_spark.spark.counting.profiles import TEXT, present
 from clarify_spark.spark.counting.scans import FEW_ENTRIES
 from clarify_spark.udfs.flip_test import (
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from clarify_spark.bias.roles import FacetRole, LabelRole, Roles
-    from clarify_spark.spark.counting.weights import Weight
+    from clarify_spark.spark.counting.sample_weights import WeightColumn
     from clarify_spark.spark.data.datasets import Dataset
 
 #: Rows of facet a up to which the test is exact; beyond that, a seeded sample of that many represents them.
@@ -84,11 +84,11 @@ class _Test:
     entries: tuple[Entry, ...]
     features: tuple[str, ...]
     seed: int
-    weight: Weight | None
+    weight: WeightColumn | None
 
 
 def flip_test(
-    dataset: Dataset, roles: Roles, counts: CountTable, seed: int, weight: Weight | None = None
+    dataset: Dataset, roles: Roles, counts: CountTable, seed: int, weight: WeightColumn | None = None
 ) -> tuple[tuple[FacetCounts, ...], ...]:
     """The counts with the flips of every entry: one job for the rows of all facets a, one for all facets d.
 
@@ -119,7 +119,7 @@ def _impossible(dataset: Dataset, roles: Roles, counts: CountTable) -> dict[tupl
     """The outcome of the entries that need no search; an empty side is reported by the metric itself."""
     found: dict[tuple[int, int], Flips] = {}
     for f, e in _places(counts):
-        kinds = [dataset.column(name).kind for name in features_of(dataset, roles.facets[f])]
+        kinds = [dataset.column(name).kind for name in compared_features(dataset, roles.facets[f])]
         a, d = counts[f][e].rows.sum(axis=(1, 2))
         if roles.predicted is None or roles.predicted.error is not None or a == 0 or d == 0:
             found[f, e] = Flips()
@@ -130,13 +130,13 @@ def _impossible(dataset: Dataset, roles: Roles, counts: CountTable) -> dict[tupl
     return found
 
 
-def features_of(dataset: Dataset, facet: FacetRole) -> tuple[str, ...]:
+def compared_features(dataset: Dataset, facet: FacetRole) -> tuple[str, ...]:
     """What the test compares: all features but this facet; other facets and the group variable stay, as in Clarify."""
     return tuple(name for name in dataset.features if name != facet.name)
 
 
 def _entry(dataset: Dataset, roles: Roles, counts: CountTable, place: tuple[int, int]) -> Entry:
-    features = features_of(dataset, roles.facets[place[0]])
+    features = compared_features(dataset, roles.facets[place[0]])
     rows = int(counts[place[0]][place[1]].rows[0].sum())
     limit = min(FLIP_REFERENCE_ROWS, max(FLIP_REFERENCE_NUMBERS // len(features), 10))
     return Entry(place, features, rows, min(rows, limit))
@@ -160,7 +160,7 @@ def _unusable(dataset: Dataset, features: Sequence[str]) -> dict[str, str]:
 
 
 def _run(test: _Test) -> dict[tuple[int, int], Flips]:
-    plan = _plan(test, _reference_rows(test))
+    plan = _flip_plan(test, _reference_rows(test))
     rows = (
         _searched(test, plan)
         .groupBy("entry")
@@ -256,7 +256,7 @@ def _threshold(share: float) -> int:
     return 2**63 - 1 if share >= 1 else int(share * 2**64) - 2**63
 
 
-def _plan(test: _Test, table: pa.Table) -> FlipPlan:
+def _flip_plan(test: _Test, table: pa.Table) -> FlipPlan:
     """The reference rows in order of row key, and which of them each entry uses."""
     features = _matrix(table, len(test.features))
     draw = table.column("draw").to_numpy()

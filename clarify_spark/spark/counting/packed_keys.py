@@ -30,20 +30,20 @@ MAX_EXPECTED = 2_000_000
 
 
 @dataclass(frozen=True)
-class Part:
+class KeyPart:
     """One grouping column: its expression and the values it is expected to have (None: a missing value)."""
 
     value: Expression
     expected: tuple[Scalar | None, ...]
 
 
-def packed_key(parts: Mapping[str, Part]) -> Expression:
+def packed_key(parts: Mapping[str, KeyPart]) -> Expression:
     """The key of a row."""
     rotated = [_rotated(sf.xxhash64(part.value), place) for place, part in enumerate(parts.values())]
     return reduce(lambda left, right: left.bitwiseXOR(right), rotated)
 
 
-def unpacked_keys(frame: DataFrame, parts: Mapping[str, Part], keys: NDArray[np.int64]) -> dict[str, list[Any]]:
+def unpacked_keys(frame: DataFrame, parts: Mapping[str, KeyPart], keys: NDArray[np.int64]) -> dict[str, list[Any]]:
     """For each part the values (N,) that the keys (N,) of rows of ``frame`` denote."""
     combinations = math.prod(len(part.expected) for part in parts.values())
     values: list[tuple[Any, ...] | None] = [None] * len(keys)
@@ -65,7 +65,7 @@ def _rotated(number: Expression, place: int) -> Expression:
 
 
 def _expected_values(
-    frame: DataFrame, parts: Mapping[str, Part], keys: NDArray[np.int64]
+    frame: DataFrame, parts: Mapping[str, KeyPart], keys: NDArray[np.int64]
 ) -> list[tuple[Any, ...] | None]:
     """The values behind each key when they are expected ones, else None."""
     hashes = _hashes(frame, parts)
@@ -85,7 +85,7 @@ def _expected_values(
     ]
 
 
-def _hashes(frame: DataFrame, parts: Mapping[str, Part]) -> list[NDArray[np.uint64]]:
+def _hashes(frame: DataFrame, parts: Mapping[str, KeyPart]) -> list[NDArray[np.uint64]]:
     """The hash of each expected value of each part, as Spark computes it for the part's type."""
     types = frame.select(*[part.value.alias(name) for name, part in parts.items()]).schema
     lists = [
@@ -100,7 +100,7 @@ def _array(values: Sequence[Scalar | None], kind: str) -> Expression:
     return sf.array(*[sf.lit(value).cast(kind) for value in values])
 
 
-def _unexpected(frame: DataFrame, parts: Mapping[str, Part], keys: NDArray[np.int64]) -> dict[int, tuple[Any, ...]]:
+def _unexpected(frame: DataFrame, parts: Mapping[str, KeyPart], keys: NDArray[np.int64]) -> dict[int, tuple[Any, ...]]:
     """The values of unexpected keys, from the rows that have them."""
     wanted = frame.sparkSession.createDataFrame([(int(key),) for key in keys], "key bigint")
     rows = frame.select(packed_key(parts).alias("key"), *[part.value.alias(name) for name, part in parts.items()])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as sf
 
-from clarify_spark.bias.memberships import column_type
+from clarify_spark.bias.predicates import column_type
 from clarify_spark.columns import ColumnProfile, Scalar
 from clarify_spark.errors import DataError
 
@@ -86,7 +86,7 @@ def present(column: Column, name: str = "") -> Expression:
     return sf.when(~sf.isnan(raw), raw) if column.kind == "float" else raw
 
 
-def number(column: Column, name: str = "") -> Expression:
+def as_number(column: Column, name: str = "") -> Expression:
     """The column as a number to compare: text becomes a 64-bit integer, or null where it is not one."""
     if column.kind in TEXT:
         # try_cast as SQL text: Column.try_cast came with Spark 4.0, and a plain cast raises in ANSI mode.
@@ -168,9 +168,9 @@ def _measures(column: Column, facts: Facts, first: Head) -> list[Expression]:
         return found
     if column.kind == "boolean":
         return [*found, sf.count_if(raw).alias(f"{name}_true")]
-    found.append(sf.max(number(column)).alias(f"{name}_maximum"))
+    found.append(sf.max(as_number(column)).alias(f"{name}_maximum"))
     if column.kind in TEXT:
-        found.append(sf.count(number(column)).alias(f"{name}_whole"))
+        found.append(sf.count(as_number(column)).alias(f"{name}_whole"))
     if column.kind == "float" and "all_integers" in facts:
         found.append(sf.count_if((raw == sf.rint(raw)) & (sf.abs(raw) < 2.0**63)).alias(f"{name}_whole"))
     return found + _bit_words(column, first) if "distinct" in facts else found

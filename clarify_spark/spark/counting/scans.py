@@ -15,12 +15,12 @@ from clarify_spark.bias.counts import Cells
 from clarify_spark.bias.segments import Segmentation
 from clarify_spark.columns import Scalar
 from clarify_spark.errors import DataError
-from clarify_spark.spark.collect import columns_of
-from clarify_spark.spark.counting.membership import holds
-from clarify_spark.spark.counting.packed_keys import Part, packed_key, unpacked_keys
+from clarify_spark.spark.collect import collected_columns
+from clarify_spark.spark.counting.packed_keys import KeyPart, packed_key, unpacked_keys
+from clarify_spark.spark.counting.predicates import holds
 from clarify_spark.spark.counting.profiles import FEW_VALUES, Head, head, present
+from clarify_spark.spark.counting.sample_weights import WeightColumn, weight_column
 from clarify_spark.spark.counting.segments import segment_part
-from clarify_spark.spark.counting.weights import Weight, weight_of
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as Expression
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from clarify_spark.bias.roles import FacetRole, LabelRole, Roles
     from clarify_spark.spark.data.datasets import Dataset
 
-#: Cells of a crossed count that one grouped pass may hold (Spark's fast hash map has 65,536 places).
+#: Cells of an intersection's count that one grouped pass may hold (Spark's fast hash map has 65,536 places).
 MAX_CELLS = 50_000
 #: Conditional counts in one pass; beyond about ten the generated code grows faster than another pass costs.
 MAX_CONDITIONS = 10
@@ -52,12 +52,12 @@ class Scan:
     """One grouped pass: entries counted by a condition, facets counted by their values, intersections; all by index."""
 
     conditions: tuple[tuple[int, int], ...] = ()
-    crossed: tuple[int, ...] = ()
+    by_value: tuple[int, ...] = ()
     intersections: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
-class Context:
+class ScanContext:
     """What is grouped by besides facets: the classes or only the signs of label and prediction, and the stratum.
 
     ``cells`` is a guess of how many groups that makes, ``first`` what it is guessed from. ``wide``: so many strata that
@@ -72,7 +72,7 @@ class Context:
     first: Head
     intersections: tuple[tuple[int, ...], ...]
     segmentations: tuple[Segmentation, ...]
-    weight: Weight | None
+    weight: WeightColumn | None
 
     @property
     def outcomes(self) -> dict[str, LabelRole]:
@@ -100,12 +100,12 @@ class Context:
         units = (self.weight.unit, self.weight.square_unit, 1)
         return [of_measure * unit for of_measure, unit in zip(sums, units, strict=False)]
 
-    def outcome(self, role: LabelRole) -> Part:
+    def outcome(self, role: LabelRole) -> KeyPart:
         """The label or prediction as a part of the grouping key: its class, or only whether it is positive."""
         column = self.dataset.column(role.name)
         if self.by_class:
-            return Part(present(column), (*sorted(self.first.values[role.name]), None))
-        return Part(holds(role.positive, column), (False, True))
+            return KeyPart(present(column), (*sorted(self.first.values[role.name]), None))
+        return KeyPart(holds(role.positive, column), (False, True))
 
     def is_positive(self, role: LabelRole, value: Scalar | None) -> bool:
         """Whether a value of that part of the key is positive."""
@@ -113,7 +113,7 @@ class Context:
 
 
 @dataclass(frozen=True)
-class Table:
+class GroupedCounts:
     """The collected groups of one scan: ``sign`` (N, 2) of label and prediction, ``stratum`` (N,) as an index, ``n``
     (M, N) the measures, ``inside`` (M, N, conditions), and the value of every grouping column."""
 
@@ -131,10 +131,10 @@ class Table:
             np.add.at(of_measure, (self.stratum[where], sign[:, 0], sign[:, 1]), values)
         return found
 
-    def only(self, where: Places) -> Table:
+    def only(self, where: Places) -> GroupedCounts:
         """The groups ``where`` alone."""
         keys = {name: np.array(values, object)[where].tolist() for name, values in self.keys.items()}
-        return Table(self.sign[where], self.stratum[where], self.n[:, where], self.inside[:, where], keys)
+        return GroupedCounts(self.sign[where], self.stratum[where], self.n[:, where], self.inside[:, where], keys)
 
 
 def context_of(
@@ -142,10 +142,10 @@ def context_of(
     roles: Roles,
     intersections: tuple[tuple[int, ...], ...],
     segmentations: tuple[Segmentation, ...],
-) -> Context:
+) -> ScanContext:
     """What the passes have in common, from the first rows; DataError for an intersection of too many cells."""
     _require_few_cells(roles, intersections)
-    weight = None if roles.weight is None else weight_of(dataset, roles.weight)
+    weight = None if roles.weight is None else weight_column(dataset, roles.weight)
     outcomes = [role for role in (roles.label, roles.predicted) if role is not None]
     names = dict.fromkeys([role.name for role in outcomes] + ([roles.group] if roles.group is not None else []))
     first = head(dataset, [dataset.column(name) for name in names])
@@ -156,14 +156,14 @@ def context_of(
     by_class = categorical and classes * (1 if wide else strata) <= MAX_CONTEXT
     cells = (classes if by_class else 2 ** len(outcomes)) * (1 if wide else strata)
     cells *= math.prod(len(segmentation.names) for segmentation in segmentations)
-    return Context(dataset, roles, by_class, wide, cells, first, intersections, segmentations, weight)
+    return ScanContext(dataset, roles, by_class, wide, cells, first, intersections, segmentations, weight)
 
 
 def _require_few_cells(roles: Roles, intersections: Sequence[tuple[int, ...]]) -> None:
-    for crossed in intersections:
-        cells = math.prod(len(roles.facets[f].entries) + 1 for f in crossed)
+    for intersection in intersections:
+        cells = math.prod(len(roles.facets[f].entries) + 1 for f in intersection)
         if cells > MAX_CROSSED:
-            names = " × ".join(repr(roles.facets[f].name) for f in crossed)
+            names = " × ".join(repr(roles.facets[f].name) for f in intersection)
             raise DataError(
                 f"the facet intersection {names} has {cells:,} combinations of values; at most {MAX_CROSSED:,} are "
                 "counted. Name the values of interest in value_or_threshold of these facets, or use one facet fewer."
@@ -175,8 +175,11 @@ def plan(facets: Sequence[FacetRole], context_cells: int, intersections: Sequenc
 
     A facet that is part of an intersection is counted together with it.
     """
-    sizes = {f"x{i}": math.prod(len(facets[f].entries) + 1 for f in crossed) for i, crossed in enumerate(intersections)}
-    covered = {f for crossed in intersections for f in crossed}
+    sizes = {
+        f"x{i}": math.prod(len(facets[f].entries) + 1 for f in intersection)
+        for i, intersection in enumerate(intersections)
+    }
+    covered = {f for intersection in intersections for f in intersection}
     sizes |= {str(f): len(facet.entries) + 1 for f, facet in enumerate(facets) if _by_value(facet) and f not in covered}
     conditions = [
         (f, e)
@@ -215,23 +218,23 @@ def _padded(parts: Sequence[Sequence[Any]], length: int) -> list[Sequence[Any]]:
 
 def _by_value(facet: FacetRole) -> bool:
     """Whether one value of the column determines a row's entry, and there would be many conditions."""
-    return tells_entry(facet) and len(facet.entries) > FEW_ENTRIES
+    return determines_entry(facet) and len(facet.entries) > FEW_ENTRIES
 
 
-def tells_entry(facet: FacetRole) -> bool:
+def determines_entry(facet: FacetRole) -> bool:
     """Whether a value of the facet's column is in the one entry of that value."""
     return facet.listed and all(entry.interval is None and len(entry.values or ()) <= 1 for entry in facet.entries)
 
 
-def collect(context: Context, scan: Scan, strata: dict[Any, int]) -> Table:
+def collect(context: ScanContext, scan: Scan, strata: dict[Any, int]) -> GroupedCounts:
     """The groups of one pass, on the driver; ``strata`` numbers the strata met so far and grows."""
     parts = _parts(context, scan)
-    found = columns_of(_grouped(context, scan, parts))
+    found = collected_columns(_grouped(context, scan, parts))
     n = np.array([found[f"n{m}"] for m in range(context.measures)], np.int64)
     stratum = [strata.setdefault(value, len(strata)) for value in found.get("stratum", [None] * n.shape[1])]
     values = unpacked_keys(context.dataset.frame, parts, np.array(found["key"], np.int64))
     inside = [[found[f"d{m}_{i}"] for i in range(len(scan.conditions))] for m in range(context.measures)]
-    return Table(
+    return GroupedCounts(
         sign=_signs(context, values, n.shape[1]),
         stratum=np.array(stratum, np.int64),
         n=n,
@@ -240,15 +243,15 @@ def collect(context: Context, scan: Scan, strata: dict[Any, int]) -> Table:
     )
 
 
-def _parts(context: Context, scan: Scan) -> dict[str, Part]:
+def _parts(context: ScanContext, scan: Scan) -> dict[str, KeyPart]:
     """What the rows are grouped by, but for the stratum."""
     parts = {name: context.outcome(role) for name, role in context.outcomes.items()}
-    here = dict.fromkeys((*scan.crossed, *(f for i in scan.intersections for f in context.intersections[i])))
+    here = dict.fromkeys((*scan.by_value, *(f for i in scan.intersections for f in context.intersections[i])))
     parts |= {f"f{f}": _facet_part(context.dataset, context.roles.facets[f]) for f in here}
     return parts | {f"s{j}": segment_part(context.dataset, one) for j, one in enumerate(context.segmentations)}
 
 
-def _grouped(context: Context, scan: Scan, parts: Mapping[str, Part]) -> DataFrame:
+def _grouped(context: ScanContext, scan: Scan, parts: Mapping[str, KeyPart]) -> DataFrame:
     """One row per group: its key and stratum, its measures n, and those of the rows inside each condition, d."""
     roles, dataset = context.roles, context.dataset
     keys = [packed_key(parts).alias("key")]
@@ -264,7 +267,7 @@ def _grouped(context: Context, scan: Scan, parts: Mapping[str, Part]) -> DataFra
     return dataset.frame.groupBy(*keys).agg(*counted, *conditions)
 
 
-def _signs(context: Context, values: Mapping[str, Sequence[Any]], groups: int) -> NDArray[np.int64]:
+def _signs(context: ScanContext, values: Mapping[str, Sequence[Any]], groups: int) -> NDArray[np.int64]:
     """Whether label and prediction are positive (groups, 2); without predictions none is."""
     signs = [[context.is_positive(role, value) for value in values[name]] for name, role in context.outcomes.items()]
     if context.roles.predicted is None:
@@ -272,21 +275,21 @@ def _signs(context: Context, values: Mapping[str, Sequence[Any]], groups: int) -
     return np.array(signs, np.int64).T.reshape(-1, 2)
 
 
-def _facet_part(dataset: Dataset, facet: FacetRole) -> Part:
+def _facet_part(dataset: Dataset, facet: FacetRole) -> KeyPart:
     """The facet's value where that determines the entry, else the number of the entry, one more for rows in none."""
     column = dataset.column(facet.name)
-    if tells_entry(facet):
+    if determines_entry(facet):
         values = [value for entry in facet.entries for value in entry.values or ()]
-        return Part(present(column), (*values, None))
+        return KeyPart(present(column), (*values, None))
     number_of_entry = sf.lit(len(facet.entries))
     for e, entry in enumerate(facet.entries):
         number_of_entry = sf.when(holds(entry, column), sf.lit(e)).otherwise(number_of_entry)
-    return Part(number_of_entry, tuple(range(len(facet.entries) + 1)))
+    return KeyPart(number_of_entry, tuple(range(len(facet.entries) + 1)))
 
 
 def entry_of(facet: FacetRole, values: Sequence[Any]) -> NDArray[np.int64]:
     """The number of the entry that each of the values of ``_facet_part`` denotes, one more for none."""
-    if not tells_entry(facet):
+    if not determines_entry(facet):
         return np.array(values, np.int64)
     place = {value: e for e, entry in enumerate(facet.entries) for value in entry.values or ()}
     return np.array([place.get(value, len(facet.entries)) for value in values], np.int64)

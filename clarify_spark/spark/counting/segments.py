@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from pyspark.sql import functions as sf
 
 from clarify_spark.bias.segments import Segment, Segmentation
-from clarify_spark.spark.counting.packed_keys import Part
-from clarify_spark.spark.counting.profiles import number, present
+from clarify_spark.spark.counting.packed_keys import KeyPart
+from clarify_spark.spark.counting.profiles import as_number, present
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as Expression
@@ -27,9 +27,9 @@ def restricted(dataset: Dataset, segmentation: Segmentation, k: int) -> Dataset:
     return replace(dataset, frame=dataset.frame.where(inside), keyed=dataset.keyed.where(inside))
 
 
-def segment_part(dataset: Dataset, segmentation: Segmentation) -> Part:
+def segment_part(dataset: Dataset, segmentation: Segmentation) -> KeyPart:
     """The row's segments as bits; rows in several are looked up like any unexpected value."""
-    return Part(_mask(dataset, segmentation), (0, *(1 << k for k in range(len(segmentation.segments)))))
+    return KeyPart(_mask(dataset, segmentation), (0, *(1 << k for k in range(len(segmentation.segments)))))
 
 
 def groups_in(segmentation: Segmentation, k: int, values: Sequence[int]) -> NDArray[np.intp]:
@@ -51,7 +51,7 @@ def _in_segment(segment: Segment, column: Column) -> Expression:
     """Whether the row's value is in the segment; a missing value is in none."""
     inside = present(column).isin(list(segment.values)) if segment.values else sf.lit(False)
     for span in segment.spans:
-        value = number(column).cast("double")
+        value = as_number(column).cast("double")
         low, high = sf.lit(span.low), sf.lit(span.high)
         above = value >= low if span.low_included else value > low
         below = value <= high if span.high_included else value < high

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pyspark.sql import functions as sf
 
-from clarify_spark.spark.collect import columns_of
-from clarify_spark.spark.counting.membership import holds
+from clarify_spark.spark.collect import collected_columns
+from clarify_spark.spark.counting.predicates import holds
 from clarify_spark.spark.counting.profiles import present
-from clarify_spark.spark.counting.scans import Context, Scan, Sums, tells_entry
+from clarify_spark.spark.counting.scans import Scan, ScanContext, Sums, determines_entry
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as Expression
@@ -22,22 +22,22 @@ TOTALS, INSIDE = ("t0", "t1", "t2", "t3"), ("d0", "d1", "d2", "d3")
 Patterns = tuple[Sums, Sums]
 
 
-def distinct_patterns(strata: Sums, repeats: Sums) -> Patterns:
+def distinct_patterns(strata: Sums, multiplicity: Sums) -> Patterns:
     """Equal rows of ``strata`` (G, 8 M) counted together, in ascending order: the same however they were found."""
     found, place = np.unique(strata, axis=0, return_inverse=True)
     counted = np.zeros(len(found), np.int64)
-    np.add.at(counted, place.reshape(-1), repeats)
+    np.add.at(counted, place.reshape(-1), multiplicity)
     keep = (counted > 0) & (found.sum(axis=1) > 0)
     return found[keep].reshape(-1, strata.shape[1] // 8, 2, 2, 2), counted[keep]
 
 
-def wide_patterns(context: Context, scans: Sequence[Scan]) -> dict[tuple[int, int], Patterns]:
+def wide_patterns(context: ScanContext, scans: Sequence[Scan]) -> dict[tuple[int, int], Patterns]:
     """Patterns of each entry when strata are many: equal strata are counted together before collection."""
     found: dict[tuple[int, int], Patterns] = {}
     for scan in scans:
-        by_value = [f for f in scan.crossed if tells_entry(context.roles.facets[f])]
+        by_value = [f for f in scan.by_value if determines_entry(context.roles.facets[f])]
         others = [
-            (f, e) for f in scan.crossed if f not in by_value for e in range(len(context.roles.facets[f].entries))
+            (f, e) for f in scan.by_value if f not in by_value for e in range(len(context.roles.facets[f].entries))
         ]
         conditions = (*scan.conditions, *others)
         if conditions:
@@ -50,7 +50,7 @@ def wide_patterns(context: Context, scans: Sequence[Scan]) -> dict[tuple[int, in
     return found
 
 
-def _by_stratum(context: Context, *more: Expression) -> tuple[DataFrame, list[Expression]]:
+def _by_stratum(context: ScanContext, *more: Expression) -> tuple[DataFrame, list[Expression]]:
     """The rows that have a group, and the grouping expressions (``stratum``, ``cell`` 0 to 3, ``more``)."""
     roles, dataset = context.roles, context.dataset
     group = present(dataset.column(roles.group or ""))
@@ -60,7 +60,7 @@ def _by_stratum(context: Context, *more: Expression) -> tuple[DataFrame, list[Ex
     return dataset.frame.where(group.isNotNull()), [group.alias("stratum"), cell.alias("cell"), *more]
 
 
-def _condition_patterns(context: Context, conditions: Sequence[tuple[int, int]]) -> DataFrame:
+def _condition_patterns(context: ScanContext, conditions: Sequence[tuple[int, int]]) -> DataFrame:
     """Columns t0 … t3 (stratum), d0 … d3 (its facet d), key (which condition), whole, count."""
     rows, keys = _by_stratum(context)
     roles, dataset = context.roles, context.dataset
@@ -84,7 +84,7 @@ def _condition_patterns(context: Context, conditions: Sequence[tuple[int, int]])
     return _count_equal(strata.select(*totals, sf.explode(sf.array(*parts)).alias("part")))
 
 
-def _value_patterns(context: Context, f: int) -> DataFrame:
+def _value_patterns(context: ScanContext, f: int) -> DataFrame:
     """As above with the facet's value as key; rows with ``whole`` count every stratum once, without a key."""
     value = present(context.dataset.column(context.roles.facets[f].name)).alias("key")
     rows, keys = _by_stratum(context, value)
@@ -115,7 +115,7 @@ def _count_equal(strata: DataFrame) -> DataFrame:
 
 def _of_rows(patterns: DataFrame, keys: Mapping[Any, tuple[int, int]]) -> dict[tuple[int, int], Patterns]:
     """Patterns per entry; a stratum in which an entry's value does not occur has an empty facet d."""
-    found = columns_of(patterns)
+    found = collected_columns(patterns)
     table = np.array([found[name] for name in (*TOTALS, *INSIDE, "count")], np.int64).T.reshape(-1, 9)
     whole = np.array(found["whole"], bool)
     place = {key: i for i, key in enumerate(keys)}

@@ -15,23 +15,23 @@ from clarify_spark.config.formats import readable
 from clarify_spark.errors import ConfigError, Problem
 from clarify_spark.redaction import without_secrets
 from clarify_spark.spark.data.formats import csv
-from clarify_spark.spark.data.formats.joins import Side, join
-from clarify_spark.spark.data.formats.naming import resolve_name
-from clarify_spark.spark.data.formats.quoting import near
-from clarify_spark.spark.data.formats.roles import (
+from clarify_spark.spark.data.formats.column_names import resolve_name
+from clarify_spark.spark.data.formats.column_roles import (
     assign,
     facet_columns,
     facet_references,
     prediction_column,
 )
+from clarify_spark.spark.data.formats.joins import JoinedTable, join
 from clarify_spark.spark.data.formats.snapshot import Snapshot, SourceFile
-from clarify_spark.spark.data.formats.table import Column, Table
+from clarify_spark.spark.data.formats.suggestions import did_you_mean
+from clarify_spark.spark.data.formats.table import Column, LoadedTable
 from clarify_spark.udfs.dotted_names import resolved
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-__all__ = ["Column", "Dataset", "Source", "SourceFile", "data_facts", "read", "resolve_name"]
+__all__ = ["Column", "Dataset", "Source", "SourceFile", "data_fingerprint", "read", "resolve_name"]
 
 
 #: A record in the words of ``udfs.row_keys``, all that executors know of its place.
@@ -125,7 +125,7 @@ class Dataset:
             frame.unpersist()
 
 
-def data_facts(config: AnalysisConfig, source: Source) -> dict[str, str]:
+def data_fingerprint(config: AnalysisConfig, source: Source) -> dict[str, str]:
     """What determines the values of features, by name and as hashes: the files, and the roles in the config."""
     layout = repr([config.dataset_type, config.headers, config.features])
     return {"data": source.listing_hash, "layout of the data": hashlib.sha256(layout.encode()).hexdigest()}
@@ -136,7 +136,7 @@ def read(spark: SparkSession, config: AnalysisConfig, data_uri: str) -> Dataset:
     if config.format.reader is None:
         allowed = ", ".join(readable())
         raise ConfigError([Problem("dataset_type", f"{config.dataset_type} data cannot be read yet; {allowed} can")])
-    main: Table = resolved(config.format.reader)(spark, config, data_uri)
+    main: LoadedTable = resolved(config.format.reader)(spark, config, data_uri)
     with ExitStack() as on_failure:
         on_failure.callback(main.release)
         dataset = _completed(spark, config, main, on_failure)
@@ -144,14 +144,14 @@ def read(spark: SparkSession, config: AnalysisConfig, data_uri: str) -> Dataset:
     return dataset
 
 
-def _completed(spark: SparkSession, config: AnalysisConfig, main: Table, on_failure: ExitStack) -> Dataset:
+def _completed(spark: SparkSession, config: AnalysisConfig, main: LoadedTable, on_failure: ExitStack) -> Dataset:
     """The main data set with its roles, and with the columns of the others."""
     try:
         roles = assign(config, main)
     except ConfigError as error:  # the way the data were read may be why a column is missing
         raise ConfigError([*error.problems, *(Problem("(data)", note) for note in main.notes)]) from error
-    facets = _facet_side(spark, config, main, roles.join, on_failure)
-    predictions = _prediction_side(spark, config, roles.join, on_failure)
+    facets = _facet_table(spark, config, main, roles.join, on_failure)
+    predictions = _prediction_table(spark, config, roles.join, on_failure)
     sides = [side for side in (facets, predictions) if side is not None]
     table = main
     for side in sides:
@@ -171,7 +171,7 @@ def _completed(spark: SparkSession, config: AnalysisConfig, main: Table, on_fail
     )
 
 
-def _source(table: Table, read_from: list[Table]) -> Source:
+def _source(table: LoadedTable, read_from: list[LoadedTable]) -> Source:
     """The joined table's rows and notes, and the snapshots of all data sets."""
     return Source(
         snapshots=tuple(part.snapshot for part in read_from),
@@ -181,32 +181,34 @@ def _source(table: Table, read_from: list[Table]) -> Source:
     )
 
 
-def _facet_side(
-    spark: SparkSession, config: AnalysisConfig, main: Table, by: str | None, on_failure: ExitStack
-) -> Side | None:
+def _facet_table(
+    spark: SparkSession, config: AnalysisConfig, main: LoadedTable, by: str | None, on_failure: ExitStack
+) -> JoinedTable | None:
     if config.facet_dataset_uri is None:
         return None
     wanted = frozenset(name for name in facet_references(config) if isinstance(name, str))
-    wishes = csv.Wishes(config.facet_headers, wanted | ({by} if by else set()), config.max_malformed_records)
-    table = csv.read_csv(spark, config.facet_dataset_uri, wishes)
+    options = csv.CsvReadOptions(config.facet_headers, wanted | ({by} if by else set()), config.max_malformed_records)
+    table = csv.read_csv(spark, config.facet_dataset_uri, options)
     on_failure.callback(table.release)
     _require_id(table, by)
-    return Side(table, facet_columns(config, main, table))
+    return JoinedTable(table, facet_columns(config, main, table))
 
 
-def _prediction_side(spark: SparkSession, config: AnalysisConfig, by: str | None, on_failure: ExitStack) -> Side | None:
+def _prediction_table(
+    spark: SparkSession, config: AnalysisConfig, by: str | None, on_failure: ExitStack
+) -> JoinedTable | None:
     if config.predicted_label_dataset_uri is None:
         return None
     named = [name for name in (config.predicted_label, by) if isinstance(name, str)]
-    wishes = csv.Wishes(config.predicted_label_headers, frozenset(named), config.max_malformed_records)
-    table = csv.read_csv(spark, config.predicted_label_dataset_uri, wishes)
+    options = csv.CsvReadOptions(config.predicted_label_headers, frozenset(named), config.max_malformed_records)
+    table = csv.read_csv(spark, config.predicted_label_dataset_uri, options)
     on_failure.callback(table.release)
     _require_id(table, by)
-    return Side(table, (prediction_column(config, table, by),))
+    return JoinedTable(table, (prediction_column(config, table, by),))
 
 
-def _require_id(table: Table, by: str | None) -> None:
+def _require_id(table: LoadedTable, by: str | None) -> None:
     if by is not None and by not in table.names:
-        near_names = near(by, table.names)
+        near_names = did_you_mean(by, table.names)
         message = f"the id column {by!r} must be in every data set; {table.snapshot.uri} has none: {near_names}"
         raise ConfigError([Problem("joinsource_name_or_index", message)])

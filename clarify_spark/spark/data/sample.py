@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from pyspark.sql import functions as sf
 
-from clarify_spark.spark.collect import columns_of
+from clarify_spark.spark.collect import collected_columns
 from clarify_spark.spark.data.datasets import Dataset
 from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.predictors.features import typed
@@ -25,7 +25,7 @@ def sampled(dataset: Dataset, spec: PredictorSpec, seed: int, rows: int) -> Data
 
 def typed_sample(dataset: Dataset, spec: PredictorSpec, seed: int, rows: int) -> pd.DataFrame:
     """The same rows on the driver by row key, in the order of their hashes, as a model gets them."""
-    columns = columns_of(sampled(dataset, spec, seed, rows))
+    columns = collected_columns(sampled(dataset, spec, seed, rows))
     keys = pd.Index(np.array(columns["row_key"], np.int64))
     values = pd.DataFrame({name: columns[name] for name in feature_ids(dataset, spec)}).set_index(keys)
     return typed(values, spec.feature_names, spec.feature_kinds)

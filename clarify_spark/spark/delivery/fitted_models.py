@@ -30,7 +30,7 @@ def saved(model: Any, session: Session, scratch: Path, data_folder: str | None) 
     raise ArgumentError(f"model: found an object of type {type(model).__name__}; allowed: {MODELS}")
 
 
-def features_of(model: Any) -> list[str] | None:
+def trained_features(model: Any) -> list[str] | None:
     """The names of the features that a fitted model was trained on, None when it does not expose them."""
     for attribute in ("feature_names_in_", "feature_names", "feature_name"):
         found = getattr(model, attribute, None)

@@ -18,7 +18,7 @@ from clarify_spark.config import AnalysisConfig
 from clarify_spark.errors import DataError, ModelError
 from clarify_spark.spark.delivery.code import ship_module
 from clarify_spark.spark.files.output import local_path
-from clarify_spark.spark.files.read_failures import explain
+from clarify_spark.spark.files.read_failures import storage_error
 from clarify_spark.spark.session import Session, is_connect
 from clarify_spark.udfs.archives import files_of, pack, unpack
 from clarify_spark.udfs.model_formats import ARCHIVES, PREDICTORS, SPEAKING_BYTES, format_of
@@ -102,13 +102,13 @@ def fetch(spark: SparkSession, uri: str, folder: Path) -> Path:
     name = uri.rstrip("/").rpartition("/")[2]
     target = folder / (name if name.strip(".") else "model")
     copy = read_through_spark if is_connect(spark) else _copy_by_hadoop
-    with _told(uri):
+    with _as_model_errors(uri):
         copy(spark, uri, target)
     return target
 
 
 @contextmanager
-def _told(uri: str) -> Iterator[None]:
+def _as_model_errors(uri: str) -> Iterator[None]:
     """A context in which failures to read ``uri`` are reported as the model's."""
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
@@ -118,7 +118,7 @@ def _told(uri: str) -> Iterator[None]:
     except (PySparkException, Py4JError) as error:
         cause: Any = getattr(error, "java_exception", None)
         text = f"{type(error).__name__}: {error}" if cause is None else str(cause.toString())
-        explained = explain(text, uri) or DataError(f"{uri} cannot be fetched: {text[:500]}")
+        explained = storage_error(text, uri) or DataError(f"{uri} cannot be fetched: {text[:500]}")
         if isinstance(explained, DataError):
             raise ModelError(f"predictor.model_uri: {explained}") from error
         raise explained from error
@@ -168,7 +168,7 @@ def _missing(uri: str) -> ModelError:
 
 def _shipped(spark: SparkSession, spec: PredictorSpec, model: Path, scratch: Path) -> PredictorSpec:
     """The spec of the model as one file that Spark distributes, under a name derived from its content."""
-    fingerprint = _fingerprint(model)
+    fingerprint = _hash_of_files(model)
     name = packed_name(fingerprint)
     if is_connect(spark):
         _send(spark, model, scratch / name)
@@ -211,7 +211,7 @@ def _offer(spark: SparkSession, model: Path, name: str) -> None:
 # --- what a model is ------------------------------------------------------------------------------------------------
 
 
-def model_facts(config: AnalysisConfig, spec: PredictorSpec) -> dict[str, str]:
+def predictor_fingerprint(config: AnalysisConfig, spec: PredictorSpec) -> dict[str, str]:
     """What determines a model's answers to given calls, by name and as hashes: what a journal keeps and compares."""
     predictor = None if config.predictor is None else config.predictor.model_dump(mode="json")
     cut = (spec.calling.payload_bytes, spec.calling.batch_records)
@@ -232,10 +232,10 @@ def model_fingerprint(spec: PredictorSpec) -> str:
     if spec.remote or not path.exists():
         where = f" in {spec.region}" if spec.region is not None else ""
         return _hash(f"{spec.format} {spec.name or spec.uri}{where}".encode())
-    return _fingerprint(path)
+    return _hash_of_files(path)
 
 
-def _fingerprint(model: Path) -> str:
+def _hash_of_files(model: Path) -> str:
     digest = hashlib.sha256()
     for name, path in files_of(model):
         with path.open("rb") as content:

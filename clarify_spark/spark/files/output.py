@@ -89,14 +89,14 @@ class Output:
 
     def prepare(self) -> None:
         """Create the folder and verify that a file can be written there, before hours are spent on the results."""
-        with self._told(self.uri):
+        with self._translating(self.uri):
             if self._files.is_file():
                 raise OutputError(f"{self.uri} is a file; the output must be a folder.")
             with self._files.create(_PROBE):
                 pass
-        with self._told(self.uri, "read"):
+        with self._translating(self.uri, "read"):
             self._files.read(_PROBE)
-        with self._told(self.uri, "removed"):
+        with self._translating(self.uri, "removed"):
             self._files.delete(_PROBE)
 
     def write(self, name: str, text: str) -> str:
@@ -112,36 +112,36 @@ class Output:
     @contextmanager
     def create(self, name: str) -> Iterator[Sink]:
         """Where to write one file piece by piece: it appears under ``name`` when the block ends without an error."""
-        told = partial(self._told, f"{self.uri}/{name}")
+        translating = partial(self._translating, f"{self.uri}/{name}")
         opened = self._files.create(name)
-        with told():
+        with translating():
             sink = opened.__enter__()
         try:
-            yield _ToldSink(sink, told)
+            yield _TranslatingSink(sink, translating)
         except BaseException as error:  # an error in the block is not a storage failure
-            with suppress(OutputError), told():  # a full disk fails again when the file is closed
+            with suppress(OutputError), translating():  # a full disk fails again when the file is closed
                 opened.__exit__(type(error), error, error.__traceback__)
             raise
-        with told():
+        with translating():
             opened.__exit__(None, None, None)
 
     def read_bytes(self, name: str) -> bytes | None:
         """The complete file, None when there is none."""
-        with self._told(f"{self.uri}/{name}", "read"):
+        with self._translating(f"{self.uri}/{name}", "read"):
             return self._files.read(name)
 
     def names(self, folder: str) -> list[str]:
         """The names of what is in a sub-folder, sorted; empty when there is no such folder."""
-        with self._told(f"{self.uri}/{folder}", "read"):
+        with self._translating(f"{self.uri}/{folder}", "read"):
             return sorted(self._files.names(folder))
 
     def delete(self, name: str) -> None:
         """Remove a file, or a sub-folder with all that is in it; fine when there is none."""
-        with self._told(f"{self.uri}/{name}", "removed"):
+        with self._translating(f"{self.uri}/{name}", "removed"):
             self._files.delete(name)
 
     @contextmanager
-    def _told(self, shown: str, done: str = "written") -> Iterator[None]:
+    def _translating(self, shown: str, done: str = "written") -> Iterator[None]:
         """Report storage failures by ``shown``, a URI that the user knows."""
         try:
             with self._told_by_spark(shown, done) if isinstance(self._files, HadoopFiles) else nullcontext():
@@ -156,7 +156,7 @@ class Output:
         from py4j.protocol import Py4JJavaError
         from pyspark.errors import PySparkException
 
-        from clarify_spark.spark.files.read_failures import explain
+        from clarify_spark.spark.files.read_failures import storage_error
 
         try:
             yield
@@ -165,19 +165,19 @@ class Output:
             reason = _TEMPORARY.sub(
                 r"/\1", f"{type(error).__name__}: {error}" if cause is None else str(cause.toString())
             )
-            explained = explain(reason, self.uri, _RIGHTS) or f"{shown}: {reason[:300]}"
+            explained = storage_error(reason, self.uri, _RIGHTS) or f"{shown}: {reason[:300]}"
             raise OutputError(f"The results cannot be {done}. {explained}") from error
 
 
 @dataclass(frozen=True)
-class _ToldSink:
+class _TranslatingSink:
     """A sink whose failures are reported in the user's terms."""
 
     sink: Sink
-    told: Callable[[], AbstractContextManager[None]]
+    translating: Callable[[], AbstractContextManager[None]]
 
     def write(self, data: bytes, /) -> None:
-        with self.told():
+        with self.translating():
             self.sink.write(data)
 
 

@@ -132,13 +132,13 @@ def reading(uri: str) -> Iterator[None]:
     try:
         yield
     except (PySparkException, Py4JError) as error:
-        explained = explain(f"{type(error).__name__}: {error}", uri)
+        explained = storage_error(f"{type(error).__name__}: {error}", uri)
         if explained is None:
             raise
         raise explained from error
 
 
-def explain(text: str, uri: str, rights: str = "list and read it") -> ClarifyError | None:
+def storage_error(text: str, uri: str, rights: str = "list and read it") -> ClarifyError | None:
     """The user's error in the text of a Spark failure at ``uri``, None when the text contains no known one.
 
     ``rights``: what a user without access needs permission to do.

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from clarify_spark.bias.counts import FacetCounts, Flips
-from clarify_spark.bias.inference import Interval
-from clarify_spark.bias.inferences import Comparison, infer
+from clarify_spark.bias.estimates import Interval
+from clarify_spark.bias.inference import Comparison, infer
 from clarify_spark.bias.metrics import measure
 from clarify_spark.config.metrics import METRICS as ROWS
 

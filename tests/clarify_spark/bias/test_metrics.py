@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from clarify_spark.bias.counts import FacetCounts, Flips
-from clarify_spark.bias.metrics import choose, measure, refused
+from clarify_spark.bias.metrics import choose, measure, undefined_results
 from clarify_spark.config.metrics import METRICS, of_stage
 from clarify_spark.errors import ConfigError
 
@@ -36,7 +36,7 @@ def test_descriptions_end_with_the_short_name():
 def test_results_come_in_order_of_names_whatever_the_order_asked_for():
     chosen = choose(of_stage("post_training"), ("TE", "AD", "DI"), "methods.post_training_bias.methods")
     assert [result.name for result in measure(tuple(reversed(chosen)), BALANCED)] == ["AD", "DI", "TE"]
-    assert [result.name for result in refused(tuple(reversed(chosen)), "why")] == ["AD", "DI", "TE"]
+    assert [result.name for result in undefined_results(tuple(reversed(chosen)), "why")] == ["AD", "DI", "TE"]
 
 
 @pytest.mark.parametrize("names", ["all", ("all",), ["all"]])

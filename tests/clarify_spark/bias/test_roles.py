@@ -1,11 +1,11 @@
-"""Roles from a config and the facts about columns: types, memberships, texts, refusals."""
+"""Roles from a config and the facts about columns: types, predicates, texts, refusals."""
 
 import re
 from dataclasses import dataclass
 
 import pytest
 
-from clarify_spark.bias.memberships import Membership, above, column_type
+from clarify_spark.bias.predicates import Predicate, above, column_type
 from clarify_spark.bias.roles import PREDICTION_MISMATCH, RoleNames, needed_facts, resolve
 from clarify_spark.columns import ColumnProfile
 from clarify_spark.errors import ConfigError
@@ -110,7 +110,7 @@ class TestThresholds:
 
     def test_text_that_spells_integers_is_cut_as_integers(self):
         profile = texts(distinct=90, all_integers=True, maximum=90)
-        assert facet(profile, 40).entries[0] == Membership("x", None, (40, 90), "(40, 90]")
+        assert facet(profile, 40).entries[0] == Predicate("x", None, (40, 90), "(40, 90]")
 
 
 class TestValues:
@@ -169,7 +169,7 @@ class TestValues:
 class TestPredictions:
     def test_they_are_positive_where_labels_are(self):
         roles = labels(LABELS, 1, predicted=integers("p"))
-        assert roles.predicted.positive == Membership("p", (1,), None, "1")
+        assert roles.predicted.positive == Predicate("p", (1,), None, "1")
 
     def test_a_continuous_labels_interval_ends_at_the_joint_maximum(self):
         roles = labels(floats("y", maximum=10.0), 5, predicted=floats("p", maximum=12.5))

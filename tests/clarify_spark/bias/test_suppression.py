@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.optimize import linprog
 
-from clarify_spark.bias.suppression import Status, Table, reason, suppress
+from clarify_spark.bias.suppression import FrequencyTable, Status, reason, suppress
 
 MIN = 10
 HIDDEN = (Status.SMALL, Status.COMPLEMENTARY)
@@ -50,7 +50,7 @@ def given_away(table):
 
 
 def check(table):
-    status = suppress([Table(tuple(range(table.ndim)), table)], MIN)[0]
+    status = suppress([FrequencyTable(tuple(range(table.ndim)), table)], MIN)[0]
     hidden = np.isin(status, [Status.SMALL, Status.COMPLEMENTARY])
     assert ((status == Status.SMALL) == ((table > 0) & (table < MIN))).all()
     assert ((status == Status.EMPTY) == (table == 0)).all()
@@ -105,12 +105,12 @@ def test_two_small_cells_on_a_line_need_ten_rows_together():
 
 @pytest.mark.parametrize("min_size", [0, 1])
 def test_without_a_smallest_size_everything_is_shown(min_size):
-    status = suppress([Table((0, 1), np.array([[1, 2], [3, 0]]))], min_size)[0]
+    status = suppress([FrequencyTable((0, 1), np.array([[1, 2], [3, 0]]))], min_size)[0]
     assert status.tolist() == [[Status.SHOWN, Status.SHOWN], [Status.SHOWN, Status.EMPTY]]
 
 
 def test_a_cell_that_is_all_of_its_facet_entry_ends_the_search():
-    status = suppress([Table((0, 1), np.array([[4, 0], [50, 60]]))], MIN)[0]
+    status = suppress([FrequencyTable((0, 1), np.array([[4, 0], [50, 60]]))], MIN)[0]
     assert status[0, 0] is Status.SMALL
 
 
@@ -125,7 +125,7 @@ def width(fine, equations, hidden, cells):
 @law
 @given(arrays(np.int64, (3, 2, 2), elements=rows))
 def test_a_finer_table_does_not_give_away_a_coarser_one(fine):
-    of_fine, of_coarse = suppress([Table((0, 1, 2), fine), Table((0, 1), fine.sum(axis=2))], MIN)
+    of_fine, of_coarse = suppress([FrequencyTable((0, 1, 2), fine), FrequencyTable((0, 1), fine.sum(axis=2))], MIN)
     places = np.arange(fine.size).reshape(fine.shape)
     sums = {tuple(map(int, cell)): (places[..., None] == places[tuple(cell)]).any(axis=-1).reshape(-1) * 1.0
             for cell in np.ndindex(of_coarse.shape)}  # fmt: skip
@@ -139,6 +139,6 @@ def test_a_finer_table_does_not_give_away_a_coarser_one(fine):
 
 def test_suppression_is_the_same_every_time_and_quick_on_many_cells():
     table = np.random.default_rng(0).integers(0, 400, (60, 60))
-    first, second = (suppress([Table((0, 1), table)], MIN)[0] for _ in range(2))
+    first, second = (suppress([FrequencyTable((0, 1), table)], MIN)[0] for _ in range(2))
     assert (first == second).all()
     assert (first == Status.SHOWN).mean() > 0.5

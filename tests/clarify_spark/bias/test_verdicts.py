@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clarify_spark.bias.inference import Inference, Interval
-from clarify_spark.bias.verdicts import Bound, Bounds, baseline, no_further, verdict
+from clarify_spark.bias.estimates import Interval, MetricEstimate
+from clarify_spark.bias.verdicts import Bound, BoundsByMetric, baseline_bounds, no_further, verdict
 from clarify_spark.errors import CommandError
 
 ends = st.tuples(st.floats(-2, 2), st.floats(-2, 2)).map(sorted)
 
 
 def inference(low, high):
-    return Inference("DPL", (low + high) / 2, Interval(low, high, "wilson"))
+    return MetricEstimate("DPL", (low + high) / 2, Interval(low, high, "wilson"))
 
 
 @given(ends, ends)
@@ -47,12 +47,12 @@ def test_verdicts(interval, kind):
 
 
 def test_without_an_interval_data_are_not_enough_and_without_a_bound_there_is_no_verdict():
-    assert verdict(Inference("RD", 0.5, reason="no row"), Bound(0, 1)).kind == "not_enough_data"
+    assert verdict(MetricEstimate("RD", 0.5, reason="no row"), Bound(0, 1)).kind == "not_enough_data"
     assert verdict(inference(0, 1), None) is None
 
 
 def test_one_end_may_be_open():
-    assert verdict(Inference("DI", 2.0, Interval(0.9, math.inf, "x")), Bound(low=0.8)).kind == "within_bounds"
+    assert verdict(MetricEstimate("DI", 2.0, Interval(0.9, math.inf, "x")), Bound(low=0.8)).kind == "within_bounds"
     assert str(Bound(low=0.8)) == "at least 0.8"
 
 
@@ -85,7 +85,7 @@ FORMER = {
 
 
 def test_a_former_result_bounds_the_metrics_that_have_a_value_there():
-    bounds = Bounds({}, baseline(json.dumps(FORMER), "a.json"))
+    bounds = BoundsByMetric({}, baseline_bounds(json.dumps(FORMER), "a.json"))
     assert bounds.of_entry("pre_training", "sex", "f", "DPL") == Bound(-0.1, 0.1)
     assert bounds.of_entry("pre_training", "sex", "f", "CDDL") is None
     assert bounds.of_entry("pre_training", "sex", "m", "DPL") is None
@@ -93,7 +93,7 @@ def test_a_former_result_bounds_the_metrics_that_have_a_value_there():
 
 
 def test_bounds_of_the_config_go_before_a_former_result():
-    bounds = Bounds({"DPL": Bound(-1, 1)}, baseline(json.dumps(FORMER), "a.json"))
+    bounds = BoundsByMetric({"DPL": Bound(-1, 1)}, baseline_bounds(json.dumps(FORMER), "a.json"))
     assert bounds.of_entry("pre_training", "sex", "f", "DPL") == Bound(-1, 1)
     assert bounds.of("DPL") == Bound(-1, 1)
 
@@ -111,4 +111,4 @@ def test_bounds_of_the_config_go_before_a_former_result():
 )
 def test_what_is_no_former_result_is_told(text, words):
     with pytest.raises(CommandError, match=words):
-        baseline(text, "a.json")
+        baseline_bounds(text, "a.json")

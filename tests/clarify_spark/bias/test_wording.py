@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from clarify_spark.bias.counts import FacetCounts, Flips
-from clarify_spark.bias.inferences import Comparison, infer
+from clarify_spark.bias.inference import Comparison, infer
 from clarify_spark.bias.metrics import measure
-from clarify_spark.bias.sentences import Sides
+from clarify_spark.bias.sentences import GroupNames
 from clarify_spark.bias.wording import group, sentence
 from clarify_spark.config.metrics import METRICS
 
 ALL = tuple(METRICS.values())
 # Facet a: 2,201 of 4,310 positive labels; facet d: 402 of 1,105.
 LOANS = np.array([[[1500, 609], [400, 1801]], [[500, 203], [150, 252]]])
-WOMEN = Sides(group(["sex"], ["Female"]))
+WOMEN = GroupNames(group(["sex"], ["Female"]))
 FLIPS = Flips(40, 25)
 
 
@@ -79,7 +79,7 @@ HOSTILE = ["<script>alert(1)</script>", "a\nb\r\x1b[31m", "\u202egnp.exe", "x" *
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_names_stay_on_one_printable_line(name):
-    for told in sentences(sides=Sides(group([name], [name]), f"the best cell ({group([name], [name])})")).values():
+    for told in sentences(sides=GroupNames(group([name], [name]), f"the best cell ({group([name], [name])})")).values():
         assert told.isprintable()
         assert len(told) < 900
 

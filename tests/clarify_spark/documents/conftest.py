@@ -4,15 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from clarify_spark.bias.cautions import bias_cautions
+from clarify_spark.bias.comparisons import StatisticsSettings, bias_statistics
 from clarify_spark.bias.counts import FacetCounts
-from clarify_spark.bias.degenerate import cautions
-from clarify_spark.bias.evidence import Asked, statistics
-from clarify_spark.bias.memberships import Membership
 from clarify_spark.bias.metrics import choose
-from clarify_spark.bias.report import post_training_section, pre_training_section
+from clarify_spark.bias.predicates import Predicate
 from clarify_spark.bias.result import BiasResult
 from clarify_spark.bias.roles import FacetRole, LabelRole, Roles
-from clarify_spark.bias.verdicts import Bound, Bounds
+from clarify_spark.bias.sections import post_training_section, pre_training_section
+from clarify_spark.bias.verdicts import Bound, BoundsByMetric
 from clarify_spark.columns import ColumnProfile
 from clarify_spark.config.metrics import of_stage
 from clarify_spark.explaining.baseline import Baseline
@@ -28,8 +28,8 @@ from clarify_spark.udfs.shap.shapley import default_prior, game
 @pytest.fixture
 def bias_result():
     """One facet with one value, two metrics before and one after training."""
-    sex = FacetRole("sex", "categorical", (Membership("sex", ("f",), None, "f"),), listed=False)
-    positive = Membership("approve", (1,), None, "1")
+    sex = FacetRole("sex", "categorical", (Predicate("sex", ("f",), None, "f"),), listed=False)
+    positive = Predicate("approve", (1,), None, "1")
     label, predicted = (LabelRole(name, "categorical", positive) for name in ("approve", "guess"))
     roles = Roles((sex,), label, predicted, None, ())
     counts = [[FacetCounts(np.array([[[6, 6], [18, 18]], [[8, 0], [6, 2]]]), True)]]
@@ -37,7 +37,7 @@ def bias_result():
         "pre_training": choose(of_stage("pre_training"), ("CI", "DPL"), "methods"),
         "post_training": choose(of_stage("post_training"), ("DPPL", "CDDPL"), "methods"),
     }
-    asked = Asked(metrics, 0.95, 0, Bounds({"DPL": Bound(-0.2, 0.2)}), 10)
+    asked = StatisticsSettings(metrics, 0.95, 0, BoundsByMetric({"DPL": Bound(-0.2, 0.2)}), 10)
     return BiasResult(
         roles=roles,
         profiles={"sex": ColumnProfile("sex", "string", 64, 0, distinct=2)},
@@ -45,9 +45,9 @@ def bias_result():
         post_training=post_training_section(roles, counts, ("DPPL", "CDDPL")),
         pre_training=pre_training_section(roles, counts, ("CI", "DPL")),
         performance=None,
-        cautions=cautions(roles, counts),
+        cautions=bias_cautions(roles, counts),
         notes=(),
-        statistics=statistics(roles, counts, (), (), asked),
+        statistics=bias_statistics(roles, counts, (), (), asked),
     )
 
 

@@ -6,11 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from clarify_spark.bias.comparisons import StatisticsSettings, bias_statistics
 from clarify_spark.bias.counts import FacetCounts
-from clarify_spark.bias.evidence import Asked, statistics
-from clarify_spark.bias.memberships import Membership
 from clarify_spark.bias.metrics import choose
-from clarify_spark.bias.verdicts import Bounds
+from clarify_spark.bias.predicates import Predicate
+from clarify_spark.bias.verdicts import BoundsByMetric
 from clarify_spark.config.metrics import of_stage
 from clarify_spark.documents import analysis_json, bias, details, kernel_shap, summary
 from clarify_spark.documents.analysis_json import label_keys
@@ -102,7 +102,7 @@ BIAS_AND_SHAP = """{
 
 
 def test_analysis_json_has_bias_and_explanations_to_the_letter(bias_result, shap_result):
-    assert analysis_json.text(analysis_json.document(sections(bias_result, shap_result()))) == BIAS_AND_SHAP
+    assert analysis_json.json_text(analysis_json.document(sections(bias_result, shap_result()))) == BIAS_AND_SHAP
 
 
 def test_analysis_json_has_only_what_was_asked_for(bias_result, shap_result):
@@ -163,7 +163,7 @@ def test_details_of_bias_alone_say_nothing_of_explanations_and_the_other_way_rou
     both = details.document(sections(bias_result, shap_result()), ("careful",), FACTS)
     assert list(both) == ["version", "warnings", *bias, "kernel_shap", *facts]
     assert both["warnings"] == ["careful"]
-    assert analysis_json.text(both)
+    assert analysis_json.json_text(both)
 
 
 def test_details_of_an_exact_run(shap_result):
@@ -246,10 +246,12 @@ def test_closing_lines_of_each_analysis_stand_alone_and_together(bias_result, sh
 def test_closing_lines_show_the_largest_groups_of_a_facet_with_many(bias_result):
     sizes = [9, 5, 20, 8, 7, 30, 6, 10, 11, 12, 13, 14]
     counts = [[FacetCounts(np.array([[[9, 0], [9, 0]], [[size, 0], [0, 0]]]), False) for size in sizes]]
-    entries = tuple(Membership("sex", (text,), None, text) for text in (f"{'x' * 90}{size}" for size in sizes))
+    entries = tuple(Predicate("sex", (text,), None, text) for text in (f"{'x' * 90}{size}" for size in sizes))
     found = replace(bias_result.roles, facets=(replace(bias_result.roles.facets[0], entries=entries),), predicted=None)
-    asked = Asked({"pre_training": choose(of_stage("pre_training"), ("CI",), "methods")}, 0.95, 0, Bounds(), 10)
-    many = replace(bias_result, roles=found, counts=counts, statistics=statistics(found, counts, (), (), asked))
+    asked = StatisticsSettings(
+        {"pre_training": choose(of_stage("pre_training"), ("CI",), "methods")}, 0.95, 0, BoundsByMetric(), 10
+    )
+    many = replace(bias_result, roles=found, counts=counts, statistics=bias_statistics(found, counts, (), (), asked))
     lines = summary.lines(sections(many, None))[1:]
     shown = [line.split(": ")[1].split()[0] for line in lines if " = " in line]
     assert shown == [str(size) for size in sizes if size not in (5, 6)]

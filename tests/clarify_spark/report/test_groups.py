@@ -5,13 +5,13 @@ import copy
 import pytest
 from pages import parsed, table_rows
 
-from clarify_spark.report.content import report
+from clarify_spark.report.content import report_content
 from clarify_spark.report.html import html
 
 
 def tables(analysis, details):
     """Rows of tables outside of figures, as texts by caption, the titles first."""
-    root = parsed(html(report(analysis, details, "t")))
+    root = parsed(html(report_content(analysis, details, "t")))
     found = {}
     for caption, cells in table_rows(root):
         found.setdefault(caption, []).append([cell.text for cell in cells])
@@ -32,7 +32,7 @@ def weighted(loans):
         for entry in entries:
             for cell in entry["counts"]:
                 cell["weight"] = cell["rows"] * (2.5 if cell["facet"] == "d" else 1.5)
-    return tables(analysis, details), html(report(analysis, details, "t"))
+    return tables(analysis, details), html(report_content(analysis, details, "t"))
 
 
 def test_each_group_has_its_rates_and_a_line_of_all_others(loans):
@@ -81,4 +81,4 @@ def test_an_interval_without_a_bound_on_a_side_says_so(loans):
     entry = next(one for one in details["bias"]["facets"]["race"][1]["metrics"] if one["name"] == "DI")
     entry["interval"]["high"] = "Infinity"
     low = f"{entry['interval']['low']:.3g}"
-    assert f"{low} to ∞" in html(report(analysis, details, "t"))
+    assert f"{low} to ∞" in html(report_content(analysis, details, "t"))

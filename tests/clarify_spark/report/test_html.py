@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from pages import parsed, table_rows
 
-from clarify_spark.report.content import report
+from clarify_spark.report.content import report_content
 from clarify_spark.report.html import html
 
 STAGES = ("pre_training_bias_metrics", "post_training_bias_metrics")
@@ -15,7 +15,7 @@ STAGES = ("pre_training_bias_metrics", "post_training_bias_metrics")
 
 @pytest.fixture(scope="module")
 def page(loans):
-    return html(report(*loans, "Loan approvals"))
+    return html(report_content(*loans, "Loan approvals"))
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_a_metric_without_a_value_says_why_and_an_infinite_one_is_infinite(loans
     details["bias"]["facets"] = {"race": details["bias"]["facets"]["race"][:1]}
     rows = {
         cells[0].text: cells
-        for caption, cells in table_rows(parsed(html(report(analysis, details, "t"))))
+        for caption, cells in table_rows(parsed(html(report_content(analysis, details, "t"))))
         if caption.endswith("against all other rows")
     }
     assert rows["TE"][3].text == "undefined: No <positive> rows"
@@ -74,7 +74,7 @@ def test_values_that_were_changed_in_analysis_json_are_shown(loans):
     explained["expected_value"] = 0.66666
     feature = min(explained["global_shap_values"], key=explained["global_shap_values"].get)
     explained["global_shap_values"][feature] = 0.55555
-    root = parsed(html(report(analysis, details, "t")))
+    root = parsed(html(report_content(analysis, details, "t")))
     metrics = [(caption, cells) for caption, cells in table_rows(root) if caption.endswith("against all other rows")]
     shown = [caption for caption, cells in metrics if cells[0].text == "DPPL" and cells[3].text == "0.7778"]
     assert shown == ["race = black against all other rows"]
@@ -110,7 +110,7 @@ def test_findings_come_first_with_their_verdicts(root, loans):
 def test_the_header_is_one_of_three_verdicts_in_words(loans, verdicts, told):
     analysis, details = map(copy.deepcopy, loans)
     details["bias"]["verdicts"] = verdicts
-    (verdict,) = parsed(html(report(analysis, details, "t"))).all("p", **{"class": "verdict"})
+    (verdict,) = parsed(html(report_content(analysis, details, "t"))).all("p", **{"class": "verdict"})
     assert verdict.text.startswith(told)
     if verdicts.get("not_enough_data") == 1:
         counts = "Metrics with bounds: 0 outside, 1 without enough data to tell, 1,200 within."
@@ -123,7 +123,7 @@ def test_the_direction_of_sampled_shap_values_is_told_in_numbers(loans):
     sampled["values"] = [[-0.5, 0.25], [-0.25, 0.5], [0.5, 0.0]]
     sampled["ranks"] = [[0.1, None], [0.4, None], [0.9, None]]
     sampled["features"] = ["debt", "race"]
-    root = parsed(html(report(analysis, details, "t")))
+    root = parsed(html(report_content(analysis, details, "t")))
     (table,) = (one for one in root.all("table") if next(one.all("caption")).text == "SHAP values of 3 sampled rows")
     titles = [cell.text for cell in next(table.all("thead")).all("th")]
     assert titles[-2:] == ["Mean, feature low", "Mean, feature high"]
@@ -188,7 +188,7 @@ def test_tables_have_headers_for_columns_and_rows(root):
 
 def test_hostile_names_are_text_and_nothing_else(renamed, page):
     analysis, details = renamed()
-    hostile = html(report(analysis, details, "</title><script>document.title='hacked'</script>"))
+    hostile = html(report_content(analysis, details, "</title><script>document.title='hacked'</script>"))
     tree = parsed(hostile)
     tags = {element.tag for element in tree.all()}
     assert tags == {element.tag for element in parsed(page).all()}
@@ -201,11 +201,11 @@ def test_hostile_names_are_text_and_nothing_else(renamed, page):
 
 
 def test_the_same_documents_make_the_same_page(loans, page):
-    assert html(report(*loans, "Loan approvals")) == page
+    assert html(report_content(*loans, "Loan approvals")) == page
 
 
 def test_a_large_analysis_stays_below_two_megabytes(large):
-    page = html(report(*large, "large"))
+    page = html(report_content(*large, "large"))
     assert len(page.encode("utf-8")) < 2e6
     root = parsed(page)
     assert "Of 10,000 groups the 20 with the clearest differences are shown" in root.text
@@ -225,7 +225,7 @@ def test_each_analysis_alone_makes_a_report(loans, part):
     kept = {key: value for key, value in analysis.items() if part == "bias" and key.endswith("metrics")}
     if part != "bias":
         kept["explanations"] = {explanations[part]: analysis["explanations"][explanations[part]]}
-    root = parsed(html(report(kept, details, "t")))
+    root = parsed(html(report_content(kept, details, "t")))
     headings = [heading.text for heading in root.all("h2")]
     assert ("Bias metrics" in headings) == (part == "bias")
     assert ("What moves the predictions" in headings) == (part == "kernel_shap")
@@ -247,7 +247,7 @@ def test_ratios_of_positive_predictions_have_a_chart(loans):
     for metric in analysis["post_training_bias_metrics"]["facets"]["race"][0]["metrics"]:
         if metric["name"] == "DI":
             metric["value"] = "Infinity"
-    chart, _ = charts_of(parsed(html(report(analysis, details, "t"))), "Ratios (DI)")
+    chart, _ = charts_of(parsed(html(report_content(analysis, details, "t"))), "Ratios (DI)")
     assert "the broken line at 1" in chart.text
     assert [row[0] for row in lines_of(chart)] == ["white: DI", "black: DI", "hispanic: DI"]
     assert [row[1] for row in lines_of(chart)][:1] == ["∞"]
@@ -268,6 +268,6 @@ def test_charts_of_metrics_show_the_bounds_that_were_set(root, loans):
         for metric in (metric for entry in entries for metric in entry["metrics"]):
             metric.pop("bounds", None)
             metric.pop("verdict", None)
-    chart = charts_of(parsed(html(report(analysis, details, "t"))), "Differences")[0]
+    chart = charts_of(parsed(html(report_content(analysis, details, "t"))), "Differences")[0]
     assert "Grey bands" not in chart.text
     assert [len(row) for row in lines_of(chart)] == [3] * len(lines_of(chart))

@@ -18,7 +18,7 @@ from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.predictors.boosters import expect_indices
 from clarify_spark.udfs.predictors.probabilities import class_names, used
 from clarify_spark.udfs.predictors.sparkml.features import FEATURES, Stage, labels_in
-from clarify_spark.udfs.predictors.sparkml.models import MODELS, Model, Told
+from clarify_spark.udfs.predictors.sparkml.models import MODELS, Model, PredictionColumns
 from clarify_spark.udfs.predictors.sparkml.saved import Columns, Saved, flat, read
 from clarify_spark.udfs.predictors.user_code import calling_user_code, model_threads
 
@@ -36,21 +36,23 @@ def load(spec: PredictorSpec) -> Predict:
     model = MODELS[stages[last].kind](stages[last])
     classes = _classes(stages, stages[last])
 
-    def told(columns: Columns) -> Told:
+    def predicted(columns: Columns) -> PredictionColumns:
         with calling_user_code(f"the model {spec.path} failed"), model_threads(spec), np.errstate(all="ignore"):
             for stage in before:
                 columns = {**columns, **stage.run(columns)}
-            return model.told(columns)
+            return model.predicted(columns)
 
     def predict(features: pd.DataFrame) -> Answer:
-        return expect_records(_answer(told(_columns(features, spec)), model, classes, spec), len(features), spec.path)
+        return expect_records(
+            _answer(predicted(_columns(features, spec)), model, classes, spec), len(features), spec.path
+        )
 
     if not set(spec.feature_kinds) <= set(_NUMBERS) or model.meaning == "classes":
         return predict
 
     def matrix(cells: Matrix) -> Answer:
         columns = {name: cells[:, at] for at, name in enumerate(spec.feature_names)}
-        return expect_records(_scores(told(columns), model, classes, spec), len(cells), spec.path)
+        return expect_records(_scores(predicted(columns), model, classes, spec), len(cells), spec.path)
 
     return NumericPredict(predict, matrix)
 
@@ -120,30 +122,32 @@ def _plain(labels: list[str]) -> tuple[Any, ...]:
     return tuple(labels)
 
 
-def _answer(told: Told, model: Model, classes: tuple[Any, ...] | None, spec: PredictorSpec) -> Answer:
+def _answer(predicted: PredictionColumns, model: Model, classes: tuple[Any, ...] | None, spec: PredictorSpec) -> Answer:
     """The answer; the model's own labels where no threshold is configured, since it may have one of its own."""
     if model.meaning == "values":
-        return Answer(labels_of(told.prediction), None)
+        return Answer(labels_of(predicted.prediction), None)
     if model.meaning == "classes":
-        return Answer(_labels(told, 2, classes, spec), None, label_is="class")
-    answer = _scores(told, model, classes, spec)
+        return Answer(_labels(predicted, 2, classes, spec), None, label_is="class")
+    answer = _scores(predicted, model, classes, spec)
     unconfigured = spec.probability_threshold is None and spec.probability is None
-    if told.probability is None or not (spec.label is not None or unconfigured):
+    if predicted.probability is None or not (spec.label is not None or unconfigured):
         return answer
-    return Answer(_labels(told, told.probability.shape[1], classes, spec), answer.scores, answer.classes, "class")
+    return Answer(
+        _labels(predicted, predicted.probability.shape[1], classes, spec), answer.scores, answer.classes, "class"
+    )
 
 
-def _scores(told: Told, model: Model, classes: tuple[Any, ...] | None, spec: PredictorSpec) -> Answer:
+def _scores(predicted: PredictionColumns, model: Model, classes: tuple[Any, ...] | None, spec: PredictorSpec) -> Answer:
     """The numbers of ``_answer`` as scores, including those that are values."""
-    if told.probability is None:
-        return Answer(None, told.prediction[:, np.newaxis])
-    names = class_names(_fitting(classes, told.probability.shape[1]), told.probability.shape[1], spec)
-    return Answer(None, *used(told.probability, names, spec.probability, spec), label_is="class")
+    if predicted.probability is None:
+        return Answer(None, predicted.prediction[:, np.newaxis])
+    names = class_names(_fitting(classes, predicted.probability.shape[1]), predicted.probability.shape[1], spec)
+    return Answer(None, *used(predicted.probability, names, spec.probability, spec), label_is="class")
 
 
-def _labels(told: Told, count: int, classes: tuple[Any, ...] | None, spec: PredictorSpec) -> Any:
+def _labels(predicted: PredictionColumns, count: int, classes: tuple[Any, ...] | None, spec: PredictorSpec) -> Any:
     names = class_names(_fitting(classes, count), count, spec)
-    return labels_of([names[position] for position in told.prediction.astype(np.int64).tolist()])
+    return labels_of([names[position] for position in predicted.prediction.astype(np.int64).tolist()])
 
 
 def _fitting(classes: tuple[Any, ...] | None, count: int) -> tuple[Any, ...] | None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from clarify_spark.udfs.errors import ModelError
 from clarify_spark.udfs.predictors.sparkml.saved import Columns, Floats, Saved, matrix, number, vector
-from clarify_spark.udfs.quoting import shown
+from clarify_spark.udfs.short_repr import short_repr
 
 Run = Callable[[Columns], Columns]
 #: The kinds of the features by name.
@@ -83,7 +83,8 @@ def _indexed(saved: Saved, name: str, known: list[str]) -> Callable[[NDArray[Any
         strange = (found < 0) | pd.isna(values)
         if strange.any() and not keeps:
             raise ModelError(
-                f"{saved.where}: the column {name} holds {shown(values[strange][0])}, which did not occur in training; "
+                f"{saved.where}: the column {name} holds {short_repr(values[strange][0])}, "
+                "which did not occur in training; "
                 "save the pipeline with handleInvalid keep to accept it"
             )
         found[strange] = len(known)
@@ -109,7 +110,9 @@ def one_hot_encoder(saved: Saved, kinds: Kinds) -> Stage:
         def encode(values: NDArray[Any]) -> Floats:
             invalid = ~((values >= 0) & (values < size))
             if (invalid & ~((values >= size) & keeps)).any():
-                raise ModelError(f"{saved.where} got {shown(values[invalid][0])}, but has only categories below {size}")
+                raise ModelError(
+                    f"{saved.where} got {short_repr(values[invalid][0])}, but has only categories below {size}"
+                )
             positions = np.where(invalid, size, values).astype(np.int64)
             wide: Floats = np.eye(size + 1)[positions]
             return wide[:, : size + keeps - drops]
@@ -131,7 +134,7 @@ def vector_indexer(saved: Saved, kinds: Kinds) -> Stage:
             found = pd.Series(values[:, feature]).map(positions).to_numpy(dtype=np.float64)
             strange = np.isnan(found)
             if strange.any() and not keeps:
-                value = shown(values[strange, feature][0])
+                value = short_repr(values[strange, feature][0])
                 raise ModelError(
                     f"{saved.where}: feature {feature} of the vector is {value}, which is not one of its categories"
                 )
@@ -164,7 +167,7 @@ def bucketizer(saved: Saved, kinds: Kinds) -> Stage:
             missing = np.isnan(values)
             outside = (values < splits[0]) | (values > splits[-1]) | (missing & (not keeps))
             if outside.any():
-                raise ModelError(f"{saved.where}: {shown(values[outside][0])} is outside the buckets {splits}")
+                raise ModelError(f"{saved.where}: {short_repr(values[outside][0])} is outside the buckets {splits}")
             found = np.searchsorted(splits, values, side="right") - 1.0
             return np.where(missing, len(splits) - 1.0, np.minimum(found, len(splits) - 2.0))
 
@@ -246,12 +249,12 @@ def pca(saved: Saved, kinds: Kinds) -> Stage:
 
 def _invalid(saved: Saved) -> str:
     """What the stage does with invalid values: keep or error; rows that it would skip are rows without prediction."""
-    told = str(saved.params.get("handleInvalid", "error"))
-    if told == "skip":
+    handling = str(saved.params.get("handleInvalid", "error"))
+    if handling == "skip":
         raise ModelError(
             f"{saved.where} has handleInvalid skip, which leaves rows without a prediction; save it with keep or error"
         )
-    return told
+    return handling
 
 
 FEATURES: dict[str, Callable[[Saved, Kinds], Stage]] = {

@@ -20,7 +20,7 @@ Meaning = Literal["probabilities", "classes", "values", "score"]
 
 
 @dataclass(frozen=True, eq=False)
-class Told:
+class PredictionColumns:
     """Predictions (n,), which are positions of classes for a classifier; its raw scores and probabilities (n, K)."""
 
     prediction: Floats
@@ -35,15 +35,19 @@ class Model:
     saved: Saved
     meaning: Meaning
     features: int | None
-    ask: Callable[[Floats], Told]
+    ask: Callable[[Floats], PredictionColumns]
 
     def run(self, columns: Columns) -> Columns:
         """The columns that the model adds."""
-        told, params = self.told(columns), self.saved.params
-        values = {"predictionCol": told.prediction, "rawPredictionCol": told.raw, "probabilityCol": told.probability}
+        predicted, params = self.predicted(columns), self.saved.params
+        values = {
+            "predictionCol": predicted.prediction,
+            "rawPredictionCol": predicted.raw,
+            "probabilityCol": predicted.probability,
+        }
         return {params[key]: value for key, value in values.items() if params.get(key) and value is not None}
 
-    def told(self, columns: Columns) -> Told:
+    def predicted(self, columns: Columns) -> PredictionColumns:
         """The model's outputs for the column with its features."""
         cells = columns[self.saved.params["featuresCol"]]
         if cells.ndim != 2 or self.features not in (None, cells.shape[1]):
@@ -61,9 +65,9 @@ def logistic_regression(saved: Saved) -> Model:
         return _classifier(saved, row["numFeatures"], lambda cells: cells @ turned + intercepts, _softmax)
     predicts = _above(_log_odds(_threshold(saved)))
 
-    def ask(cells: Floats) -> Told:
+    def ask(cells: Floats) -> PredictionColumns:
         raw = _both_sides(cells @ turned[:, 0] + intercepts[0])
-        return Told(predicts(raw), raw, _both_of(_sigmoid(raw[:, 0])))
+        return PredictionColumns(predicts(raw), raw, _both_of(_sigmoid(raw[:, 0])))
 
     return Model(saved, "probabilities", row["numFeatures"], ask)
 
@@ -89,9 +93,9 @@ def linear_svc(saved: Saved) -> Model:
     (row,) = saved.rows()
     weights, predicts = vector(row["coefficients"]), _above(number(saved.params["threshold"]))
 
-    def ask(cells: Floats) -> Told:
+    def ask(cells: Floats) -> PredictionColumns:
         raw = _both_sides(cells @ weights + row["intercept"])
-        return Told(predicts(raw), raw)
+        return PredictionColumns(predicts(raw), raw)
 
     return Model(saved, "classes", len(weights), ask)
 
@@ -100,7 +104,7 @@ def linear_regression(saved: Saved) -> Model:
     """x·w + b."""
     (row,) = saved.rows()
     weights = vector(row["coefficients"])
-    return Model(saved, "values", len(weights), lambda cells: Told(cells @ weights + row["intercept"]))
+    return Model(saved, "values", len(weights), lambda cells: PredictionColumns(cells @ weights + row["intercept"]))
 
 
 def generalized_linear_regression(saved: Saved) -> Model:
@@ -116,9 +120,9 @@ def generalized_linear_regression(saved: Saved) -> Model:
     low, high = _RANGES[family]
     inverse = _INVERSE_LINKS[link]
 
-    def ask(cells: Floats) -> Told:
+    def ask(cells: Floats) -> PredictionColumns:
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-            return Told(np.clip(inverse(cells @ weights + row["intercept"]), low, high))
+            return PredictionColumns(np.clip(inverse(cells @ weights + row["intercept"]), low, high))
 
     return Model(saved, "score" if family == "binomial" else "values", len(weights), ask)
 
@@ -210,14 +214,19 @@ def boosted_classifier(saved: Saved) -> Model:
     def raw(cells: Floats) -> Floats:
         return _both_sides(_weighted(trees, weights, cells))
 
-    return _classifier(saved, saved.extra.get("numFeatures"), raw, lambda told: _both_of(_sigmoid(2 * told[:, 0])))
+    return _classifier(
+        saved, saved.extra.get("numFeatures"), raw, lambda predicted: _both_of(_sigmoid(2 * predicted[:, 0]))
+    )
 
 
 def tree_regression(saved: Saved) -> Model:
     """The mean label of the training's records in the leaf."""
     tree = tree_of(saved)
     return Model(
-        saved, "values", saved.extra.get("numFeatures"), lambda cells: Told(tree.prediction[tree.leaves(cells)])
+        saved,
+        "values",
+        saved.extra.get("numFeatures"),
+        lambda cells: PredictionColumns(tree.prediction[tree.leaves(cells)]),
     )
 
 
@@ -229,14 +238,19 @@ def forest_regression(saved: Saved) -> Model:
         saved,
         "values",
         saved.extra.get("numFeatures"),
-        lambda cells: Told(_weighted(trees, equal, cells) / len(trees)),
+        lambda cells: PredictionColumns(_weighted(trees, equal, cells) / len(trees)),
     )
 
 
 def boosted_regression(saved: Saved) -> Model:
     """The weighted sum of the trees' values."""
     trees, weights = forest_of(saved)
-    return Model(saved, "values", saved.extra.get("numFeatures"), lambda cells: Told(_weighted(trees, weights, cells)))
+    return Model(
+        saved,
+        "values",
+        saved.extra.get("numFeatures"),
+        lambda cells: PredictionColumns(_weighted(trees, weights, cells)),
+    )
 
 
 def _weighted(trees: list[Tree], weights: Floats, cells: Floats) -> Floats:
@@ -253,14 +267,14 @@ def _classifier(
     given = saved.params.get("thresholds")
     thresholds = None if given is None else np.array([number(value) for value in given])
 
-    def ask(cells: Floats) -> Told:
+    def ask(cells: Floats) -> PredictionColumns:
         scores = raw(cells)
         shares = probabilities(scores)
         with np.errstate(divide="ignore", invalid="ignore"):
             held = scores if thresholds is None else shares / thresholds
         # As in Spark, NaN is never the largest.
         best = np.where(np.isnan(held), -np.inf, held).argmax(axis=1).astype(np.float64)
-        return Told(best, scores, shares)
+        return PredictionColumns(best, scores, shares)
 
     return Model(saved, "probabilities", features, ask)
 

@@ -73,9 +73,9 @@ def read(path: Path) -> Saved:
     if not texts:
         raise ModelError(f"{path} is not a saved Spark ML model: it has no metadata")
     try:
-        told = json.loads(texts[0])
-        params = {**told.get("defaultParamMap", {}), **told["paramMap"]}
-        return Saved(path, told["class"], told["uid"], params, told)
+        metadata = json.loads(texts[0])
+        params = {**metadata.get("defaultParamMap", {}), **metadata["paramMap"]}
+        return Saved(path, metadata["class"], metadata["uid"], params, metadata)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{path / 'metadata'} is not the metadata of a Spark ML model: {error!r}") from error
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from clarify_spark.explaining.baseline_files import MOST_BYTES, MOST_ROWS, rows_of_table
-from clarify_spark.explaining.baseline_rows import Features, Rows, UnfitError
-from clarify_spark.spark.collect import columns_of
+from clarify_spark.explaining.baseline_rows import BaselineRows, Features, UnfitError
+from clarify_spark.spark.collect import collected_columns
 from clarify_spark.spark.data.formats.listing import list_files
-from clarify_spark.spark.data.formats.table import Table
+from clarify_spark.spark.data.formats.table import LoadedTable
 from clarify_spark.spark.files.raw_text import decoded, raw_value
 from clarify_spark.spark.files.read_failures import reading
 
@@ -30,10 +30,10 @@ def whole_texts(spark: SparkSession, uri: str, suffixes: Sequence[str]) -> list[
     return [found.get(key, "").removeprefix("\ufeff") for key in snapshot.keys]
 
 
-def first_rows(table: Table, features: Features) -> Rows:
+def first_rows(table: LoadedTable, features: Features) -> BaselineRows:
     """The rows of a table by their keys, one more at most than a baseline may have."""
     ids = [column.id for column in table.columns]
     with reading(table.snapshot.uri):
         some = table.keyed.select("row_key", *ids).orderBy("row_key").limit(MOST_ROWS + 1)
-        columns = columns_of(some)
+        columns = collected_columns(some)
     return rows_of_table(table.names, list(zip(*(columns[id_] for id_ in ids), strict=True)), features)

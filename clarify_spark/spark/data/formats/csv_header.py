@@ -9,8 +9,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from clarify_spark.errors import DataError
-from clarify_spark.spark.data.formats.naming import require_unique
-from clarify_spark.spark.data.formats.quoting import shown
+from clarify_spark.spark.data.formats.column_names import require_unique
+from clarify_spark.spark.data.formats.suggestions import short_repr
 from clarify_spark.udfs import kinds
 
 _NUMBER = re.compile(f"{kinds.NUMBER}|{kinds.INFINITY}")
@@ -26,7 +26,7 @@ class Header:
     note: str
 
 
-def parse(text: str) -> list[list[str]]:
+def parse_csv(text: str) -> list[list[str]]:
     """The records of some CSV text without blank lines, as far as they can be read."""
     records: list[list[str]] = []
     try:
@@ -46,7 +46,7 @@ def find_header(
     return _detected(first, records, wanted, uri) if headers is None else _given(first, records, headers, uri)
 
 
-def doubts(records: Sequence[Sequence[str]]) -> str:
+def header_warnings(records: Sequence[Sequence[str]]) -> str:
     """What looks wrong about the first records, to follow the note on the header; empty when nothing does."""
     found = ""
     if all(len(record) == 1 for record in records):
@@ -64,7 +64,7 @@ def _given(first: list[str], records: Sequence[Sequence[str]], headers: Sequence
     if width != len(headers):
         raise DataError(
             f"{MISMATCH} headers names {len(headers)} columns, the records of {uri} have {width}; "
-            f"it starts with {shown(','.join(records[0]))}."
+            f"it starts with {short_repr(','.join(records[0]))}."
         )
     if first == [name.strip() for name in headers]:
         return Header(
@@ -74,7 +74,8 @@ def _given(first: list[str], records: Sequence[Sequence[str]], headers: Sequence
         theirs, ours = next((a, b) for a, b in zip(first, headers, strict=True) if a != b.strip())
         raise DataError(
             f"{uri}: the first record looks like a header row but differs from headers: "
-            f"it says {shown(theirs)} where headers says {shown(ours)}. Make them equal, or leave headers out."
+            f"it says {short_repr(theirs)} where headers says {short_repr(ours)}. "
+            "Make them equal, or leave headers out."
         )
     return Header(tuple(headers), False, f"{uri}: no header row; column names are the config's headers.")
 

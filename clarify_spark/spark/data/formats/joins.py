@@ -10,8 +10,8 @@ from pyspark.sql import functions as F
 
 from clarify_spark.errors import DataError
 from clarify_spark.spark.data.formats.caching import cached
-from clarify_spark.spark.data.formats.quoting import shown
-from clarify_spark.spark.data.formats.table import Column, Table
+from clarify_spark.spark.data.formats.suggestions import short_repr
+from clarify_spark.spark.data.formats.table import Column, LoadedTable
 from clarify_spark.spark.files.read_failures import reading
 
 if TYPE_CHECKING:
@@ -23,14 +23,14 @@ _NUMERIC = ("integer", "float")
 
 
 @dataclass(frozen=True)
-class Side:
+class JoinedTable:
     """The second data set of a join and the columns to take from it."""
 
-    table: Table
+    table: LoadedTable
     take: tuple[str, ...]
 
 
-def join(main: Table, side: Side, by: str | None) -> Table:
+def join(main: LoadedTable, side: JoinedTable, by: str | None) -> LoadedTable:
     """The rows of ``main`` that have a match, with ``side``'s columns; ``by`` names the ids, None: by position."""
     added = _added(main, side)
     with reading(side.table.snapshot.uri):
@@ -50,7 +50,7 @@ def join(main: Table, side: Side, by: str | None) -> Table:
     )
 
 
-def _added(main: Table, side: Side) -> tuple[Column, ...]:
+def _added(main: LoadedTable, side: JoinedTable) -> tuple[Column, ...]:
     """The columns of ``side`` to take, with ids that follow those of ``main``."""
     both = [name for name in side.take if name in main.names]
     if both:
@@ -61,12 +61,12 @@ def _added(main: Table, side: Side) -> tuple[Column, ...]:
     return tuple(replace(column, id=f"c{next_id + index}") for index, column in enumerate(taken))
 
 
-def _partner(side: Side, added: Sequence[Column], key: SparkColumn) -> DataFrame:
+def _partner(side: JoinedTable, added: Sequence[Column], key: SparkColumn) -> DataFrame:
     sources = {column.name: column.id for column in side.table.columns}
     return side.table.keyed.select(key.alias(_ID), *[F.col(sources[column.name]).alias(column.id) for column in added])
 
 
-def _by_position(main: Table, side: Side, added: Sequence[Column]) -> DataFrame:
+def _by_position(main: LoadedTable, side: JoinedTable, added: Sequence[Column]) -> DataFrame:
     for table in (main, side.table):
         files = len(table.snapshot.files)
         if files > 1:
@@ -84,7 +84,7 @@ def _by_position(main: Table, side: Side, added: Sequence[Column]) -> DataFrame:
     return main.keyed.join(_partner(side, added, F.col("row_key")), F.col("row_key") == F.col(_ID))
 
 
-def _by_id(main: Table, side: Side, added: Sequence[Column], by: str) -> DataFrame:
+def _by_id(main: LoadedTable, side: JoinedTable, added: Sequence[Column], by: str) -> DataFrame:
     left, right = _column(main, by), _column(side.table, by)
     for table, column in ((main, left), (side.table, right)):
         _require_distinct(table, column)
@@ -100,17 +100,17 @@ def _comparable(left: Column, right: Column) -> str:
     return "double" if left.kind in _NUMERIC and right.kind in _NUMERIC else "string"
 
 
-def _require_distinct(table: Table, column: Column) -> None:
+def _require_distinct(table: LoadedTable, column: Column) -> None:
     twice = table.frame.filter(F.col(column.id).isNotNull()).groupBy(column.id).count().filter("count > 1")
     example = twice.orderBy(column.id).first()
     if example is not None:
         raise DataError(
-            f"{table.snapshot.uri}: the ids in column {column.name!r} must be distinct; {shown(example[0])} occurs "
-            f"{example[1]} times. Remove the duplicates or join by another column (joinsource_name_or_index)."
+            f"{table.snapshot.uri}: the ids in column {column.name!r} must be distinct; {short_repr(example[0])} "
+            f"occurs {example[1]} times. Remove the duplicates or join by another column (joinsource_name_or_index)."
         )
 
 
-def _unmatched(main: Table, side: Side, by: str | None, kept: int) -> tuple[str, ...]:
+def _unmatched(main: LoadedTable, side: JoinedTable, by: str | None, kept: int) -> tuple[str, ...]:
     """Notes on rows without a match; no match at all is an error."""
     here, there = _count(main), _count(side.table)
     if kept == 0:
@@ -126,9 +126,9 @@ def _unmatched(main: Table, side: Side, by: str | None, kept: int) -> tuple[str,
     )
 
 
-def _count(table: Table) -> int:
+def _count(table: LoadedTable) -> int:
     return table.frame.count() if table.rows is None else table.rows
 
 
-def _column(table: Table, name: str) -> Column:
+def _column(table: LoadedTable, name: str) -> Column:
     return next(column for column in table.columns if column.name == name)

@@ -15,18 +15,18 @@ from clarify_spark.config import AnalysisConfig
 from clarify_spark.config.formats import DATASET_FORMATS, JSON, JSON_LINES
 from clarify_spark.errors import ConfigError, DataError, Problem
 from clarify_spark.explaining.baseline_files import rows_of_json_documents, rows_of_json_lines
-from clarify_spark.explaining.baseline_rows import Features, Rows
+from clarify_spark.explaining.baseline_rows import BaselineRows, Features
 from clarify_spark.spark.data.formats.baselines import whole_texts
 from clarify_spark.spark.data.formats.caching import cached
+from clarify_spark.spark.data.formats.column_names import require_unique
 from clarify_spark.spark.data.formats.csv_header import MISMATCH
-from clarify_spark.spark.data.formats.keys import PLACE, Split, placed, split_rows, with_file_number
 from clarify_spark.spark.data.formats.kinds import is_null
 from clarify_spark.spark.data.formats.listing import list_files
-from clarify_spark.spark.data.formats.malformed import first_malformed, require_tolerable
-from clarify_spark.spark.data.formats.naming import require_unique
+from clarify_spark.spark.data.formats.malformed_records import first_malformed, require_tolerable
+from clarify_spark.spark.data.formats.row_keys import PLACE, Split, placed, split_rows, with_file_number
 from clarify_spark.spark.data.formats.snapshot import Snapshot
-from clarify_spark.spark.data.formats.table import Table
-from clarify_spark.spark.data.formats.texts import PROBLEM, Counts, Texts, typed
+from clarify_spark.spark.data.formats.table import LoadedTable
+from clarify_spark.spark.data.formats.texts import PROBLEM, RecordCounts, Texts, cast_records
 from clarify_spark.spark.files.read_failures import reading
 from clarify_spark.udfs.jmespaths import JMESPathError, compile_path
 from clarify_spark.udfs.kinds import MISSING
@@ -48,7 +48,7 @@ class Parse(Protocol):
 
 
 @dataclass(frozen=True)
-class Wishes:
+class JsonReadOptions:
     """The config of a JSON data set: names of all columns (None: none given), JMESPaths, the tolerance."""
 
     headers: tuple[str, ...] | None
@@ -58,56 +58,56 @@ class Wishes:
     max_malformed: int
 
 
-def table_of_lines(spark: SparkSession, config: AnalysisConfig, uri: str) -> Table:
+def table_of_lines(spark: SparkSession, config: AnalysisConfig, uri: str) -> LoadedTable:
     """The main data set as JSON Lines."""
     return read_json_lines(spark, uri, _wishes(config))
 
 
-def table_of_documents(spark: SparkSession, config: AnalysisConfig, uri: str) -> Table:
+def table_of_documents(spark: SparkSession, config: AnalysisConfig, uri: str) -> LoadedTable:
     """The main data set as JSON documents."""
     return read_json_documents(spark, uri, _wishes(config))
 
 
-def _wishes(config: AnalysisConfig) -> Wishes:
+def _wishes(config: AnalysisConfig) -> JsonReadOptions:
     predicted = None if config.predicted_label_dataset_uri else config.predicted_label
-    return Wishes(config.headers, config.features, config.label, predicted, config.max_malformed_records)
+    return JsonReadOptions(config.headers, config.features, config.label, predicted, config.max_malformed_records)
 
 
-def baseline_of_lines(spark: SparkSession, uri: str, features: Features) -> Rows:
+def baseline_of_lines(spark: SparkSession, uri: str, features: Features) -> BaselineRows:
     """The rows of a baseline in JSON Lines."""
     return rows_of_json_lines(whole_texts(spark, uri, DATASET_FORMATS[JSON_LINES].listed), features)
 
 
-def baseline_of_documents(spark: SparkSession, uri: str, features: Features) -> Rows:
+def baseline_of_documents(spark: SparkSession, uri: str, features: Features) -> BaselineRows:
     """The rows of a baseline in JSON documents."""
     return rows_of_json_documents(whole_texts(spark, uri, DATASET_FORMATS[JSON].listed), features)
 
 
-def read_json_lines(spark: SparkSession, uri: str, wishes: Wishes) -> Table:
+def read_json_lines(spark: SparkSession, uri: str, options: JsonReadOptions) -> LoadedTable:
     """One row per line of JSON Lines files; a line is a record, its number counts blank lines too."""
-    spec = _spec(wishes)
+    spec = _spec(options)
     snapshot = list_files(spark, uri, DATASET_FORMATS[JSON_LINES].listed)
     with reading(uri):
-        spec = replace(spec, width=_width(_line_widths(spark, snapshot, spec), wishes, spec, uri))
+        spec = replace(spec, width=_width(_line_widths(spark, snapshot, spec), options, spec, uri))
         lines = placed(spark, spark.read.text(snapshot.patterns), snapshot, ["value"])
-        return _table(spark, snapshot, lines, parse_lines, spec, wishes)
+        return _table(spark, snapshot, lines, parse_lines, spec, options)
 
 
-def read_json_documents(spark: SparkSession, uri: str, wishes: Wishes) -> Table:
+def read_json_documents(spark: SparkSession, uri: str, options: JsonReadOptions) -> LoadedTable:
     """One row per record of JSON documents; a document is read whole by one task."""
-    spec = _spec(wishes)
+    spec = _spec(options)
     snapshot = list_files(spark, uri, DATASET_FORMATS[JSON].listed)
     with reading(uri):
-        spec = replace(spec, width=_width(_document_widths(spark, snapshot, spec), wishes, spec, uri))
+        spec = replace(spec, width=_width(_document_widths(spark, snapshot, spec), options, spec, uri))
         documents = spark.read.text(snapshot.patterns, wholetext=True)
         known = documents.select("value", F.col("_metadata.file_path").alias("_path"))
-        return _table(spark, snapshot, with_file_number(spark, known, snapshot), parse_documents, spec, wishes)
+        return _table(spark, snapshot, with_file_number(spark, known, snapshot), parse_documents, spec, options)
 
 
-def _spec(wishes: Wishes) -> RecordSpec:
+def _spec(options: JsonReadOptions) -> RecordSpec:
     """The record's JMESPaths, each compiled once to report an invalid one before any data is read."""
     problems = []
-    paths = {"features": wishes.features, "label": wishes.label, "predicted_label": wishes.predicted_label}
+    paths = {"features": options.features, "label": options.label, "predicted_label": options.predicted_label}
     for key, path in paths.items():
         try:
             if isinstance(path, int):
@@ -116,12 +116,12 @@ def _spec(wishes: Wishes) -> RecordSpec:
                 compile_path(path)
         except JMESPathError as error:
             problems.append(Problem(key, f"{path!r} is not a JMESPath: {' '.join(str(error).split())}"))
-    if wishes.features is None:
+    if options.features is None:
         problems.append(Problem("features", "is missing; JSON data need the JMESPath of the list of features"))
     if problems:
         raise ConfigError(problems)
     text = {key: None if path is None else str(path) for key, path in paths.items()}
-    return RecordSpec(str(wishes.features), text["label"], text["predicted_label"], _ANY_WIDTH)
+    return RecordSpec(str(options.features), text["label"], text["predicted_label"], _ANY_WIDTH)
 
 
 def _line_widths(spark: SparkSession, snapshot: Snapshot, spec: RecordSpec) -> list[int]:
@@ -143,13 +143,13 @@ def _first_pattern(snapshot: Snapshot) -> str:
     raise DataError(f"{snapshot.uri}: the data set is empty.")
 
 
-def _width(found: list[int], wishes: Wishes, spec: RecordSpec, uri: str) -> int:
+def _width(found: list[int], options: JsonReadOptions, spec: RecordSpec, uri: str) -> int:
     """The number of features: the headers less the labels, else that of most of the first records."""
     usual = Counter(found).most_common(1)[0][0] if found else None
-    if wishes.headers is None:
+    if options.headers is None:
         return usual if usual is not None else 0
-    require_unique(wishes.headers, "headers")
-    width = len(wishes.headers) - spec.labels
+    require_unique(options.headers, "headers")
+    width = len(options.headers) - spec.labels
     if usual is not None and usual != width:
         columns = [
             "features",
@@ -157,16 +157,21 @@ def _width(found: list[int], wishes: Wishes, spec: RecordSpec, uri: str) -> int:
             *(["predicted label"] if spec.predicted_label else []),
         ]
         raise DataError(
-            f"{MISMATCH} headers names {len(wishes.headers)} columns, the records of {uri} have {usual + spec.labels} "
+            f"{MISMATCH} headers names {len(options.headers)} columns, the records of {uri} have {usual + spec.labels} "
             f"({usual} features). Headers must name {', then '.join(columns)}."
         )
     return width
 
 
 def _table(
-    spark: SparkSession, snapshot: Snapshot, records: DataFrame, parse: Parse, spec: RecordSpec, wishes: Wishes
-) -> Table:
-    names = _names(wishes.headers, spec)
+    spark: SparkSession,
+    snapshot: Snapshot,
+    records: DataFrame,
+    parse: Parse,
+    spec: RecordSpec,
+    options: JsonReadOptions,
+) -> LoadedTable:
+    names = _column_names(options.headers, spec)
     schema = ", ".join([*(f"c{index} string" for index in range(spec.columns)), f"{PROBLEM} string", "_bits string"])
     binary = records.select(F.col("value").cast("binary"), *[name for name in PLACE if name in records.columns])
     parsed = binary.mapInArrow(partial(parse, spec=spec), f"{schema}, _file int, _block bigint, _mid bigint")
@@ -174,17 +179,17 @@ def _table(
         counts = _counted(kept, spec.columns)
         if any(split.first < 0 for split in counts.splits):
             raise DataError(_broken_document(kept, snapshot))
-        require_tolerable(counts.malformed, wishes.max_malformed, lambda: _complaint(kept, counts.splits, snapshot))
+        require_tolerable(counts.malformed, options.max_malformed, lambda: _complaint(kept, counts.splits, snapshot))
         if counts.rows == 0:
             raise DataError(f"{snapshot.uri}: there are no records.")
         _require_found(names, counts.bits, spec, snapshot.uri)
-        table = typed(spark, Texts(snapshot, names, kept, counts, (), is_null))
+        table = cast_records(spark, Texts(snapshot, names, kept, counts, (), is_null))
     label = names[spec.width] if spec.label is not None else None
     predicted = names[-1] if spec.predicted_label is not None else None
     return replace(table, label=label, predicted_label=predicted)
 
 
-def _counted(cached: DataFrame, columns: int) -> Counts:
+def _counted(cached: DataFrame, columns: int) -> RecordCounts:
     """Splits, good and malformed records, and each column's kind bits, from one pass."""
     problem = F.col(PROBLEM)
     found = split_rows(cached, [F.count(problem), F.count_if(problem == ""), F.collect_set("_bits")])
@@ -193,10 +198,10 @@ def _counted(cached: DataFrame, columns: int) -> Counts:
     blank = sum(values[1] for _, values in found)
     masks = [[int(mask) for mask in text.split(",")] for _, values in found for text in values[2]]
     bits = tuple(reduce(or_, (mask[place] for mask in masks), 0) for place in range(columns))
-    return Counts(splits, sum(split.records for split in splits) - not_good, not_good - blank, bits)
+    return RecordCounts(splits, sum(split.records for split in splits) - not_good, not_good - blank, bits)
 
 
-def _names(headers: tuple[str, ...] | None, spec: RecordSpec) -> tuple[str, ...]:
+def _column_names(headers: tuple[str, ...] | None, spec: RecordSpec) -> tuple[str, ...]:
     if headers is not None:
         return headers
     labels = (["label"] if spec.label is not None else []) + (

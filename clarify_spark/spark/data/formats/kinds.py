@@ -17,13 +17,13 @@ LONGEST_SURE_INTEGER = 18
 Missing = Callable[[str], "Column"]
 
 
-def bits(name: str) -> Column:
+def kind_bits(name: str) -> Column:
     """The bits of the kinds in a text column, an aggregate."""
     text = F.col(name)
     # A failing cast costs an exception, so it is used only for integers too long to be certain about.
     short = F.length(text) <= LONGEST_SURE_INTEGER
     bit = (
-        F.when(missing(name), kinds.MISSING)
+        F.when(is_missing(name), kinds.MISSING)
         .when(
             text.rlike(kinds.WHOLE),
             F.when(short | F.expr(f"try_cast({name} AS BIGINT)").isNotNull(), kinds.INTEGER).otherwise(kinds.BIG),
@@ -36,7 +36,7 @@ def bits(name: str) -> Column:
     return F.bit_or(bit)
 
 
-def missing(name: str) -> Column:
+def is_missing(name: str) -> Column:
     """True where a text column holds one of the strings for a missing value."""
     return F.col(name).isNull() | F.col(name).isin(*kinds.MISSING_TEXTS)
 
@@ -46,7 +46,7 @@ def is_null(name: str) -> Column:
     return F.col(name).isNull()
 
 
-def settle(found: int) -> Kind:
+def inferred_kind(found: int) -> Kind:
     """The kind of a column whose values have these bits; a column of missing values only is ``float``, as in pandas."""
     values = found & ~(kinds.MISSING | kinds.DAMAGED)
     if values == kinds.INTEGER:
@@ -58,7 +58,7 @@ def settle(found: int) -> Kind:
     return "string"
 
 
-def remark(name: str, found: int) -> str | None:
+def kind_note(name: str, found: int) -> str | None:
     """What a user should know about how a column's kind was determined."""
     if found & kinds.DAMAGED:
         return f"Column {name!r} has the character U+FFFD: bytes that are not UTF-8, or text that was already damaged."
@@ -66,7 +66,7 @@ def remark(name: str, found: int) -> str | None:
         return f"Column {name!r} has integers beyond 64 bits; it is read as text."
     if found == kinds.BOOLEAN | kinds.MISSING:
         return f"Column {name!r} has booleans and missing values; it is read as the texts 'True' and 'False'."
-    if found & kinds.MISSING and settle(found) == "float" and not found & kinds.FLOAT:
+    if found & kinds.MISSING and inferred_kind(found) == "float" and not found & kinds.FLOAT:
         what = "integers and missing values" if found & kinds.INTEGER else "only missing values"
         return f"Column {name!r} has {what}; it is read as float."
     return None
@@ -74,7 +74,7 @@ def remark(name: str, found: int) -> str | None:
 
 def cast(name: str, found: int, gone: Missing) -> Column:
     """A text column as the Spark type of its kind, with null where ``gone`` marks a missing value."""
-    kind = settle(found)
+    kind = inferred_kind(found)
     if kind == "string" and not found & ~(kinds.BOOLEAN | kinds.MISSING):
         value = F.initcap(F.col(name))
     elif kind == "string":

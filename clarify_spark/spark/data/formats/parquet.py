@@ -13,13 +13,13 @@ from clarify_spark.columns import Kind
 from clarify_spark.config import AnalysisConfig
 from clarify_spark.config.formats import DATASET_FORMATS, PARQUET
 from clarify_spark.errors import DataError
-from clarify_spark.explaining.baseline_rows import Features, Rows
+from clarify_spark.explaining.baseline_rows import BaselineRows, Features
 from clarify_spark.spark.data.formats.baselines import first_rows
-from clarify_spark.spark.data.formats.keys import with_file_number
 from clarify_spark.spark.data.formats.listing import list_files, unread_folders
-from clarify_spark.spark.data.formats.quoting import near, quoted
+from clarify_spark.spark.data.formats.row_keys import with_file_number
 from clarify_spark.spark.data.formats.snapshot import Snapshot
-from clarify_spark.spark.data.formats.table import Column, Table
+from clarify_spark.spark.data.formats.suggestions import did_you_mean, quoted
+from clarify_spark.spark.data.formats.table import Column, LoadedTable
 from clarify_spark.spark.files.read_failures import reading
 from clarify_spark.udfs.row_keys import FILE_BITS
 
@@ -45,24 +45,26 @@ _NESTED = (T.ArrayType, T.MapType, T.StructType)
 
 
 @dataclass(frozen=True)
-class Wishes:
+class ParquetReadOptions:
     """What the config states about a Parquet data set: names to compare with, and columns not needed."""
 
     headers: tuple[str, ...] | None
     excluded: Collection[str | int]
 
 
-def table_of(spark: SparkSession, config: AnalysisConfig, uri: str) -> Table:
+def table_of(spark: SparkSession, config: AnalysisConfig, uri: str) -> LoadedTable:
     """The main data set."""
-    return read_parquet(spark, uri, Wishes(config.headers, config.excluded_columns or ()))
+    return read_parquet(spark, uri, ParquetReadOptions(config.headers, config.excluded_columns or ()))
 
 
-def baseline_of(spark: SparkSession, uri: str, features: Features) -> Rows:
+def baseline_of(spark: SparkSession, uri: str, features: Features) -> BaselineRows:
     """The rows of a baseline."""
-    return first_rows(read_parquet(spark, uri, Wishes(None, [name for name, _ in features.others])), features)
+    return first_rows(
+        read_parquet(spark, uri, ParquetReadOptions(None, [name for name, _ in features.others])), features
+    )
 
 
-def read_parquet(spark: SparkSession, uri: str, wishes: Wishes) -> Table:
+def read_parquet(spark: SparkSession, uri: str, options: ParquetReadOptions) -> LoadedTable:
     """The rows of Parquet files; integers become bigint, floats and decimals double, dates and similar types text.
 
     Folders named ``column=value`` add columns after those of the files, with the types that Spark infers.
@@ -72,7 +74,7 @@ def read_parquet(spark: SparkSession, uri: str, wishes: Wishes) -> Table:
         scan = _scan(spark, snapshot)
         if "_metadata" in scan.columns:
             raise DataError(f"{uri}: Spark reserves the column name '_metadata'; rename the column.")
-        fields, notes = _fields(scan.schema.fields, wishes, uri)
+        fields, notes = _fields(scan.schema.fields, options, uri)
         frame = scan.select(*[_cast(field, id_) for field, id_ in fields])
         if frame.isEmpty():
             raise DataError(f"{uri}: there are no rows.")
@@ -80,7 +82,7 @@ def read_parquet(spark: SparkSession, uri: str, wishes: Wishes) -> Table:
     keyed = _keyed(spark, scan, snapshot, [_cast(field, id_) for field, id_ in fields])
     unread = tuple(name for name in scan.columns if name not in {field.name for field, _ in fields})
     notes = (*snapshot.notes, *(() if snapshot.partitioned else unread_folders(snapshot)), *notes)
-    return Table(frame, keyed, columns, snapshot, None, 0, notes, (), unread=unread)
+    return LoadedTable(frame, keyed, columns, snapshot, None, 0, notes, (), unread=unread)
 
 
 def kind_of(spark_type: T.DataType) -> Kind:
@@ -133,14 +135,14 @@ def _require_same(expected: dict[str, str], found: dict[str, str], first: str, o
 
 
 def _fields(
-    fields: list[T.StructField], wishes: Wishes, uri: str
+    fields: list[T.StructField], options: ParquetReadOptions, uri: str
 ) -> tuple[list[tuple[T.StructField, str]], tuple[str, ...]]:
     """The fields to read with their ids, numbered by their position in the file."""
     names = [field.name for field in fields]
-    note = _compare_headers(names, wishes.headers, uri)
+    note = _compare_headers(names, options.headers, uri)
     numbered = list(enumerate(fields))
     nested = [(index, field.name) for index, field in numbered if isinstance(field.dataType, _NESTED)]
-    unwanted = {name for index, name in nested if name in wishes.excluded or index in wishes.excluded}
+    unwanted = {name for index, name in nested if name in options.excluded or index in options.excluded}
     refused = [name for _, name in nested if name not in unwanted]
     if refused:
         raise DataError(
@@ -156,12 +158,12 @@ def _compare_headers(names: list[str], headers: tuple[str, ...] | None, uri: str
     if len(headers) != len(names):
         raise DataError(
             "Headers in config do not match with the number of columns in the dataset. "
-            f"headers names {len(headers)} columns, {uri} has {len(names)}; {near('', names)}."
+            f"headers names {len(headers)} columns, {uri} has {len(names)}; {did_you_mean('', names)}."
         )
     unknown = [name for name in headers if name not in names]
     if unknown:
         raise DataError(
-            f"{uri}: headers names {unknown[0]!r}, which the file does not have; {near(unknown[0], names)}."
+            f"{uri}: headers names {unknown[0]!r}, which the file does not have; {did_you_mean(unknown[0], names)}."
         )
     return (f"{uri}: headers lists the columns in a different order than the file; the file's order is used.",)
 

@@ -22,7 +22,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Table:
+class LoadedTable:
     """One data set as read: ``frame`` has a Spark column per Column.id, ``keyed`` also has ``row_key`` (bigint).
 
     ``rows`` is None when the reader did not have to count; ``cached`` are the frames to unpersist at the end.

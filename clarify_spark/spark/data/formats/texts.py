@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from clarify_spark.spark.data.formats.keys import PLACE, Split, with_row_key
-from clarify_spark.spark.data.formats.kinds import Missing, cast, remark, settle
+from clarify_spark.spark.data.formats.kinds import Missing, cast, inferred_kind, kind_note
 from clarify_spark.spark.data.formats.listing import unread_folders
-from clarify_spark.spark.data.formats.malformed import tolerated_note
+from clarify_spark.spark.data.formats.malformed_records import tolerated_note
+from clarify_spark.spark.data.formats.row_keys import PLACE, Split, with_row_key
 from clarify_spark.spark.data.formats.snapshot import Snapshot
-from clarify_spark.spark.data.formats.table import Column, Table
+from clarify_spark.spark.data.formats.table import Column, LoadedTable
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -22,7 +22,7 @@ PROBLEM = "_problem"
 
 
 @dataclass(frozen=True)
-class Counts:
+class RecordCounts:
     """What one pass over the records yields: splits, good and malformed records, and each column's kind bits."""
 
     splits: tuple[Split, ...]
@@ -41,21 +41,21 @@ class Texts:
     snapshot: Snapshot
     names: tuple[str, ...]
     cached: DataFrame
-    counts: Counts
+    counts: RecordCounts
     notes: tuple[str, ...]
     missing: Missing
 
 
-def typed(spark: SparkSession, texts: Texts) -> Table:
+def cast_records(spark: SparkSession, texts: Texts) -> LoadedTable:
     """The good records with each column cast to its kind."""
     ids = [f"c{index}" for index in range(len(texts.names))]
     counts = texts.counts
     good = texts.cached.filter(F.col(PROBLEM).isNull())
     casts = [cast(name, found, texts.missing) for name, found in zip(ids, counts.bits, strict=True)]
-    kinds = [settle(found) for found in counts.bits]
+    kinds = [inferred_kind(found) for found in counts.bits]
     notes = (*texts.snapshot.notes, *unread_folders(texts.snapshot), *texts.notes)
-    remarks = [remark(name, found) for name, found in zip(texts.names, counts.bits, strict=True)]
-    return Table(
+    remarks = [kind_note(name, found) for name, found in zip(texts.names, counts.bits, strict=True)]
+    return LoadedTable(
         frame=good.select(*casts),
         keyed=with_row_key(spark, good.select(*casts, *PLACE), counts.splits),
         columns=tuple(Column(*column) for column in zip(texts.names, ids, kinds, strict=True)),
