@@ -111,7 +111,7 @@ def _notebook(path: Path) -> str:
     """All lines of its cells without the backslashes of Markdown, and everything else as JSON."""
     document = json.loads(path.read_text(encoding="utf-8"))
     sources = ["".join(cell.pop("source")) for cell in document["cells"]]
-    plain = re.sub(r"\\(?=[^\w\s])", "", "\n".join(sources))
+    plain = re.sub(r"\\(?=[^A-Za-z0-9\s])", "", "\n".join(sources))
     return f"{masks.report(plain, path.parent)}\n{json.dumps(document, indent=1)}"
 
 

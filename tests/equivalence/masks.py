@@ -42,8 +42,6 @@ def details(document: dict[str, Any]) -> dict[str, Any]:
     if "finished" in found:
         found["finished"] = MASK
     found["versions"] = dict.fromkeys(found.get("versions", {}), MASK)
-    for calls in found.get("model_calls", {}).values():
-        calls["seconds_waited"] = MASK
     return found
 
 
@@ -58,17 +56,16 @@ def report(text: str, folder: Path) -> str:
     """A report's text beside the analysis_details.json that it was made from."""
     facts = json.loads((folder / "analysis_details.json").read_text(encoding="utf-8"))
     for name in facts.get("seconds", {}):
-        text = _after(name, NUMBER, text)
+        text = _after(re.escape(name), NUMBER, text)
     for name, version in facts.get("versions", {}).items():
-        text = _after(f" of {name}", re.escape(version), text)
-    for calls in facts.get("model_calls", {}).values():
-        text = _after(f"{calls['requests']:,}", NUMBER, text, cells=2)
+        text = _after(rf"[^<>|\n]*{re.escape(name)}", re.escape(version), text)
     text = re.sub(rf'<data value="[^"]*">{MASK}', f'<data value="{MASK}">{MASK}', text)
     return told(text.replace(facts.get("finished", MASK), MASK))
 
 
-def _after(name: str, value: str, text: str, cells: int = 1) -> str:
-    """Mask what is in the cell after the one that ends with a name."""
+def _after(name: str, value: str, text: str) -> str:
+    """Mask what is in the cell after the one that is, or ends with, a name."""
     between = r"(?:<[^<>]*>|[\s|])+"
-    others = rf"(?:[^<>|\n]+{between})" * (cells - 1)
-    return re.sub(rf"({re.escape(name)}{between}{others}){value}", rf"\g<1>{MASK}", text)
+    cells = re.compile(rf"[>|\n]\s*{name}{between}{value}")
+    last = re.compile(rf"(?:<data value=\"{NUMBER}\">)?{value}\Z")
+    return cells.sub(lambda found: last.sub(MASK, found[0]), text)
