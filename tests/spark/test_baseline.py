@@ -124,7 +124,7 @@ def test_csv_files_without_names_and_packed_ones_are_read_in_the_order_of_their_
     ("text", "message"),
     [
         ("", "the data set is empty"),
-        ("obrat,black,zip,rich,unem\n", "there is no row"),
+        ("obrat,black,zip,rich,unem\n", "there are no rows"),
         ("1,1,1\n", "found 3 values; allowed: 5, one for each feature in this order: obrat, black, zip, rich, unem"),
         ("1,1,1,1,1,1\n", "leave out 'approve' (the label)"),
         ("1,1,1,1,1,1,1\n", "leave out 'approve' (the label), 'sch' (excluded"),

@@ -319,7 +319,7 @@ def test_parquet_has_its_own_names_and_types_and_keys_by_row_index(load, tmp_pat
 
 def test_parquet_headers_must_name_the_columns_of_the_file(load, tmp_path):
     path = parquet(tmp_path / "d.parquet", pd.DataFrame({"a": [1], "b": [2]}))
-    assert "another order" in load(path, PARQUET, headers=["b", "a"]).source.notes[0]
+    assert "different order" in load(path, PARQUET, headers=["b", "a"]).source.notes[0]
     with pytest.raises(DataError, match="Headers in config do not match"):
         load(path, PARQUET, headers=["a"])
     with pytest.raises(DataError, match="headers names 'c'"):
@@ -388,7 +388,7 @@ def test_a_broken_parquet_file_is_named(load, tmp_path, text):
 
 
 def test_parquet_without_rows_is_an_error(load, tmp_path):
-    with pytest.raises(DataError, match="there is no row"):
+    with pytest.raises(DataError, match="there are no rows"):
         load(parquet(tmp_path / "d.parquet", pd.DataFrame({"a": pd.Series([], dtype="int64")})), PARQUET)
     with pytest.raises(DataError, match="the data set is empty"):
         load(write(tmp_path / "e.parquet", b""), PARQUET)
