@@ -358,7 +358,7 @@ def test_small_intersections_need_no_further_pass():
     assert len(plan(facets, 24)) == 1
     scans = plan(facets, 24, [(0, 1), (0, 2)])
     assert len(scans) == 1
-    assert sorted(scans[0].crossed) == [0, 1, 2]
+    assert sorted(scans[0].by_value) == [0, 1, 2]
     assert scans[0].intersections == (0, 1)
     assert scans[0].conditions == ()
 

@@ -170,7 +170,7 @@ def test_the_listing_hash_tells_names_and_sizes(load, tmp_path):
     ("text", "keys", "message"),
     [
         ("", {}, "the data set is empty"),
-        ("a,b\n", {"headers": ["a", "b"]}, "no record besides the header row"),
+        ("a,b\n", {"headers": ["a", "b"]}, "no records besides the header row"),
         ("a,b\n1,2\n3\n4,5\n", {}, r"d.csv, record 2 .*1 columns, 2 expected: '3'"),
         ("a,b\n1,2\n3,4\n5,6,7\n", {}, r"d.csv, record 3 .*3 columns, 2 expected: '5,6,7'"),
         ("1,2\n3,4\n", {"headers": ["a"]}, "Headers in config do not match.* 1 columns.* have 2"),

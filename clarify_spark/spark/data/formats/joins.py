@@ -115,7 +115,7 @@ def _unmatched(main: LoadedTable, side: JoinedTable, by: str | None, kept: int) 
     here, there = _count(main), _count(side.table)
     if kept == 0:
         raise DataError(
-            f"No row of {main.snapshot.uri} has a partner in {side.table.snapshot.uri}"
+            f"No row of {main.snapshot.uri} has a match in {side.table.snapshot.uri}"
             + (f" by the ids in column {by!r}." if by else ".")
         )
     if here == kept == there:
