@@ -50,7 +50,7 @@ def test_a_key_that_two_rows_share_is_refused(spark, load):
     twice = spark.createDataFrame([(3, 1.5, 0), (4, 2.5, 1), (3, 3.5, 1)], "id int, x double, y int")
     with pytest.raises(DataError, match=r"loans.toy: the key that orders the rows .*; id=3 occurs 2 times"):
         load(twice)
-    with pytest.raises(DataError, match=r"loans.toy: there is no row"):
+    with pytest.raises(DataError, match=r"loans.toy: there are no rows"):
         load(twice.limit(0))
 
 
