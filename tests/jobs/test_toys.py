@@ -44,7 +44,8 @@ def model(rows, tmp_path):
 @pytest.fixture
 def config(toys, spark, rows, model, tmp_path):
     """A config of the toys' data set: a view in the order of its ids, whatever order its rows come in."""
-    spark.createDataFrame(rows.sample(frac=1.0, random_state=1)).createOrReplaceTempView("loans")
+    mixed = rows.sample(frac=1.0, random_state=1)
+    spark.createDataFrame(mixed.to_dict("split")["data"], list(mixed.columns)).createOrReplaceTempView("loans")
     return {
         "dataset_type": "application/x-toy",
         "label": "approve",
