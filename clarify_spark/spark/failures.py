@@ -46,7 +46,7 @@ _KNOWN: tuple[tuple[str, type[ClarifyError], str], ...] = (
         LostWorkerError,
         f"a Python worker died: for want of memory, or because the model's code ended it; {MORE_MEMORY}",
     ),
-    (r"(?<!OutOf)MemoryError", ModelError, f"a Python worker had too little memory; {MORE_MEMORY}"),
+    (r"(?<!OutOf)(?<!except )MemoryError", ModelError, f"a Python worker had too little memory; {MORE_MEMORY}"),
     (
         r"OutOfMemoryError",
         CommandError,

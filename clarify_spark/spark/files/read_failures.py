@@ -25,7 +25,7 @@ _FILE = re.compile(
 #: (what Spark's text contains, what is wrong, what to do); the first that matches wins.
 _REASONS: tuple[tuple[str, str, str], ...] = (
     (
-        rf"{WORKER_DIED}|(?<!OutOf)MemoryError",
+        rf"{WORKER_DIED}|(?<!OutOf)(?<!except )MemoryError",
         "a Python worker died while reading it, most often for want of memory",
         MORE_MEMORY,
     ),
