@@ -53,6 +53,7 @@ class CurvePlan:
     block_rows: int
 
 
+@np.errstate(over="ignore", invalid="ignore")  # of outputs near the largest float some sums are infinite
 def curves_of_block(frame: pd.DataFrame, keys: NDArray[np.int64], predict: Predict, plan: CurvePlan) -> CurveSums:
     """The sums of one block: typed features of n rows, whose keys in the data set are ``keys`` (n,)."""
     ask = ModelCalls(predict, plan.spec)
@@ -123,6 +124,7 @@ def _summed(table: pa.Table, predict: Predict, plan: CurvePlan, features: Sequen
         raise type(error)(f"partial dependence, rows {keys[0]} to {keys[-1]}: {error}") from error
 
 
+@np.errstate(over="ignore", invalid="ignore")  # of outputs near the largest float some sums are infinite
 def added(left: CurveSums, right: CurveSums) -> CurveSums:
     """The sums of two runs of rows; squared deviations as Chan, Golub and LeVeque (1979) join them."""
     rows = left.rows + right.rows

@@ -267,7 +267,8 @@ def dependence(one: Dependence, key: str) -> str:
         gaps = np.full((len(one.individual), 1), np.nan)
         across = np.tile(np.append(places, np.nan), len(one.individual))
         axes.plot(across, np.hstack([one.individual, gaps]).ravel(), color=GREY, linewidth=0.5, alpha=0.6)
-        high, low = one.means + 1.96 * one.errors, one.means - 1.96 * one.errors
+        with np.errstate(over="ignore", invalid="ignore"):  # of outputs near the largest float the band is infinite
+            high, low = one.means + 1.96 * one.errors, one.means - 1.96 * one.errors
         if numeric and len(places) > 1:
             axes.fill_between(places, low, high, color=BLUE, alpha=0.3, linewidth=0)
             axes.plot(places, one.means, color=BLUE, linewidth=2)

@@ -46,7 +46,7 @@ _KNOWN: tuple[tuple[str, type[ClarifyError], str], ...] = (
         LostWorkerError,
         f"a Python worker died: it ran out of memory, or the model's code ended it; {MORE_MEMORY}",
     ),
-    (r"(?<!OutOf)MemoryError", ModelError, f"a Python worker ran out of memory; {MORE_MEMORY}"),
+    (r"(?<!OutOf)(?<!except )MemoryError", ModelError, f"a Python worker ran out of memory; {MORE_MEMORY}"),
     (
         r"OutOfMemoryError",
         CommandError,

@@ -63,6 +63,10 @@ def test_known_failures_are_told_in_plain_words_with_sparks_own_line(text, kind,
     assert text in str(error)
 
 
+def test_a_line_of_a_traceback_that_would_catch_a_want_of_memory_is_none():
+    assert translate("PythonException: Traceback\n    except MemoryError as error:\nKeyError: 'age'") is None
+
+
 @pytest.mark.parametrize(("where", "task"), [("Task 12 in stage 7.0 failed 4 times: ", 12), ("", None)])
 def test_a_worker_that_died_is_known_by_its_task(where, task):
     found = translate(f"Job aborted due to stage failure: {where}Python worker exited unexpectedly (crashed)")

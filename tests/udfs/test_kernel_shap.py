@@ -87,6 +87,15 @@ def test_a_linear_model_gives_weight_times_distance_from_the_mean_at_any_budget(
     np.testing.assert_allclose(explained.values[:, 0], wanted, atol=1e-8)
 
 
+@pytest.mark.parametrize("size", [1e160, 1.7e308])
+def test_outputs_near_the_largest_float_are_explained_without_a_warning(size):
+    predict = scores(lambda frame: size * np.tanh(frame.to_numpy() @ np.arange(1.0, 13.0)))
+    settings = settings_of(numbers(1, 3, 12), samples=200)
+    explained = explain_block(numbers(2, 4, 12), predict, plan_of(predict, settings))
+    assert explained.values.shape == (4, 1, 12)
+    assert probe(numbers(2, 4, 12), predict, settings).totals.shape == (4, 1)
+
+
 def test_values_agree_with_those_of_shap_where_it_enumerates():
     shap = pytest.importorskip("shap")
     background, rows = numbers(1, 5, 8), numbers(2, 3, 8)

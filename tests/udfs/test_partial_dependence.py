@@ -93,6 +93,15 @@ def test_sums_of_two_blocks_are_those_of_their_union():
     assert found.individual_keys.tolist() == [2, 50]
 
 
+def test_sums_of_outputs_near_the_largest_float_are_made_without_a_warning():
+    rows = frame()
+    one = curves_of_block(
+        rows, np.arange(40), lambda table: Answer(None, 1e308 * model(table).scores.clip(-1, 1)), plan()
+    )
+    assert np.isinf(one.deviations).any()
+    assert added(one, one).rows == 80
+
+
 def test_sums_travel_as_bytes():
     found = curves_of_block(frame(), np.arange(40), model, plan())
     back = curves_from_bytes(to_bytes(found))

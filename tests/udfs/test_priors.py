@@ -109,6 +109,13 @@ def test_games_that_are_additive_but_for_rounding_have_a_prior_too(scale):
     assert prior.trusted
 
 
+def test_differences_beyond_the_largest_float_tell_nothing():
+    coalitions, seen, totals = pilot([3])
+    seen[0, 0] = np.inf
+    prior = fitted(coalitions, seen, totals)
+    assert (prior.source, prior.trusted) == ("default", False)
+
+
 def logistic(values):
     return 1 / (1 + np.exp(-values))
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cache, partial
 from queue import SimpleQueue
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -37,6 +38,7 @@ def explained_at_once(spec: PredictorSpec) -> int:
     return 2 if spec.remote else 1
 
 
+@np.errstate(over="ignore", invalid="ignore")  # of outputs near the largest float some sums are infinite
 def explain_block(frame: pd.DataFrame, predict: Predict, plan: ShapPlan, buffer: Buffer | None = None) -> Explained:
     """The Shapley values of the rows of a typed frame, which are one block; ``buffer`` is reusable memory."""
     with one_thread():
@@ -99,6 +101,7 @@ def probe_batches(
         yield pa.RecordBatch.from_pydict({"result": pa.array([to_bytes(found)], pa.binary())})
 
 
+@np.errstate(over="ignore", invalid="ignore")  # of outputs near the largest float some sums are infinite
 def probe(frame: pd.DataFrame, predict: Predict, settings: ShapSettings) -> Probe:
     """The model's outputs for the background and, with the design of the job, for pilot rows, which are typed.
 

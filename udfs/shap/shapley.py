@@ -96,7 +96,7 @@ def solver(design: Design, estimator: Estimator, prior: Prior, standard_errors: 
 def fit_prior(design: Design, differences: Floats, totals: Floats, seed: int) -> Prior:
     """The prior fitted to pilot rows' differences (n, P, D) and totals (n, D).
 
-    Where there are too few of them, the default, and intervals cannot be trusted.
+    Where there are too few of them, or they are too large for floats, the default, and intervals cannot be trusted.
     """
     rows, pairs, outputs = differences.shape
     columns = differences.transpose(1, 0, 2).reshape(pairs, rows * outputs)
@@ -104,7 +104,8 @@ def fit_prior(design: Design, differences: Floats, totals: Floats, seed: int) ->
     if design.exact or pairs > MOST_PAIRS:
         return default_prior()
     signs = _signs(design)
-    if not seen.size or len(signs) < signs.shape[1] + _LEAST_FREE or not _identified(signs):
+    told = seen.size > 0 and bool(np.isfinite(seen).all())
+    if not told or len(signs) < signs.shape[1] + _LEAST_FREE or not _identified(signs):
         return replace(default_prior(), trusted=False)
     largest = np.abs(seen).max()
     mains = np.linalg.lstsq(signs, seen / (largest or 1.0), rcond=None)[0]

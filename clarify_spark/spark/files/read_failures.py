@@ -25,7 +25,7 @@ _FILE = re.compile(
 #: (what Spark's text contains, what is wrong, what to do); the first match wins.
 _REASONS: tuple[tuple[str, str, str], ...] = (
     (
-        rf"{WORKER_DIED}|(?<!OutOf)MemoryError",
+        rf"{WORKER_DIED}|(?<!OutOf)(?<!except )MemoryError",
         "a Python worker died while reading it, usually because it ran out of memory",
         MORE_MEMORY,
     ),

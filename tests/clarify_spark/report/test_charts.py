@@ -2,11 +2,12 @@
 
 import re
 
+import numpy as np
 import pytest
 from pages import parsed
 
 from clarify_spark.report import charts
-from clarify_spark.report.charts import Estimate, standalone
+from clarify_spark.report.charts import Dependence, Estimate, standalone
 
 #: What the clearing of drawings would take for its own if it looked at texts.
 NAMES = (
@@ -67,6 +68,12 @@ def test_bounds_are_bands_behind_their_lines():
     assert both[1] == open_ended[1]
     assert open_ended[0] < both[0]
     assert bands(charts.forest(lines[2:], 0.0, "difference", "key")) == []
+
+
+def test_a_curve_near_the_largest_float_is_drawn_without_a_warning():
+    means, shares = np.array([1e160, 2e160]), np.array([0.5, 0.5])
+    curve = Dependence([1, 2], means, np.array([1e308, 1e308]), np.array([means]), shares, "age")
+    assert charts.dependence(curve, "key").startswith("<svg")
 
 
 def test_bounds_are_seen_where_all_values_are_far_from_them():
