@@ -1,4 +1,4 @@
-"""Processor time of what only says something: --version and every --help next to a Python that does nothing.
+"""Processor time of commands that only print something, --version and --help, next to a Python that does nothing.
 
 python benchmarks/bench_help.py
 """

@@ -44,7 +44,7 @@ __all__ = [
     "TimeSeriesModelConfig",
 ]
 
-#: The modules that have the names: loaded when a name is asked for, since config objects need no Spark.
+#: The module of each name, imported on first use: config objects need no Spark.
 _CONFIGS = "api.sagemaker.configs"
 _MODULES = {"Calling": "udfs.model_spec", "Options": "run.context", "SparkClarifyProcessor": "api.sagemaker.processor"}
 

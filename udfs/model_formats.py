@@ -1,4 +1,4 @@
-"""The kinds of models: their modules, and what tells a model's kind. Importing these tables loads no pandas."""
+"""The kinds of models: their modules, and what identifies a model's kind. Importing these tables loads no pandas."""
 
 from __future__ import annotations
 

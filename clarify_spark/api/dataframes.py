@@ -325,7 +325,7 @@ def _check(data: Any) -> None:
 
 
 def _type(data: Data) -> str:
-    """The format that the ending of a place tells; Parquet where none does, and for frames, which are kept as that."""
+    """The format implied by the ending of a location, else Parquet; frames are saved as Parquet, too."""
     if not isinstance(data, str | PathLike):
         return PARQUET
     place = fspath(data).lower()

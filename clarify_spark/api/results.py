@@ -80,7 +80,7 @@ class Results:
 
     @cached_property
     def report_html(self) -> str:
-        """The report as one page: the file that the run wrote, else drawn from the two documents."""
+        """The report as one page: the file that the run wrote, else one made from the two documents."""
         name = str(self.details.get("report", {}).get("name", NAME))
         found = self._folder.read_bytes(f"{name}.html") if "report" in self.details else None
         return page(self.document, self.details) if found is None else found.decode("utf-8")

@@ -21,13 +21,13 @@ def label_disparity(counts: FacetCounts) -> float:
     """CDDL = Σ_i n_i (D_i − A_i) / Σ_i n_i over the values i of the group variable, in [−1, 1].
 
     D_i and A_i are the shares of d among the rows of i with negative and positive label. Positive when d is more often
-    among the negative than among the positive ones, 0 when as often.
+    among the negative than among the positive ones, 0 when equally often.
     """
     return _conditional_disparity(counts, outcome_axis=LABEL)
 
 
 def predicted_label_disparity(counts: FacetCounts) -> float:
-    """CDDPL: CDDL with predictions in place of observed labels, in [−1, 1]; 0 when d is as often among both."""
+    """CDDPL: CDDL with predictions in place of observed labels, in [−1, 1]; 0 when d is equally often among both."""
     return _conditional_disparity(counts, outcome_axis=PREDICTION)
 
 

@@ -35,7 +35,7 @@ def flip_test(counts: FacetCounts) -> float:
 
 
 def _ends(batch: Batch, _: Mask) -> Ends:
-    """With weights those of flips of as many rows as facet d is worth."""
+    """With weights, the ends for flips among the effective number of rows of facet d."""
     flips = [of_one.flips for of_one in batch.counts]
     flipped = np.array([(0, 0) if one is None else (one.to_negative, one.to_positive) for one in flips], np.float64)
     rows = np.array([kish(of_one)[D] for of_one in batch.counts])
@@ -48,7 +48,7 @@ def _not_run(batch: Batch) -> Reasons:
 
 
 def _sign_test(counts: FacetCounts) -> UnadjustedTest | None:
-    """Exact without weights; with weights flips of as many rows as facet d is worth, rounded."""
+    """Exact without weights; with weights, of flips among the effective number of rows of facet d, rounded."""
     from scipy.stats import binom
 
     flips = counts.flips

@@ -20,7 +20,7 @@ from clarify_spark.bias.proportions import Floats, difference_score
 from clarify_spark.bias.samples import A, Batch, D, Mask, Proportion, effective_counts
 from clarify_spark.bias.strata import cochran_mantel_haenszel
 
-#: What the names of tests stand for.
+#: What the names of tests mean.
 TESTS = {
     "fisher": "Fisher's exact test of two proportions, two-sided, where an expected count is below 5",
     "score": "score test of two proportions, Pearson's chi-squared times (N - 1) / N",
@@ -81,7 +81,7 @@ def _in_place(order: NDArray[np.intp], values: Floats) -> Floats:
 
 
 def _both_ways(a: Cells, d: Cells) -> list[bytes]:
-    """The same for both directions."""
+    """The counts of both groups, the same for a comparison and its reverse."""
     return sorted([a.tobytes(), d.tobytes()])
 
 

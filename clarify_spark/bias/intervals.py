@@ -1,4 +1,4 @@
-"""Confidence intervals that bias metrics are given, and the samples that are too small for them.
+"""Confidence intervals of bias metrics, and which samples are too small for them.
 
 docs/statistics.md shows how often these intervals contain the true value.
 """
@@ -34,7 +34,7 @@ from clarify_spark.bias.samples import (
 )
 from clarify_spark.bias.strata import linearised, rows_per_stratum
 
-#: What the names of methods stand for.
+#: What the names of methods mean.
 METHODS = {
     "miettinen_nurminen": "score interval of a difference of two proportions, Miettinen and Nurminen (1985)",
     "miettinen_nurminen_ratio": "score interval of a ratio of two proportions, Miettinen and Nurminen (1985)",
@@ -142,7 +142,7 @@ def _usable(x1: Floats, n1: Floats, x2: Floats, n2: Floats) -> tuple[Floats, Flo
 
 
 def difference(proportion: Proportion, first: int = A) -> Method:
-    """Of one group's proportion minus the other's: that of ``first`` (A or D) comes first."""
+    """Intervals of one group's proportion minus the other's: that of ``first`` (A or D) comes first."""
 
     def ends(batch: Batch, _: Mask) -> Ends:
         z = critical(batch.level)
@@ -153,7 +153,7 @@ def difference(proportion: Proportion, first: int = A) -> Method:
 
 
 def ratio(proportion: Proportion) -> Method:
-    """Of the proportion of facet d divided by that of facet a."""
+    """Intervals of the proportion of facet d divided by that of facet a."""
 
     def ends(batch: Batch, _: Mask) -> Ends:
         x_a, n_a, x_d, n_d = effective_counts(batch.sample, proportion)
@@ -173,7 +173,7 @@ def _margins(sample: Samples, level: float) -> tuple[Floats, Floats]:
 
 
 def folded_difference(factor: float) -> Method:
-    """Of ``factor`` times the absolute difference of the shares of positive labels."""
+    """Intervals of ``factor`` times the absolute difference of the shares of positive labels."""
 
     def ends(batch: Batch, _: Mask) -> Ends:
         x_a, n_a, x_d, n_d = _usable(*effective_counts(batch.sample, LABELS))
@@ -191,7 +191,7 @@ def folded_difference(factor: float) -> Method:
 
 
 def folded_divergence(divergence: Callable[[Floats, Floats], Floats]) -> Method:
-    """Of a divergence of two binary distributions, given by their shares of positive labels in a and in d."""
+    """Intervals of a divergence of two binary distributions, given by their shares of positive labels in a and in d."""
 
     def root(positive_a: Floats, positive_d: Floats) -> Floats:
         """The square root, negative when d has more positive labels."""
@@ -227,7 +227,7 @@ def _by_label(cells: Floats) -> Floats:
 
 
 def stratified(outcome_axis: int) -> Method:
-    """Of conditional demographic disparity; ``outcome_axis``: 1 for labels, 2 for predictions."""
+    """Intervals of conditional demographic disparity; ``outcome_axis``: 1 for labels, 2 for predictions."""
 
     def ends(batch: Batch, usable: Mask) -> Ends:
         z = critical(batch.level)
@@ -244,7 +244,7 @@ def stratified(outcome_axis: int) -> Method:
 
 
 def from_draws(quantiles: Callable[[Batch, int, list[float]], Floats]) -> Method:
-    """Between quantiles of draws, and around the value; ``quantiles``: of comparison e of a batch, at two levels."""
+    """Intervals between quantiles of draws, and around the value; ``quantiles``: of comparison e, at two levels."""
 
     def ends(batch: Batch, usable: Mask) -> Ends:
         found = np.zeros((2, len(batch.values)))
@@ -256,7 +256,7 @@ def from_draws(quantiles: Callable[[Batch, int, list[float]], Floats]) -> Method
 
 
 def difference_of_ratios(above: Mask, below: Mask, first: int) -> Method:
-    """Of one group's ratio of counts minus the other's: that of ``first`` (A or D) comes first."""
+    """Intervals of one group's ratio of counts minus the other's: that of ``first`` (A or D) comes first."""
 
     def quantiles(batch: Batch, e: int, levels: list[float]) -> Floats:
         a, d = posterior_draws_of_groups(batch.sample.cells[e], batch.sample.squares[e], batch.seed)

@@ -25,7 +25,7 @@ NO_COMMON_OUTCOME = "No instance of common facet found, dataset may be too small
 
 
 def class_imbalance(counts: FacetCounts) -> float:
-    """CI = (n_a − n_d) / (n_a + n_d), in (−1, 1); positive when d is the smaller group, 0 when both are as large."""
+    """CI = (n_a − n_d) / (n_a + n_d), in (−1, 1); positive when d is the smaller group, 0 when both are equal."""
     a, d = sides(
         counts,
         "CI: negated facet set is empty. Check that x[~facet] has non-zero length.",
@@ -79,7 +79,7 @@ CI = Parts(
 
 
 def label_proportion_difference(counts: FacetCounts) -> float:
-    """DPL = n_a^(1)/n_a − n_d^(1)/n_d, in [−1, 1]; positive when a has more positive labels, 0 when both have alike."""
+    """DPL = n_a^(1)/n_a − n_d^(1)/n_d, in [−1, 1]; positive when a has more positive labels, 0 when equally many."""
     a, d = sides(counts, "Negative facet set is empty.", "Facet set is empty.")
     return a.positives / a.rows - d.positives / d.rows
 
@@ -158,7 +158,7 @@ def _divergence(name: str, formula: Formula, of_shares: Callable[[Floats, Floats
 
 
 def _distance(name: str, formula: Formula, factor: float, meaning: str) -> Parts:
-    """Of a metric that is ``factor`` times the absolute difference of the positive shares."""
+    """The parts of a metric that is ``factor`` times the absolute difference of the positive shares."""
     return Parts(
         formula=formula,
         interval=folded_difference(factor),

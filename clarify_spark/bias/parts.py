@@ -1,4 +1,4 @@
-"""Everything that is computed and told about one metric, as its row in ``config.metrics`` names it."""
+"""Everything that is computed and reported about one metric, as its row in ``config.metrics`` names it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from clarify_spark.udfs.dotted_names import resolved
 class Parts:
     """The parts of a metric.
 
-    ``formula``: its value; raises UndefinedMetric where the counts leave it without one. ``interval``: where the true
-    value is; ``too_little``: of which comparisons the data are too few for that, and why. ``null_test``: of the
-    hypothesis that the groups are alike; ``minimum_detectable_difference``: what that test finds. ``sentence``: a value
-    with its interval in words.
+    ``formula``: its value; raises UndefinedMetric where the counts leave it without one. ``interval``: its
+    confidence interval; ``too_little``: which comparisons have too few data for that, and why. ``null_test``: a test of
+    the hypothesis that the groups are alike; ``minimum_detectable_difference``: what that test detects. ``sentence``:
+    the value with its interval in words.
     """
 
     formula: Callable[[FacetCounts], float]

@@ -36,7 +36,7 @@ from clarify_spark.bias.sentences import SentenceFacts, for_each, positive_predi
 
 
 def prediction_proportion_difference(counts: FacetCounts) -> float:
-    """DPPL = n̂_a^(1)/n_a − n̂_d^(1)/n_d, in [−1, 1]; positive when predictions favour a, 0 when as often."""
+    """DPPL = n̂_a^(1)/n_a − n̂_d^(1)/n_d, in [−1, 1]; positive when predictions favour a, 0 when equally often."""
     a, d = sides(counts, "Negative facet set is empty.", "Facet set is empty.")
     return a.predicted_positives / a.rows - d.predicted_positives / d.rows
 
@@ -49,7 +49,7 @@ DPPL = difference_of_shares(
 def disparate_impact(counts: FacetCounts) -> float:
     """DI = (n̂_d^(1)/n_d) / (n̂_a^(1)/n_a), in [0, inf]; below 1 when d is predicted positive less often.
 
-    1 means as often; 0 means that nobody of d is predicted positive.
+    1 means equally often; 0 means that nobody of d is predicted positive.
     """
     a, d = sides(counts, "Negated facet set is empty", "Facet set is empty")
     return divide(d.predicted_positives / d.rows, a.predicted_positives / a.rows)
@@ -85,7 +85,7 @@ DI = Parts(
 
 
 def accuracy_difference(counts: FacetCounts) -> float:
-    """AD = ACC_a − ACC_d, in [−1, 1]; positive when the model is right more often for a, 0 when as often."""
+    """AD = ACC_a − ACC_d, in [−1, 1]; positive when the model is right more often for a, 0 when equally often."""
     a, d = compared(counts)
     return (a.tp + a.tn) / a.rows - (d.tp + d.tn) / d.rows
 
@@ -241,7 +241,7 @@ def _entropy_quantiles(batch: Batch, e: int, levels: list[float]) -> Floats:
 
 @lru_cache(maxsize=BLOCK)
 def _of_everyone(cells: bytes, squares: bytes, seed: int, *levels: float) -> Floats:
-    """The same for every entry of a data set."""
+    """Quantiles of draws of all rows' entropy, the same for every entry of a data set."""
     weights, squared = (np.frombuffer(of_all).reshape(2, 2) for of_all in (cells, squares))
     return np.asarray(np.quantile(entropy_of_cells(posterior_draws(weights, squared, 0, seed)), levels))
 

@@ -18,7 +18,7 @@ from clarify_spark.udfs.traffic import Traffic
 class BiasResult:
     """The result of the bias analyses of one run; a section that was not requested is None.
 
-    ``traffic``: what asking an endpoint for predictions took.
+    ``traffic``: what was sent to an endpoint for predictions.
     """
 
     roles: Roles

@@ -1,4 +1,4 @@
-"""What sentences about metrics are made of: direction, counts and interval, as Clarify's numbers mean them."""
+"""What sentences about metrics are made of: direction, counts and interval, with the meaning of Clarify's numbers."""
 
 from __future__ import annotations
 

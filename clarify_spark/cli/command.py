@@ -19,7 +19,7 @@ class Command:
     module: str
 
 
-#: The commands by name; the module of one is imported when it is the one that was given.
+#: The commands by name; only the module of the given command is imported.
 COMMANDS = {
     "analyze": Command("run the analyses of a config", "clarify_spark.cli.analyze"),
     "validate": Command("list all problems of a config", "clarify_spark.cli.validate"),

@@ -74,7 +74,7 @@ def text_or_json(text: str) -> Any:
 
 
 def template(text: str) -> Any:
-    """A template: an object of strings is one of its own, any other text is used as a template unchanged."""
+    """A template: an object of strings if the text is one as JSON, else the text unchanged."""
     try:
         found = json.loads(text)
     except ValueError:

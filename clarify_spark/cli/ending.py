@@ -1,4 +1,4 @@
-"""How a command ends: its exit code, one message, the exit_message line; and what it says before."""
+"""How a command ends: its exit code, one message, the exit_message line; and what it prints before."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ExitHandler:
         return self
 
     def _on_sigterm(self, *_: object) -> None:
-        """End as after Ctrl-C; repeated signals do not cut the cleanup short."""
+        """End as after Ctrl-C; repeated signals do not interrupt the cleanup."""
         if not self._terminated:
             self._terminated = True
             raise KeyboardInterrupt

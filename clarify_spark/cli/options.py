@@ -25,7 +25,7 @@ EXIT_CODES = """exit codes:
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose mistakes are CommandErrors; that of a command imports the command when it is asked for.
+    """A parser that raises mistakes as CommandErrors; that of a command imports the command on first use.
 
     ``module``: the module of the command, with ``add_options(parser)`` and ``run(arguments)``.
     """
@@ -35,7 +35,7 @@ class Parser(argparse.ArgumentParser):
         self._module = module
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Declare the options of the command, then as any parser."""
+        """Declare the options of the command, then parse as usual."""
         if self._module is not None:
             command, self._module = resolved(self._module), None
             command.add_options(self)

@@ -25,7 +25,7 @@ def add_options(report: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Draw the report; returns the exit code."""
+    """Regenerate the report; returns the exit code."""
     from clarify_spark.spark.files.output import Output, local_path
     from clarify_spark.spark.session import require_pyspark, session
 

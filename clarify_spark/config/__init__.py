@@ -35,7 +35,7 @@ __all__ = [
     "unsupported",
 ]
 
-#: The modules that have the names: loaded when a name is asked for, since ``--help`` reads tables of this package.
+#: The module of each name, imported on first use: ``--help`` reads tables of this package and needs no pydantic.
 _MODULES = {
     "AnalysisConfig": "models",
     "Facet": "models",

@@ -1,7 +1,7 @@
-"""The analyses that a config can ask for, a row each: plain facts, and dotted names of what upper rooms have of them.
+"""The analyses that a config can request, a row each: plain facts, and dotted names of their parts in upper layers.
 
 ``run`` loops over this table for plan, cost, dry run and work, ``documents`` for what is written, ``report`` for what
-is drawn, ``api`` for what is handed back. A new analysis is a row and modules of its own.
+is shown, ``api`` for what is returned. A new analysis is a row and modules of its own.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ Parts = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Method:
-    """A key of ``methods`` that asks for an analysis, and the dotted name of the class of its section.
+    """A key of ``methods`` that requests an analysis, and the dotted name of the class of its section.
 
-    ``calls_model``: whether a model has to be called for it, be it only where the data have no predictions.
+    ``calls_model``: whether a model has to be called for it, or only if the data have no predictions.
     """
 
     key: str
@@ -32,7 +32,7 @@ class Method:
 
 @dataclass(frozen=True)
 class ResultsTable:
-    """A pandas table of Results: its attribute there, what makes it, and the columns that a print of all tables has."""
+    """A pandas table of Results: its attribute there, what makes it, and the columns shown when results are printed."""
 
     name: str
     maker: str
@@ -43,10 +43,11 @@ class ResultsTable:
 class Analysis:
     """One analysis.
 
-    ``rules``: an AnalysisRules of ``config.rules.analysis``; ``steps``: a Steps of ``run.analysis``, None for what
-    comes in a later release; ``report``: a Part of ``report.part``, None for what a report has no section about.
-    ``explains``: its results stand under ``explanations`` in analysis.json. ``sections``: by key there, the classes of
-    typed results; ``tables``, and by attribute of Results ``frames``, what makes a data frame of Spark.
+    ``rules``: an AnalysisRules of ``config.rules.analysis``; ``steps``: a Steps of ``run.analysis``, None for an
+    analysis of a later release; ``report``: a ReportPart of ``report.part``, None if a report does not show it.
+    ``explains``: its results are under ``explanations`` in analysis.json. ``sections``: by key there, the classes of
+    typed results. ``tables``: the pandas tables of Results; ``frames``: by attribute of Results, what makes a Spark
+    data frame. ``savings``: how a user can make it send fewer records to the model.
     """
 
     key: str
@@ -58,9 +59,10 @@ class Analysis:
     sections: Parts = ()
     tables: tuple[ResultsTable, ...] = ()
     frames: Parts = ()
+    savings: tuple[str, ...] = ()
 
     def asked(self, methods: Methods) -> bool:
-        """Whether one of the methods asks for it."""
+        """Whether one of the methods requests it."""
         return any(getattr(methods, method.key, None) is not None for method in self.methods)
 
 
@@ -112,6 +114,7 @@ ANALYSES: dict[str, Analysis] = {
             ),
         ),
         frames=(("local_explanations", "clarify_spark.spark.results:local_explanations"),),
+        savings=("lower methods.shap.num_samples", "use fewer baseline rows"),
     ),
     "partial_dependence": Analysis(
         key="partial_dependence",
@@ -120,6 +123,7 @@ ANALYSES: dict[str, Analysis] = {
         steps="clarify_spark.run.partial_dependence:STEPS",
         report="clarify_spark.report.partial_dependence:PART",
         sections=(("pdp", "clarify_spark.documents.typed:PartialDependenceCurves"),),
+        savings=("set --pdp-rows",),
     ),
     "asymmetric_shapley_values": Analysis(
         key="asymmetric_shapley_values",
@@ -136,15 +140,15 @@ ANALYSES: dict[str, Analysis] = {
 
 
 def supported() -> Iterator[Analysis]:
-    """The analyses that this version runs, in the order in which they run and are told of."""
+    """The analyses that this version runs, in the order in which they run and are reported."""
     return (row for row in ANALYSES.values() if row.steps is not None)
 
 
 def asked_for(methods: Methods) -> Mapping[str, Analysis]:
-    """The analyses that the methods ask for and this version runs, by key."""
+    """The analyses that the methods request and this version runs, by key."""
     return {row.key: row for row in supported() if row.asked(methods)}
 
 
 def all_methods() -> Iterator[tuple[Analysis, Method]]:
-    """Every key of ``methods`` but ``report``, with its analysis."""
+    """Every key of ``methods`` except ``report``, with its analysis."""
     return ((row, method) for row in ANALYSES.values() for method in row.methods)

@@ -18,16 +18,16 @@ _OF_IMAGES = ("image/jpeg", "image/png", "application/x-npy")
 
 @dataclass(frozen=True)
 class DatasetFormat:
-    """What the format of a data set settles.
+    """What the format of a data set determines.
 
-    ``reader`` names a function of ``(spark, config, uri)`` that returns a Table of ``spark.data.formats.table``, and
-    ``baseline`` one of ``(spark, uri, features)`` that returns the Rows of ``explaining.baseline_rows``; without a
-    reader the format comes in a later release.
-    ``name``: the format in words. ``word``: how ``clarify-spark config`` calls it. ``recognised``: endings, in lower
-    case, of places that the Python API takes for it. ``listed``: endings of the files to read in a mixed folder.
-    ``refused``: keys of the config that do not go with it.
+    ``reader`` names a function of ``(spark, config, uri)`` that returns a LoadedTable of ``spark.data.formats.table``,
+    and ``baseline`` one of ``(spark, uri, features)`` that returns BaselineRows of ``explaining.baseline_rows``; a
+    format without a reader comes in a later release.
+    ``name``: the format in words. ``word``: its name in ``clarify-spark config``. ``recognised``: endings, in lower
+    case, by which the Python API recognises it. ``listed``: endings of the files to read in a mixed folder.
+    ``refused``: keys of the config that cannot be combined with it.
     ``by_jmespath``: whether JMESPaths address features and labels; ``document``: whether they address a whole file.
-    ``uses_features``: whether the key ``features`` has a meaning.
+    ``uses_features``: whether the key ``features`` applies.
     ``requests``: what ``content_type`` may be; ``names_requests``: whether it has to be given.
     """
 

@@ -64,14 +64,14 @@ def _known_engine(name: str) -> str:
 
 
 def _engine_words(node: dict[str, Any]) -> None:
-    """Puts the words of ENGINES, as it is now, into the schema of the key."""
+    """Puts the current words of ENGINES into the schema of the key."""
     meanings = (f"{key}: {engine.meaning}; " for key, engine in ENGINES.items())
     description = f"{''.join(meanings)}{AUTO}: whichever needs fewer model records"
     node.update(EXTENSION, enum=[AUTO, *ENGINES], description=description)
 
 
 def _naming(stage: Stage) -> Callable[[dict[str, Any]], None]:
-    """Describes a key of metric names by those that there are when the schema is made."""
+    """A function that describes a key of metric names by those in METRICS when the schema is made."""
 
     def described(schema: dict[str, Any]) -> None:
         schema["description"] = f'"all", or a list of short names: {", ".join(names_of(stage))}'
@@ -199,7 +199,7 @@ class Methods(Section):
     """The analyses to run."""
 
     def of(self, section: type[Asked]) -> Asked | None:
-        """The section of this class, None when it was not asked for."""
+        """The section of this class, None if it was not requested."""
         members = (getattr(self, name) for name in type(self).model_fields)
         return next((member for member in members if isinstance(member, section)), None)
 
@@ -211,7 +211,7 @@ class Methods(Section):
 
 
 def methods_model() -> type[Methods]:
-    """``methods`` with a key for every method in ANALYSES, and ``report``: before the methods of later releases."""
+    """``methods`` with a key for every method in ANALYSES, and ``report`` before the methods of later releases."""
     fields: dict[str, Any] = {}
     for row in sorted(ANALYSES.values(), key=lambda row: row.steps is None):
         if row.steps is None:

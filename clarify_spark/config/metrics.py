@@ -1,4 +1,4 @@
-"""The bias metrics that there are, as plain facts; to add one: write the module that ``parts`` names, and its row here.
+"""The bias metrics as plain facts; to add one, write the module that ``parts`` names, and its row here.
 
 d is the group that a facet entry names, a all other rows.
 """
@@ -17,14 +17,15 @@ class Metric:
     """A bias metric without its arithmetic.
 
     ``stage``: metrics after training need predictions. ``full_name``: what analysis.json calls it. ``meaning`` and
-    ``minimum``: what it is, and the least data that it has an interval for, in plain words. ``parts``: the dotted name
-    of its ``clarify_spark.bias.parts.Parts``. ``ideal``: the value of groups that are alike, 0, or 1 of a ratio, and
-    ``ideal_means`` in words. ``worse``: which way from there things get worse.
-    ``headline``: one of the few that are shown where there is no place for all. ``needs_flips``: made of the flip test,
-    which compares rows without the facet's own features; combinations of facets have none and leave such metrics out.
-    ``closing_line``: the line of a run's last lines that shows it, asked for or not, and what it is called there.
-    ``reading_place`` and ``chart_place``: its places in a report's reading help and chart; those with ``ideal`` 0 share
-    a chart of differences (above 0 where d has less than a), those with 1 one of ratios (above 1 where d has more).
+    ``minimum``: what it is, and the least data for which it has an interval, in plain words. ``parts``: the dotted name
+    of its ``clarify_spark.bias.parts.Parts``. ``ideal``: its value for groups that are alike: 0, or 1 for a ratio;
+    ``ideal_means``: that in words. ``worse``: the direction from there in which things get worse.
+    ``headline``: one of the few that are shown where there is no room for all. ``needs_flips``: computed from the flip
+    test, which compares rows without the facet itself; combinations of facets have no such test and leave the metric
+    out. ``closing_line``: which closing line of a run shows it, requested or not, and what it is called there.
+    ``reading_place`` and ``chart_place``: its places in a report's reading help and chart. Metrics with ``ideal`` 0
+    share a chart of differences (above 0 where d has less than a), those with 1 one of ratios (above 1 where d has
+    more).
     """
 
     name: str

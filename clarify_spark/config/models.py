@@ -35,7 +35,7 @@ def _known_format(kind: str) -> str:
 
 
 def _format_words(node: dict[str, Any]) -> None:
-    """Puts the types of DATASET_FORMATS, as it is now, into the schema of the key."""
+    """Puts the current types of DATASET_FORMATS into the schema of the key."""
     node["enum"] = list(DATASET_FORMATS)
 
 
@@ -164,12 +164,12 @@ class AnalysisConfig(Section):
 
     @property
     def format(self) -> DatasetFormat:
-        """What the dataset_type settles."""
+        """What the dataset_type determines."""
         return DATASET_FORMATS[self.dataset_type]
 
 
 def config_model() -> type[AnalysisConfig]:
-    """AnalysisConfig with a key of ``methods`` for every method in ANALYSES as that table is now."""
+    """AnalysisConfig with a key of ``methods`` for every method that is in ANALYSES now."""
     return _config_model(tuple(ANALYSES.values()))
 
 

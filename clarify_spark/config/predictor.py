@@ -25,8 +25,6 @@ ContentType = Literal[
     "text/csv", "application/jsonlines", "application/json", "image/jpeg", "image/png", "application/x-npy"
 ]
 AcceptType = Literal["text/csv", "application/jsonlines", "application/json"]
-#: The formats that model_uri can have; ``endpoint`` has a key of its own.
-MODEL_FORMATS = tuple(name for name in PREDICTORS if name != "endpoint")
 DOTTED_PATTERN = r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$"
 
 PREFIX_PATTERN = "^[a-zA-Z0-9](-*[a-zA-Z0-9])"
@@ -38,18 +36,26 @@ def _matching_prefix(prefix: str) -> str:
     return prefix
 
 
+def _model_formats() -> list[str]:
+    """The formats that model_uri can have; ``endpoint`` has a key of its own."""
+    return [name for name in PREDICTORS if name != "endpoint"]
+
+
 def _known_format(name: str) -> str:
-    if name.lower() in MODEL_FORMATS:
+    if name.lower() in _model_formats():
         return name.lower()
     if not re.search(DOTTED_PATTERN, name):
         raise PydanticCustomError("format", "unknown format")
     return name
 
 
-FORMAT_SCHEMA: dict[str, Any] = {
-    "anyOf": [{"type": "string", "enum": list(MODEL_FORMATS)}, {"type": "string", "pattern": DOTTED_PATTERN}]
-}
-ModelFormat = Annotated[Text, AfterValidator(_known_format), WithJsonSchema(FORMAT_SCHEMA)]
+def _format_words(node: dict[str, Any]) -> None:
+    """Puts the current formats of PREDICTORS into the schema of the key."""
+    words, name = {"type": "string", "enum": _model_formats()}, {"type": "string", "pattern": DOTTED_PATTERN}
+    node.update(EXTENSION, anyOf=[words, name, {"type": "null"}])
+
+
+ModelFormat = Annotated[Text, AfterValidator(_known_format)]
 EndpointPrefix = Annotated[
     Text, AfterValidator(_matching_prefix), WithJsonSchema({"type": "string", "pattern": PREFIX_PATTERN})
 ]
@@ -100,7 +106,7 @@ class Predictor(Section):
     model_format: ModelFormat | None = Field(
         None,
         description="Format of model_uri, by default from its suffix; or the dotted name of a module with load",
-        json_schema_extra=EXTENSION,
+        json_schema_extra=_format_words,
     )
     entry_script: Text | None = Field(
         None,

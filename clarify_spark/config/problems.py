@@ -13,7 +13,7 @@ from clarify_spark.config.schema import Node, allowed, branches, choices, node_a
 from clarify_spark.errors import Problem
 
 VALUE_TYPES = {"string", "integer", "number"}
-#: Places whose schema is hard to read aloud; those of analyses are in their rules.
+#: Places whose schema is hard to put into words; those of analyses are in their rules.
 PLAIN_WORDS = {"predictor.content_template": "a string, or an object of strings"}
 
 

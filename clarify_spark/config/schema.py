@@ -11,6 +11,7 @@ from clarify_spark.config.formats import DATASET_FORMATS
 from clarify_spark.config.metrics import METRICS
 from clarify_spark.config.models import AnalysisConfig, config_model
 from clarify_spark.config.places import Place
+from clarify_spark.udfs.model_formats import PREDICTORS
 from clarify_spark.udfs.shap.engines import ENGINES
 
 Node = dict[str, Any]
@@ -31,7 +32,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _schema() -> Node:
-    tables = (*ENGINES.items(), *METRICS.items(), *DATASET_FORMATS.items())
+    tables = (*ENGINES.items(), *METRICS.items(), *DATASET_FORMATS.items(), *PREDICTORS.items())
     return _schema_of(config_model(), tables)
 
 

@@ -26,7 +26,7 @@ Made = TypeVar("Made", bound=BaseModel)
 
 
 def remade(model: type[Made], fields: dict[str, Any]) -> type[Made]:
-    """The same model with these fields besides, or in place of its own of the same names."""
+    """The same model with these fields added; they replace its own fields of the same names."""
     found: type[Made] = create_model(model.__name__, __base__=model, __module__=model.__module__, **fields)
     found.__doc__ = model.__doc__
     return found

@@ -1,4 +1,4 @@
-"""What the bias analyses say in the documents: metrics, how sure they are, what columns were taken for, last lines."""
+"""The bias part of the documents: metrics, their uncertainty, how columns are interpreted, closing lines."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ METRIC_COLUMNS = (
 
 
 def section(bias: BiasResult) -> DocumentSection:
-    """All that the bias analyses have to say."""
+    """What the bias analyses contribute to the documents."""
     stages = {"post_training_bias_metrics": bias.post_training, "pre_training_bias_metrics": bias.pre_training}
     return DocumentSection(
         rows=next(iter(bias.profiles.values())).rows,
@@ -150,7 +150,7 @@ def _lines(bias: BiasResult) -> list[str]:
 
 
 def _verdicts(statistics: BiasStatistics) -> Iterator[str]:
-    """How many metrics are within their bounds and how many are not, and the main ones of those, in words."""
+    """How many metrics are within their bounds and how many are not, and the main ones of these, in words."""
     verdicts = statistics.verdicts()
     if not verdicts:
         return
@@ -190,7 +190,7 @@ def _interval(compared: ComparisonResult, metric: str) -> str:
 
 
 def _rates(line: str, rates: tuple[float, float], compared: ComparisonResult) -> str:
-    """The rates of facet d and of everybody else, and the metrics that belong to this line, asked for or not."""
+    """The rates of facet d and of everybody else, and the metrics that belong to this line, requested or not."""
     parts = []
     for row in METRICS.values():
         if row.closing_line is not None and row.closing_line[0] == line:

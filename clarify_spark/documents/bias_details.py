@@ -116,7 +116,7 @@ def segments(roles: Roles, statistics: BiasStatistics) -> dict[str, Any]:
 
 
 def metrics(statistics: BiasStatistics) -> dict[str, Any]:
-    """What each metric that was asked for is, by short name, in the order in which a reader wants to know it."""
+    """What each requested metric is, by short name, in the order of a report's reading help."""
     asked = {finding.estimate.metric for finding in statistics.findings()}
     rows = sorted((METRICS[name] for name in asked), key=lambda metric: (metric.reading_place, metric.name))
     return {"metrics": {metric.name: _facts(metric) for metric in rows}}

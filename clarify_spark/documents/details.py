@@ -19,7 +19,7 @@ FAILURES = (
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What happened in a run besides the numbers, ready for JSON."""
+    """What happened in a run apart from the numbers, ready for JSON."""
 
     dataset: Mapping[str, Any]
     model: Mapping[str, Any] | None

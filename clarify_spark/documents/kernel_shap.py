@@ -1,4 +1,4 @@
-"""What Kernel SHAP says in the documents: global values, how it came to them, closing lines."""
+"""The Kernel SHAP part of the documents: global values, how they were computed, closing lines."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SHAP_COLUMNS = (
 
 
 def section(shap: ShapResult) -> DocumentSection:
-    """All that Kernel SHAP has to say."""
+    """What Kernel SHAP contributes to the documents."""
     return DocumentSection(
         rows=shap.summary.rows,
         explained={"kernel_shap": _kernel_shap(shap)},

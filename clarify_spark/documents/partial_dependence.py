@@ -1,4 +1,4 @@
-"""What partial dependence says in the documents: curves, how sure they are, closing lines."""
+"""The partial dependence part of the documents: curves, their uncertainty, closing lines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from clarify_spark.explaining.dependence import Curve, DependenceResult, Distrib
 
 
 def section(found: DependenceResult) -> DocumentSection:
-    """All that partial dependence has to say."""
+    """What partial dependence contributes to the documents."""
     return DocumentSection(
         rows=found.of_rows,
         explained={"pdp": [_curve(one, found.labels) for one in found.curves]},

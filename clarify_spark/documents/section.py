@@ -1,4 +1,4 @@
-"""What one analysis says in the documents of a run."""
+"""What one analysis contributes to the documents of a run."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class DocumentSection:
     """The parts of an analysis, ready to be written.
 
     ``measured``: its keys of analysis.json, ``explained``: those below ``explanations`` there. ``details``: its keys of
-    analysis_details.json. ``lines``: what the terminal shows in the end. ``rows``: how many rows were looked at.
-    ``warnings`` go to the details and to the terminal, ``cautions`` to the terminal alone, since the details have them
-    in a form of their own. ``traffic``: by purpose, what was sent to an endpoint. ``verdicts``: how many metrics have
-    which verdict on their bounds. ``folders``: what was written besides the documents.
+    analysis_details.json. ``lines``: the closing lines on the terminal. ``rows``: how many rows were analysed.
+    ``warnings`` go to the details and to the terminal, ``cautions`` only to the terminal, since the details have them
+    in another form. ``traffic``: by purpose, what was sent to an endpoint. ``verdicts``: how many metrics have each
+    verdict on their bounds. ``folders``: what was written in addition to the documents.
     """
 
     rows: int

@@ -44,7 +44,7 @@ def kernel_shap(shap: ShapResult) -> dict[str, Any]:
 
 
 def exact(shap: ShapResult) -> bool:
-    """Whether the values are those of all coalitions, as the engine tells."""
+    """Whether the values are those of all coalitions, according to the engine."""
     return shap.plan.engine.code.exact(shap.plan, shap.summary.coalition_errors)
 
 
@@ -71,7 +71,7 @@ def doubtful(shap: ShapResult) -> bool:
 
 
 def deduplicated(shap: ShapResult) -> float:
-    """The share of the model records that were saved because others are the same."""
+    """The share of the model records that were not sent because they equal others."""
     asked = shap.summary.records + shap.summary.duplicates
     return shap.summary.duplicates / asked if asked else 0.0
 

@@ -74,7 +74,7 @@ PartialDependenceCurves = tuple[PartialDependence, ...]
 
 
 class Explanations(_Part):
-    """What explains the predictions, by the keys of analyses."""
+    """The explanations, by the keys below ``explanations`` in the JSON."""
 
 
 class Analysis(_Part):

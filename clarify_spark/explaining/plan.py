@@ -65,7 +65,7 @@ def block_rows(records: float) -> int:
 
 
 def engine_of(shap: Shap, settings: ShapSettings, pair_sizes: NDArray[np.int64]) -> Engine:
-    """The engine asked for; by default the one that needs clearly fewer model records for the pilot rows."""
+    """The requested engine; by default the one that needs clearly fewer model records for the pilot rows."""
     fitting = {key: row for key, row in ENGINES.items() if row.code.obstacle(settings, pair_sizes) is None}
     if shap.engine == AUTO:
         return _cheapest(fitting.values(), settings, pair_sizes)
@@ -77,7 +77,7 @@ def engine_of(shap: Shap, settings: ShapSettings, pair_sizes: NDArray[np.int64])
 
 
 def _cheapest(fitting: Iterable[Engine], settings: ShapSettings, pair_sizes: NDArray[np.int64]) -> Engine:
-    """The first one, unless pilot rows tell that another saves as much as it must."""
+    """The first one, unless another needs, for the pilot rows, at most its ``share`` of the records."""
     best, *others = fitting
     for other in others if len(pair_sizes) else ():
         least = best.code.records_per_row(settings, pair_sizes)

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Weighed(Protocol):
-    """What an analysis found that tells which features weigh most."""
+    """A result of an analysis that shows which features are most important."""
 
     def most_important(self, count: int) -> list[str]:
-        """The features that weigh most, the weightiest first."""
+        """That many features at most, the most important first."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -42,7 +42,7 @@ MetricFacts = Mapping[str, Document]
 MOST_GROUPS = 20
 #: Lines of one chart, and of a list of what was left out.
 MOST_LINES, MOST_LEFT_OUT = 40, 20
-#: Metrics beside each other in a table of comparisons.
+#: Metrics next to each other in a table of comparisons.
 MOST_METRICS = 4
 ALL_OTHERS = "all other rows"
 #: Lines of a table of columns.
@@ -116,7 +116,7 @@ def _left_to_files(all_of_them: int, shown: int) -> Paragraph:
 
 
 def _worst(entries: Sequence[Document]) -> list[Document]:
-    """At most MOST_GROUPS entries in their order: those with metrics outside bounds, then the surest differences."""
+    """At most MOST_GROUPS entries in their order: those with metrics outside bounds, then the clearest differences."""
     if len(entries) <= MOST_GROUPS:
         return list(entries)
 
@@ -225,7 +225,7 @@ def _metric_table(name: str, entry: Document, facts: MetricFacts) -> Table:
 
 
 def _metric_facts(bias: Document) -> MetricFacts:
-    """What the details say about each metric; nothing in those of runs before they did."""
+    """What the details say about each metric; nothing in details of older runs, which do not describe metrics."""
     found: MetricFacts = bias.get("metrics", {})
     return found
 
@@ -261,7 +261,7 @@ def _bounds(bounds: Document | None) -> str:
 
 
 def _charted(entries: Sequence[Document], facts: MetricFacts, ideal: int) -> list[str]:
-    """The metrics of the entries that stand in the chart around an ideal value, in their order there."""
+    """The metrics of the entries that are in the chart around an ideal value, in their order there."""
     present = {metric["name"] for entry in entries for metric in entry["metrics"]}
     charted = {name: one["chart_place"] for name, one in facts.items() if name in present and "chart_place" in one}
     return sorted((name for name in charted if facts[name]["ideal"] == ideal), key=lambda name: charted[name])
@@ -367,7 +367,7 @@ def _left_out(caption: str, left: Sequence[Document], min_cell_size: int) -> Tab
 
 
 def _first_metrics(comparisons_: Sequence[Document], facts: MetricFacts) -> list[str]:
-    """The headlines that fit beside each other; where these are not known, any metrics."""
+    """The headlines that fit next to each other; if these are not known, any metrics."""
     present = dict.fromkeys(metric["name"] for one in comparisons_ for metric in one["metrics"])
     headlines = [name for name, one in facts.items() if one["headline"]] if facts else present
     return [name for name in headlines if name in present][:MOST_METRICS]
@@ -471,7 +471,7 @@ def _errors_of_group(entry: Document) -> tuple[Cell, ...]:
     )
 
 
-# --- beside the sections --------------------------------------------------------------------------------------------
+# --- outside the sections -------------------------------------------------------------------------------------------
 
 
 def _verdict(details: Document) -> str | None:

@@ -45,7 +45,7 @@ def report_content(analysis: Document, details: Document, title: str) -> Report:
 
 
 def overall_verdict(details: Document) -> str:
-    """What the bounds say together."""
+    """The overall verdict on the bounds."""
     found = (part.verdict(details) for part in parts())
     return next((one for one in found if one is not None), "No bounds were set: this report gives no verdict.")
 

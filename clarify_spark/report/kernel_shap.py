@@ -171,7 +171,7 @@ def _waterfall(one: Document, names: Sequence[str]) -> Figure:
     )
 
 
-# --- beside the sections --------------------------------------------------------------------------------------------
+# --- outside the sections -------------------------------------------------------------------------------------------
 
 
 def _joined(analysis: Document, details: Document) -> Document:

@@ -28,13 +28,13 @@ def _nothing(*_: Document) -> tuple[()]:
 
 @dataclass(frozen=True)
 class ReportPart:
-    """What is drawn for an analysis; each is empty where a run did not ask for it.
+    """What a report shows about an analysis; everything is empty if the run did not request it.
 
-    ``names``: what was computed, by keys of analysis.json. ``joined``: the details with the values that analysis.json
-    has. ``verdict`` on bounds. ``findings``, the foremost first, of which a report starts with a few, and ``always``,
-    those that it starts with whatever there is. ``analysed``: what was looked at, and ``columns``: blocks about it.
-    ``sections`` of its own. ``quality``: how well the run went. ``help``: blocks on how to read it, and ``glossary``.
-    ``cells``: code of the notebook that loads its results.
+    ``names``: what was computed, by keys of analysis.json. ``joined``: the details with the values in analysis.json.
+    ``verdict``: the overall result of the bounds. ``findings``: the most important first; a report starts with a few of
+    them, and with all of ``always``. ``analysed``: facts about what was analysed, ``columns``: blocks about the columns
+    used. ``sections``: its own. ``quality``: facts about how well the run went. ``help``: blocks on how to read the
+    results, ``glossary``: their terms. ``cells``: code of notebook cells that load the results.
     """
 
     names: Mapping[str, str] = field(default_factory=dict)
@@ -57,5 +57,5 @@ def parts() -> Iterator[ReportPart]:
 
 
 def sources(analysis: Document, details: Document) -> list[str]:
-    """The code of the notebook's cells that load the results of analyses."""
+    """The code of the notebook cells that load the results of analyses."""
     return [source for part in parts() for source in part.cells(analysis, details)]

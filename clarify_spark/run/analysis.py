@@ -1,4 +1,4 @@
-"""How an analysis is run: the steps that the pipeline asks of each."""
+"""How an analysis is run: the steps that the pipeline takes for each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ P = TypeVar("P")
 
 @dataclass(frozen=True)
 class Need:
-    """What one analysis sends to the model; at most ``together`` records go into its calls one after the other."""
+    """What one analysis sends to the model: ``records`` in total, at most ``together`` per call, ``how`` in words."""
 
     name: str
     how: str
@@ -28,7 +28,7 @@ class Need:
 
 @dataclass(frozen=True)
 class Preview:
-    """What a dry run says of an analysis before it names the methods; ``rows``: those of the data, where it counted."""
+    """What a dry run reports about an analysis; ``rows``: the number of rows of the data, if it counted them."""
 
     lines: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -37,10 +37,10 @@ class Preview:
 
 @dataclass(frozen=True, eq=False)
 class AnalysisOutcome:
-    """What an analysis found: its ``result``, for later ones, and its ``section``, for the documents.
+    """What an analysis found: its ``result``, for later analyses, and its ``section``, for the documents.
 
-    Once every file of the run is written its ``all_checkpoints`` are removed, and ``stale`` files and folders of the
-    output.
+    Once every file of the run is written, ``all_checkpoints`` are removed, and so are the ``stale`` files and folders
+    of the output.
     """
 
     result: Any
@@ -63,12 +63,12 @@ def _no_check(config: AnalysisConfig, options: Options) -> None:
 
 @dataclass(frozen=True)
 class Steps(Generic[P]):
-    """The steps of an analysis, in their order.
+    """The steps of an analysis.
 
-    ``check`` raises what is wrong with config and options before anything is started, whatever is asked for. ``plan``
-    settles what follows from config and data; the model is not called yet. ``need``: what it will be asked for, None
-    for nothing. ``preview``: for a dry run. ``compute`` does the work: with the plan, a model that can be called, and
-    by key what analyses before it have found.
+    ``check`` raises what is wrong with config and options before anything is started, whether or not the analysis is
+    requested. ``plan`` determines what follows from config and data, without calling the model. ``need``: what will be
+    sent to the model, None for nothing. ``preview``: what a dry run reports. ``compute`` does the work, given a run
+    whose model can be called, the plan, and the outcomes of earlier analyses by key.
     """
 
     plan: Callable[[Run], P]
@@ -80,18 +80,18 @@ class Steps(Generic[P]):
 
 @dataclass(frozen=True)
 class Planned:
-    """An analysis that a run asks for, with its plan."""
+    """An analysis that a run requests, with its plan."""
 
     key: str
     steps: Steps[Any]
     plan: Any = field(repr=False)
 
     def need(self, run: Run) -> Need | None:
-        """What it asks the model for."""
+        """What it will send to the model."""
         return self.steps.need(run, self.plan)
 
     def preview(self, run: Run) -> Preview:
-        """What a dry run says of it."""
+        """What a dry run reports about it."""
         return self.steps.preview(run, self.plan)
 
     def compute(self, run: Run, earlier: Mapping[str, AnalysisOutcome]) -> AnalysisOutcome:
@@ -106,7 +106,7 @@ def steps_of(row: Analysis) -> Steps[Any]:
 
 
 def planned(run: Run) -> tuple[Planned, ...]:
-    """The analyses that the config of the run asks for, in their order."""
+    """The analyses that the run's config requests, in the order of the table."""
     rows = asked_for(run.config.methods).values()
     steps = {row.key: steps_of(row) for row in rows}
     return tuple(Planned(key, of_one, of_one.plan(run)) for key, of_one in steps.items())

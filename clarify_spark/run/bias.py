@@ -35,7 +35,7 @@ from clarify_spark.udfs.scoring import BLOCK_ROWS
 
 
 def _plan(_: Run) -> None:
-    """Nothing: columns are looked at when predictions are there."""
+    """Nothing: columns are inspected once there are predictions."""
 
 
 def _need(run: Run, _: None) -> Need | None:
@@ -46,14 +46,14 @@ def _need(run: Run, _: None) -> Need | None:
 
 
 def _preview(run: Run, _: None) -> Preview:
-    """What columns are taken for, and what metrics are asked for besides facets."""
+    """How columns are interpreted, and what metrics are computed for in addition to facets."""
     profiles, found = _roles(run, with_predictions=False)
     rows = next(iter(profiles.values())).rows
     return Preview((*documents.roles(found), *_cuts(run)), found.warnings, rows)
 
 
 def _check(config: AnalysisConfig, options: Options) -> None:
-    """Raise what is wrong with bounds: an unreadable baseline, a gate without bounds."""
+    """Raise what is wrong with bounds: an earlier result that cannot be read, --fail-on without bounds."""
     if options.bounds_from is None and not config.bounds and options.fail_on:
         raise CommandError("--fail-on needs bounds: set bounds in the config, or give --bounds-from FILE.")
     bounds_of(config, options)
@@ -65,13 +65,13 @@ def _compute(run: Run, _: None, earlier: Mapping[str, AnalysisOutcome]) -> Analy
     found = _run_results(replace(run, dataset=predicted.dataset))
     result = replace(found, notes=(*found.notes, *_unbound(run, found)), traffic=predicted.traffic)
     all_checkpoints = () if predicted.checkpoints is None else (predicted.checkpoints,)
-    # Predictions are also those of an interrupted run that called an endpoint where this one did not.
+    # An interrupted run may have left predictions of an endpoint even if this run did not call one.
     stale = () if run.config.methods.of(PostTrainingBias) is None else (PREDICTIONS,)
     return AnalysisOutcome(result, documents.section(result), all_checkpoints, stale)
 
 
 def _unbound(run: Run, found: BiasResult) -> Iterator[str]:
-    """A warning about metrics for which the former result has no value."""
+    """A warning about metrics for which the earlier result has no value."""
     if run.options.bounds_from is not None and (unbound := found.statistics.without_verdict()):
         place = run.options.bounds_from[1]
         yield f"{unbound} metrics of this run have no bounds: {place} has no value for them."
@@ -188,7 +188,7 @@ def _performance(roles: Roles, counted: BiasCounts) -> ModelPerformance | None:
 
 
 def _cuts(run: Run) -> Iterator[str]:
-    """What the bias metrics are computed for besides facets."""
+    """What the bias metrics are computed for in addition to facets."""
     config = run.config
     for intersection in config.facet_intersections or ():
         yield f"intersection: {' × '.join(str(name) for name in intersection)}"

@@ -1,4 +1,4 @@
-"""What can be told about a run before anything is started or read."""
+"""Checks of a run that are possible before anything is started or read."""
 
 from __future__ import annotations
 
@@ -42,6 +42,6 @@ def check_model(config: AnalysisConfig, options: Options) -> None:
 
 
 def check_options(config: AnalysisConfig, options: Options) -> None:
-    """Raise what analyses find wrong with the options, be they asked for or not."""
+    """Raise what any analysis, requested or not, finds wrong with the options."""
     for row in supported():
         steps_of(row).check(config, options)

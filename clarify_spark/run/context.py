@@ -1,4 +1,4 @@
-"""One run: what the command line adds to a config, where a run works, and with what."""
+"""One run: what the command line adds to a config, the locations of data and results, and the model."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class RunLocations:
 class Options:
     """What the command line adds to a config.
 
-    ``bounds_from``: the text of a former analysis.json and where it is; ``fail_on``: verdicts that a gate is set on.
+    ``bounds_from``: the text and the location of an earlier analysis.json; ``fail_on``: verdicts that fail a gate.
     ``force_resume``: checkpoints are used even if config, data, model or seed have changed since. ``buffer_bytes``
-    limits the masked rows of one Python worker. ``single_file``: out.csv is one file. ``pdp_rows`` bounds the rows of
+    limits the masked rows of one Python worker. ``single_file``: out.csv is one file. ``pdp_rows`` limits the rows of
     partial dependence.
     """
 
@@ -51,7 +51,7 @@ class Options:
 
 @dataclass(frozen=True)
 class RunModel:
-    """The model of a run: its section of the config, and what executors must know of it."""
+    """The model of a run: its section of the config, and what executors must know about it."""
 
     predictor: Predictor
     spec: PredictorSpec
@@ -59,8 +59,8 @@ class RunModel:
 
 @dataclass(frozen=True)
 class Run:
-    """A config at work on its data; ``held``: what is freed when the run is over. ``model``: None where none is needed,
-    else one that can be called as soon as ``run.model.ready`` says so.
+    """A config applied to its data; ``held``: what is released when the run is over. ``model``: None if none is needed;
+    it can be called only in the run that ``run.model.ready`` yields.
     """
 
     session: Session

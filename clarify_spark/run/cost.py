@@ -9,6 +9,7 @@ from functools import partial
 
 import pandas as pd
 
+from clarify_spark.config.analyses import ANALYSES
 from clarify_spark.errors import CommandError
 from clarify_spark.run.analysis import Need, Planned
 from clarify_spark.run.context import Run
@@ -79,17 +80,23 @@ def _size(sample: pd.DataFrame, model: PredictorSpec) -> Size:
     return Size(each, max(1, min(most, fit)))
 
 
-def refuse_too_many(cost: Cost, most: int | None) -> None:
-    """Raise a CommandError when the run would need more model records than allowed."""
+def refuse_too_many(cost: Cost, analyses: Iterable[Planned], most: int | None) -> None:
+    """Raise a CommandError when the run would need more model records than allowed, with what would lower them."""
     if most is None or cost.records <= most:
         return
     parts = "; ".join(f"{need.name}: {need.how} = {need.records:,}" for need in cost.needs)
     requests = "" if cost.size is None else f" in {cost.requests:,} requests"
     raise CommandError(
         f"--max-model-calls {most:,}: this run would take about {cost.records:,} model records{requests} ({parts}); "
-        "nothing was sent. Lower methods.shap.num_samples, use fewer baseline rows or --pdp-rows, or raise the limit "
-        "(--dry-run reports the cost)"
+        f"nothing was sent. {_remedies(analyses)} (--dry-run reports the cost)"
     )
+
+
+def _remedies(analyses: Iterable[Planned]) -> str:
+    """What a user can do about too many model records, as the start of a sentence."""
+    savings = [f"{saving}, " for one in analyses for saving in ANALYSES[one.key].savings]
+    text = "".join(savings) + ("or raise the limit" if savings else "raise the limit")
+    return text[:1].upper() + text[1:]
 
 
 def cost_lines(cost: Cost) -> Iterator[str]:
@@ -104,7 +111,7 @@ def cost_lines(cost: Cost) -> Iterator[str]:
 
 
 def timing_lines(cost: Cost, run: Run) -> Iterator[str]:
-    """An estimate of time from a probe that asks the run's model, which can be called, about a few rows."""
+    """An estimate of the time, from a probe that sends a few rows to the run's model, which must be ready."""
     dataset, model, seed = run.dataset, run.spec, run.seed
     some = sampled(dataset, model, seed, SAMPLE_ROWS).coalesce(1)
     ask = partial(timed_batches, spec=model, features=feature_ids(dataset, model))

@@ -1,4 +1,4 @@
-"""What a run would do: data are read and columns judged, and a model is asked about a few rows at most."""
+"""What a run would do: data are read and columns inspected, and at most a few rows are sent to a model."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def result(run: Run, analyses: Sequence[Planned], cost: Cost, warnings: Sequence
 
 
 def _methods(run: Run) -> Iterator[str]:
-    """The keys of the methods asked for."""
+    """The keys of the requested methods."""
     methods = run.config.methods
     for row in asked_for(methods).values():
         yield from (method.key for method in row.methods if getattr(methods, method.key) is not None)

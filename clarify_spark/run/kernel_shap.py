@@ -234,7 +234,7 @@ class _CheckpointedBlocks:
 
 
 def _added(totals: Totals, selector: ExampleRowSelector, blocks: Iterator[Explained]) -> Iterator[Explained]:
-    """The blocks, each added to the totals and offered to the picker in passing."""
+    """The blocks, each added to the totals and offered to the selector on the way."""
     for block in blocks:
         totals.add(block)
         selector.add(block)

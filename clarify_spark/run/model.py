@@ -1,4 +1,4 @@
-"""The model of a run: what executors must know of it, and how it gets ready to be called."""
+"""The model of a run: what executors must know about it, and how it is made ready to be called."""
 
 from __future__ import annotations
 

@@ -31,8 +31,8 @@ INDIVIDUAL_ROWS = 50
 
 @dataclass(frozen=True)
 class CurveInputs:
-    """The section of the config, and ``candidates``: the ranges of the features asked for or, where the weightiest are,
-    of all that are explained.
+    """The section of the config, and ``candidates``: the ranges of the requested features or, if the most important
+    ones are requested, of all explained features.
     """
 
     pdp: Pdp
@@ -49,7 +49,7 @@ def _plan(run: Run) -> CurveInputs:
 
 
 def _used(run: Run, rows: int) -> int:
-    """How many of that many rows are used."""
+    """The number of rows used if the data have that many."""
     return rows if run.options.pdp_rows is None else min(rows, run.options.pdp_rows)
 
 
@@ -83,7 +83,7 @@ def _need(run: Run, inputs: CurveInputs) -> Need:
 
 
 def _compute(run: Run, inputs: CurveInputs, earlier: Mapping[str, AnalysisOutcome]) -> AnalysisOutcome:
-    """The curves of the features asked for, or of those that weigh most in what an earlier analysis found."""
+    """The curves of the requested features, or of those that an earlier analysis found most important."""
     result, checkpoints = _curves(run, inputs, [one.result for one in earlier.values()])
     return AnalysisOutcome(result, documents.section(result), (checkpoints,))
 

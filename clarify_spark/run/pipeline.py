@@ -46,7 +46,7 @@ def run(
         this = model.added(Run(session, loaded.config, options, output, progress, data_uri, dataset, held))
         analyses = planned(this)
         cost = cost_of(this, analyses)
-        refuse_too_many(cost, options.max_model_calls)
+        refuse_too_many(cost, analyses, options.max_model_calls)
         if options.dry_run:
             return dry_run.result(this, analyses, cost, loaded.warnings)
         with _files_named(dataset):

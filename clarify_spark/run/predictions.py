@@ -24,7 +24,7 @@ class Predicted:
 
 
 def predictions_needed(run: Run) -> bool:
-    """Whether the model has to predict, since metrics are asked for that need predictions and the data have none."""
+    """Whether the model has to predict: requested metrics need predictions, and the data have none."""
     return run.config.methods.of(PostTrainingBias) is not None and run.dataset.predicted_label is None
 
 

@@ -2,7 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clarify_spark.config.analyses import ANALYSES
 from clarify_spark.errors import CommandError
+from clarify_spark.run.analysis import Planned, steps_of
 from clarify_spark.run.cost import Cost, Need, Size, cost_lines, refuse_too_many
 from clarify_spark.udfs.predictors import Calling
 from clarify_spark.udfs.requests.payloads import Payload
@@ -35,8 +37,29 @@ def test_a_model_in_process_has_no_requests():
 
 
 def test_more_records_than_allowed_are_refused_with_how_they_come_about():
-    cost = Cost(9000, NEEDS, None)
-    refuse_too_many(cost, None)
-    refuse_too_many(cost, 99_000)
+    cost, analyses = Cost(9000, NEEDS, None), of("bias", "kernel_shap")
+    refuse_too_many(cost, analyses, None)
+    refuse_too_many(cost, analyses, 99_000)
     with pytest.raises(CommandError, match=r"98,999: .* about 99,000 model records .*kernel SHAP: 9,000 rows × 10"):
-        refuse_too_many(cost, 98_999)
+        refuse_too_many(cost, analyses, 98_999)
+
+
+@pytest.mark.parametrize(
+    ("keys", "advice"),
+    [
+        (("bias",), "Raise the limit"),
+        (("bias", "partial_dependence"), "Set --pdp-rows, or raise the limit"),
+        (
+            ("kernel_shap", "partial_dependence"),
+            "Lower methods.shap.num_samples, use fewer baseline rows, set --pdp-rows, or raise the limit",
+        ),
+    ],
+)
+def test_a_refusal_advises_what_lowers_the_records_of_the_requested_analyses(keys, advice):
+    with pytest.raises(CommandError) as refusal:
+        refuse_too_many(Cost(9000, NEEDS, None), of(*keys), 1)
+    assert str(refusal.value).endswith(f"; nothing was sent. {advice} (--dry-run reports the cost)")
+
+
+def of(*keys):
+    return [Planned(key, steps_of(ANALYSES[key]), None) for key in keys]

@@ -63,8 +63,8 @@ def test_a_module_needs_no_jvm_but_in_the_named_places(path):
     ],
 )
 def test_what_is_looked_for_is_found(line):
-    assert len(beyond(f"def f():\n    {line}", "spark/counts.py")) == 1
-    assert beyond("def f():\n    return rows.join(sf.broadcast(few))", "spark/counts.py") == []
+    assert len(beyond(f"def f():\n    {line}", "spark/counting/counts.py")) == 1
+    assert beyond("def f():\n    return rows.join(sf.broadcast(few))", "spark/counting/counts.py") == []
 
 
 def test_every_named_place_is_there():

@@ -80,7 +80,7 @@ def test_the_python_api_recognises_its_ending(toy):
 
 def test_the_classes_of_the_sdk_take_it(toy):
     assert DataConfig("loans.toy", "out", dataset_type=TYPE).get_config()["dataset_type"] == TYPE
-    with pytest.raises(ArgumentError, match=f"facet_dataset_uri: cannot be combined with dataset_type '{TYPE}'"):
+    with pytest.raises(ArgumentError, match=f"facet_dataset_uri: cannot be used with dataset_type '{TYPE}'"):
         DataConfig("loans.toy", "out", dataset_type=TYPE, facet_dataset_uri="f")
 
 

@@ -1,4 +1,4 @@
-"""What is not imported: nothing heavy to say --help, no pyspark and no pandas where a local folder needs none."""
+"""What is not imported: nothing heavy for --help, no pyspark and no pandas where a local folder needs none."""
 
 import importlib
 import json

@@ -22,7 +22,7 @@ class Step:
     """One command.
 
     ``program``: run as a process of its own, as ``python *program *argv``, not in the runner's. ``killed_at``: with
-    SIGKILL as soon as a file matches that glob in the case's folder; what it said by then is not compared.
+    SIGKILL as soon as a file matches that glob in the case's folder; what it printed by then is not compared.
     """
 
     argv: tuple[str, ...]
@@ -89,7 +89,7 @@ BOUNDS = {"DPPL": {"min": -0.1, "max": 0.1}, "DI": {"min": 0.8}, "CDDL": {"max":
 
 
 def loans(methods: Config, **more: Any) -> Config:
-    """A config for loans.csv; None takes a key away."""
+    """A config for loans.csv; None removes a key."""
     config = {
         "dataset_type": "text/csv",
         "label": "approve",
@@ -129,7 +129,7 @@ def analyze(name: str, *options: str, data: str = "loans.csv", config: str = "co
 
 
 def written(config: Config) -> str:
-    """A config as a file has it."""
+    """A config as the text of a file."""
     return json.dumps(config, indent=2) + "\n"
 
 

@@ -1,10 +1,10 @@
-"""Runs the same commands on two states of this repository and says what a user would see change.
+"""Runs the same commands on two states of this repository and reports what changes for a user.
 
     python tests/equivalence/compare.py BASE [HEAD]
 
-BASE and HEAD are commits, folders of checkouts, or folders of results; HEAD is this checkout as it is unless given. The
-exit code is 1 when anything differs. ``--base-results DIR`` keeps the outputs of BASE in DIR, and takes from there what
-an earlier call has left; ``--head-results DIR`` the same for HEAD. A side whose results are all there is not run.
+BASE and HEAD are commits, folders of checkouts, or folders of results; HEAD is this checkout by default. The
+exit code is 1 when anything differs. ``--base-results DIR`` keeps the outputs of BASE in DIR and reuses those that an
+earlier call left there, and ``--head-results DIR`` those of HEAD. A side whose results are all there is not run.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from cases import Case, cases
 from differences import Rules, differences_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-#: The file of a folder of results that says what they are of.
+#: The file in a folder of results that identifies the state they belong to.
 STATE = "state.txt"
 #: Lines of a report on one case.
 MOST_LINES = 60
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Compare and tell; the exit code."""
+    """Compare and report; returns the exit code."""
     arguments = _parser().parse_args(argv)
     wanted = [case for case in cases() if fnmatch.fnmatch(case.name, arguments.only)]
     if not wanted:
@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _results(name: str, what: str, folder: Path, wanted: Sequence[Case]) -> Path:
-    """The folder with the results of a side, for which cases are run that it lacks or that have changed since."""
+    """The folder with the results of a side, after running the cases that it lacks or that have changed since."""
     if (Path(what) / STATE).is_file():
         return _saved(Path(what), wanted)
     one = sides.side(name, what)

@@ -21,7 +21,7 @@ MOST_LINES, LONGEST = 24, 300
 
 @dataclass(frozen=True)
 class Rules:
-    """Whether texts may differ, and the paths of keys that HEAD may have more."""
+    """Whether texts may differ, and the paths of keys that only HEAD may have."""
 
     words: bool = False
     added: tuple[str, ...] = ()
@@ -142,7 +142,7 @@ READ_FOR_WORDS: dict[str, Callable[[Path], Any]] = {"*.out": _said, "*.json": _d
 
 
 def without_added(base: Any, head: Any, added: tuple[str, ...], path: tuple[str, ...] = ("",)) -> Any:
-    """HEAD's value without keys of the paths that BASE has not; ``*`` is any key or position."""
+    """HEAD's value without keys of those paths that BASE does not have; ``*`` is any key or position."""
     if isinstance(base, dict) and isinstance(head, dict):
         kept = {key: value for key, value in head.items() if key in base or not _matches((*path, key), added)}
         return {key: without_added(base.get(key), value, added, (*path, key)) for key, value in kept.items()}

@@ -1,4 +1,4 @@
-"""Masks of what two runs of one commit say differently: times, names made of times, how far a killed run had come."""
+"""Masks for what differs between runs of one commit: times, names made from times, how far a killed run got."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 MASK = "‹…›"
 NUMBER = r"[\d.,]*\d(?:e[-+]?\d+)?"
-#: In what is told on terminals and in notes.
+#: In terminal lines and in notes.
 TOLD = (
-    # How far a job is, told every 15 seconds.
+    # How far a job is, reported every 15 seconds.
     (re.compile(r"^.* … .*\d+ (?:s|(?:s|min) left)\n", re.M), ""),
     # How long a phase took.
     (re.compile(r"^(.+): \d+\.\d s$", re.M), rf"\1: {MASK} s"),
@@ -53,7 +53,7 @@ def _notes_told(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def report(text: str, folder: Path) -> str:
-    """A report's text beside the analysis_details.json that it was made from."""
+    """A report's text, next to the analysis_details.json that it was made from."""
     facts = json.loads((folder / "analysis_details.json").read_text(encoding="utf-8"))
     for name in facts.get("seconds", {}):
         text = _after(re.escape(name), NUMBER, text)

@@ -41,7 +41,7 @@ def session(log: Path) -> SparkSession:
 
 @contextmanager
 def captured(out: Path, err: Path) -> Iterator[None]:
-    """Lead file descriptors 1 and 2 to files while the block runs."""
+    """Redirect file descriptors 1 and 2 to files while the block runs."""
     saved = [os.dup(1), os.dup(2)]
     files = [os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND) for path in (out, err)]
     try:
@@ -66,7 +66,7 @@ def code_of(argv: list[str]) -> int:
 
 
 def run(steps: list[dict[str, object]]) -> None:
-    """Run all steps and tell each as it ends."""
+    """Run all steps and report each as it ends."""
     for step in steps:
         terminal = str(step["terminal"])
         argv = [str(word) for word in step["argv"]]  # type: ignore[attr-defined]

@@ -27,7 +27,7 @@ from inputs import CHECKOUT, CODE, FAILING_PORT, INPUTS, PORT, SCRATCH, WORK, is
 REPOSITORY = Path(__file__).resolve().parents[2]
 RUNNER = Path(__file__).resolve().with_name("runner.py")
 TIMEOUT = 1800
-#: What would lead a side elsewhere.
+#: Prefixes of environment variables that would make a side use other code or settings.
 FOREIGN = ("PYTHON", "SPARK", "PYSPARK", "AWS_", "HADOOP", "JDK_JAVA")
 
 
@@ -41,7 +41,7 @@ class Side:
 
     @property
     def state(self) -> str:
-        """What saved results are of; of a folder with all changes in it."""
+        """What identifies saved results: a commit, or a folder with its commit and its changes."""
         if self.checkout is None:
             return f"{self.commit}"
         changes = _git("diff", "HEAD", "--", ".", ":!tests", at=self.checkout)
@@ -103,7 +103,7 @@ def _alone() -> Iterator[None]:
 
 @contextmanager
 def _checked_out(one: Side) -> Iterator[None]:
-    """Let CHECKOUT be the side's."""
+    """Point CHECKOUT to the side's checkout while the block runs."""
     CHECKOUT.unlink(missing_ok=True)
     if one.checkout:
         CHECKOUT.symlink_to(one.checkout)
@@ -141,7 +141,7 @@ class _Endpoints:
 
 
 def _environment() -> dict[str, str]:
-    """This process's, without what would lead elsewhere."""
+    """The environment of this process without FOREIGN variables."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     return own | {
         "PYTHONPATH": f"{CHECKOUT}{os.pathsep}{CODE}",

@@ -9,7 +9,7 @@ from typing import Any
 
 #: Old and new texts.
 Changed = set[tuple[str, str]]
-#: A text without spaces that is no word of a sentence: a name, a code, a hash.
+#: A text without spaces that is not a word of a sentence: a name, a code, a hash.
 CODE = re.compile(r"[\w./:@%+\-\[\]]*")
 NOISE = (
     (re.compile(r"(?:file:)?/[\w./\-]{4,}"), "‹path›"),
@@ -19,7 +19,7 @@ NOISE = (
 
 
 def changed_values(base: Any, head: Any, changed: Changed, path: str = "") -> Iterator[str]:
-    """Differences of JSON values but for texts, which go to ``changed``."""
+    """Differences of JSON values except texts, which go to ``changed``."""
     if isinstance(base, dict) and isinstance(head, dict):
         if list(base) != list(head):
             yield f"{path}: keys {list(base)} => {list(head)}"
@@ -43,7 +43,7 @@ def _codes(*texts: str) -> bool:
 
 
 def changed_lines(base: str, head: str, changed: Changed) -> list[str]:
-    """Pairs of changed lines go to ``changed``: nothing of a terminal or a report differs but in words."""
+    """No differences: in terminal lines and reports every change is one of words, and goes to ``changed``."""
     old, new = ([line for line in text.splitlines() if line.strip()] for text in (base, head))
     for kind, first, end, its_first, its_end in difflib.SequenceMatcher(None, old, new, False).get_opcodes():
         if kind != "equal":
@@ -60,7 +60,7 @@ def _note_block(base: list[str], head: list[str], changed: Changed) -> None:
 
 
 def note(base: str, head: str, changed: Changed) -> None:
-    """Remember a change without what makes many of one."""
+    """Remember a change without paths, hashes and numbers, which would make many changes of one."""
     old, new = (_quiet(text) for text in (base, head))
     if old != new:
         changed.add((old, new))

@@ -33,7 +33,7 @@ def data(loans, tmp_path):
 
 @pytest.fixture
 def asking(toy, loans, tmp_path):
-    """A config that asks for the toy, a model of 300 applications beside it; keywords are keys of its section."""
+    """A config that requests the toy, with a model of 300 applications; keywords are keys of its section."""
     rows = loans.head(300)
     model = LogisticRegression(max_iter=500, class_weight="balanced").fit(rows[FEATURES], rows["approve"])
     joblib.dump(model, tmp_path / "model.joblib")

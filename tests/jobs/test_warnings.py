@@ -1,4 +1,4 @@
-"""What libraries warn of is dealt with where it arises: a run in which warnings are errors is like any other."""
+"""Warnings of libraries are handled where they arise: a run in which warnings are errors is like any other."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 FEATURES = ["black", "male", "obrat", "loanprc", "unem", "chist"]
-#: Sockets that pyspark and py4j leave to the garbage collector are no errors: nobody sees that without asking.
+#: Sockets that pyspark and py4j leave to the garbage collector are not errors: Python does not show them by default.
 STRICT = "error,ignore::ResourceWarning"
 #: As ``clarify-spark`` does it, once it is sure that warnings are errors on executors too.
 CODE = """
@@ -43,7 +43,7 @@ def strictly(tmp_path):
 
 @pytest.mark.spark
 def test_a_whole_analysis_of_a_logistic_model_warns_of_nothing(strictly, loans, tmp_path):
-    # So small are the weights that the model is additive but for rounding: a prior is hard to fit then.
+    # The weights are so small that the model is additive except for rounding, which makes a prior hard to fit.
     few = loans.head(400)
     few.drop(columns="predicted").to_csv(tmp_path / "loans.csv", index=False)
     joblib.dump(LogisticRegression(C=1e-5).fit(few[FEATURES], few["approve"]), tmp_path / "model.joblib")

@@ -1,4 +1,4 @@
-"""A toy analysis: how often the model predicts each label, of the first so many labels."""
+"""A toy analysis: how often the model predicts each label, for a limited number of labels."""
 
 import pandas as pd
 from pydantic import Field

@@ -1,4 +1,4 @@
-"""A toy engine: each feature alone, in the row and in the baseline; right where no three features act together."""
+"""A toy engine: each feature alone, in the row and in the baseline; exact unless three features interact."""
 
 import numpy as np
 

@@ -16,7 +16,7 @@ FAVOURS = Proportion(FALSE_POSITIVE, ALL, "row")
 
 
 def favours_difference(counts: FacetCounts) -> float:
-    """TOY = FP_d/n_d − FP_a/n_a, in [−1, 1]; positive when d is granted more often what it should not be."""
+    """TOY = FP_d/n_d − FP_a/n_a, in [−1, 1]; positive when d is wrongly favoured more often."""
     a, d = compared(counts)
     return d.fp / d.rows - a.fp / a.rows
 

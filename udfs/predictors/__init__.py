@@ -66,7 +66,7 @@ def load_predictor(spec: PredictorSpec) -> Predict:
 
 
 def load_as(spec: PredictorSpec) -> Predict:
-    """The model as a callable by the module of its format in PREDICTORS, loaded anew."""
+    """The model as a callable by the module of its format in PREDICTORS, without the cache."""
     predict: Predict = importlib.import_module(PREDICTORS[spec.format]).load(spec)
     return predict
 

@@ -74,7 +74,7 @@ def _matrix(estimator: Any, spec: PredictorSpec) -> MatrixPredict | None:
 
 @contextmanager
 def _asking(spec: PredictorSpec) -> Iterator[None]:
-    """A context for a call: the threads of a task, failures told as the model's own."""
+    """A context for a call: the threads of a task, failures reported as the model's own."""
     with calling_user_code(f"the model {spec.path} failed"), model_threads(spec):
         yield
 

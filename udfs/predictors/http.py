@@ -29,7 +29,7 @@ def load(spec: PredictorSpec) -> Predict:
 
 
 def predictor(send: Send, spec: PredictorSpec, where: str) -> Predict:
-    """What asks about a frame through ``send``, with requests and responses as configured."""
+    """A predictor that sends its requests by ``send``, with requests and responses as configured."""
     encode = encoder(spec)
     caller = Caller(send, decoder(spec), spec.calling, where)
     return lambda features: caller.ask(encode(features))

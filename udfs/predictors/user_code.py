@@ -29,7 +29,7 @@ _LIBRARIES = tuple(
 
 #: What libraries warn of, each with its reason: files of other versions, names of features and habits (UserWarning),
 #: what their next version changes (FutureWarning, DeprecationWarning and its like), and numbers beyond what floats hold
-#: (RuntimeWarning), of which those that reach an answer are told as outputs that are not finite.
+#: (RuntimeWarning); those that reach an answer are reported as outputs that are not finite.
 LIBRARY_WARNINGS = (UserWarning, FutureWarning, DeprecationWarning, PendingDeprecationWarning, RuntimeWarning)
 
 

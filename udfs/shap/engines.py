@@ -26,7 +26,7 @@ AUTO = "auto"
 
 
 class ShapRequest(Protocol):
-    """The keys of methods.shap that an engine may speak against."""
+    """The keys of methods.shap for which an engine may refuse a config."""
 
     @property
     def use_logit(self) -> bool:
@@ -34,10 +34,10 @@ class ShapRequest(Protocol):
 
 
 class EngineModule(Protocol):
-    """What the module of an engine has; sizes (r, B) of pairs are numbers of features in which pilot rows differ."""
+    """What the module of an engine has; pair sizes (r, B): in how many features pilot and baseline rows differ."""
 
     def refused(self, asked: ShapRequest) -> tuple[str, str] | None:
-        """What was found in a config that the engine cannot do, and what is allowed instead; None without such."""
+        """What a config requests that the engine cannot do, and what is allowed instead; None if it can do all."""
 
     def obstacle(self, settings: ShapSettings, pair_sizes: NDArray[np.int64]) -> str | None:
         """Why the engine cannot explain these rows; None where it can."""
@@ -55,10 +55,10 @@ class EngineModule(Protocol):
         """Whether the values are those of all coalitions, by the plan or by the errors over coalitions (D, K)."""
 
     def design(self, plan: ShapPlan) -> dict[str, Any]:
-        """What analysis_details.json says of the coalitions: their kind, and more."""
+        """What analysis_details.json reports about the coalitions: their kind, and more."""
 
     def workload(self, settings: ShapSettings, pair_sizes: NDArray[np.int64], rows: int) -> str:
-        """How the model records of a run come about, for a dry run."""
+        """How the number of model records of a run is made up, for a dry run."""
 
     def effort(self, plan: ShapPlan) -> str:
         """How much was evaluated per row where that is a sample, for the closing lines."""
@@ -68,7 +68,7 @@ class EngineModule(Protocol):
 class Engine:
     """One engine: its word in a config, what the word means, and the dotted name of its module.
 
-    ``auto`` takes an engine where it needs at most ``share`` of the model records of the best one above it.
+    ``auto`` chooses an engine if it needs at most ``share`` of the model records of the best one above it.
     """
 
     key: str

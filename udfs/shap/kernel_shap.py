@@ -34,7 +34,7 @@ __all__ = [
 
 
 def explained_at_once(spec: PredictorSpec) -> int:
-    """How many blocks a task explains at once: two for an endpoint, so that requests go on while others are solved."""
+    """How many blocks a task explains at once: two for an endpoint, so that requests continue during solving."""
     return 2 if spec.remote else 1
 
 
@@ -105,7 +105,7 @@ def probe_batches(
 def probe(frame: pd.DataFrame, predict: Predict, settings: ShapSettings) -> Probe:
     """The model's outputs for the background and, with the design of the job, for pilot rows, which are typed.
 
-    When all coalitions are enumerated the pilot teaches nothing: one row is evaluated, to time the calls.
+    When all coalitions are enumerated there is nothing to learn from a pilot: one row is evaluated, to time the calls.
     """
     ask = ModelCalls(predict, settings.spec, link=settings.link)
     coalitions = design(len(settings.players), settings.samples, settings.seed)
@@ -129,6 +129,6 @@ def probe(frame: pd.DataFrame, predict: Predict, settings: ShapSettings) -> Prob
 
 
 def probe_records(settings: ShapSettings, rows: int) -> int:
-    """How many records ``probe`` asks the model for, with so many pilot rows."""
+    """How many records ``probe`` sends to the model for that many pilot rows."""
     enumerated = settings.samples >= 2 ** len(settings.players) - 2
     return (1 if enumerated else rows) * settings.masked_records + rows + len(settings.background.weights)

@@ -274,16 +274,16 @@ def _mask(records: Words, values: CoalitionValues, part: Part) -> None:
             cells[:] = alike[:, np.newaxis]
 
 
-# --- what the engine says of itself ---------------------------------------------------------------------------------
+# --- what the engine reports about itself -----------------------------------------------------------------------------
 
 
 def exact(plan: ShapPlan, errors: Outputs | None) -> bool:
-    """Whether all coalitions are evaluated, of all features or, as errors of 0 tell, of those that differ."""
+    """Whether all coalitions are evaluated, of all features or, as errors of 0 show, of those that differ."""
     return plan.game.design.exact or (errors is not None and not errors.any())
 
 
 def design(plan: ShapPlan) -> dict[str, Any]:
-    """How the coalitions come about."""
+    """The kind of the design."""
     return {"kind": "pair by pair: of the features that differ all coalitions, or as many of them"}
 
 

@@ -23,17 +23,17 @@ from clarify_spark.udfs.shap.shap_plan import ShapPlan, ShapSettings
 
 
 def refused(asked: ShapRequest) -> tuple[str, str] | None:
-    """None: the engine explains whatever a config asks for."""
+    """None: the engine can do what any config requests."""
     return None
 
 
 def obstacle(settings: ShapSettings, pair_sizes: NDArray[np.int64]) -> str | None:
-    """None: the engine explains all rows."""
+    """None: the engine can explain any rows."""
     return None
 
 
 def records_per_row(settings: ShapSettings, pair_sizes: NDArray[np.int64]) -> float:
-    """Model records per explained row, which are as many for every row."""
+    """Model records per explained row, the same for every row."""
     return float(settings.masked_records) + 1.0
 
 
@@ -68,7 +68,7 @@ def _solved(plan: ShapPlan, differences: Outputs, totals: Outputs) -> tuple[Outp
     return values, errors
 
 
-# --- what the engine says of itself ---------------------------------------------------------------------------------
+# --- what the engine reports about itself -----------------------------------------------------------------------------
 
 
 def exact(plan: ShapPlan, errors: NDArray[np.float64] | None) -> bool:

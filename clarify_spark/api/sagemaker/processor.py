@@ -303,7 +303,7 @@ def _checked_models(models: Mapping[str, str | Mapping[str, Any]]) -> dict[str, 
 
 
 def _tell(**given: Any) -> None:
-    """Say which of the arguments that were given have no effect."""
+    """Log which of the given arguments have no effect."""
     for name in (name for name in TOLD if given.get(name)):
         logger.warning("%s has no effect: %s.", name, TOLD[name])
     machines = [name for name in MACHINES if given.get(name) is not None]

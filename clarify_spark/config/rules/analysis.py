@@ -28,8 +28,8 @@ def _nothing(_: AnalysisConfig) -> tuple[()]:
 
 @dataclass(frozen=True)
 class AnalysisRules:
-    """``problems`` of its section; the ``features`` that it lists; what of it is ``unsupported`` in this version and
-    what is ``without_effect`` in a config, a sentence each; by path, ``plain_words`` for what is hard to read aloud.
+    """What finds ``problems`` of its section, the ``features`` that it lists, what this version does not support, and
+    keys without effect, a sentence each; ``plain_words``, by path, for what a schema cannot put into plain words.
     """
 
     problems: tuple[Callable[[AnalysisConfig], Problems], ...] = ()

@@ -75,7 +75,7 @@ def _join_name(config: AnalysisConfig) -> str | None:
 
 
 def _predicted_label(config: AnalysisConfig) -> str | int | None:
-    """The prediction's column in its own data set; None when it is the only one besides the id."""
+    """The prediction's column in its own data set; None when it is the only one apart from the id."""
     others = [name for name in config.predicted_label_headers or () if name != _join_name(config)]
     if config.predicted_label is None and len(others) == 1:
         return None

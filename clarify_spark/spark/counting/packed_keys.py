@@ -1,7 +1,7 @@
 """Several grouping columns as one 64-bit number: Spark groups by one number two to three times as fast as by text.
 
 The key of a row is the XOR of its values' xxHash64 hashes, each rotated by its own number of bits. Values known
-before are recognised by computing their keys; rows with other keys are read once more. Two different combinations
+in advance are recognised by computing their keys; rows with other keys are read once more. Two different combinations
 have the same key with probability 2^-64 (for 50,000 cells: 1 in 10^10 that any two do).
 """
 

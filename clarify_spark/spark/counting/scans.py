@@ -58,7 +58,7 @@ class Scan:
 
 @dataclass(frozen=True)
 class ScanContext:
-    """What is grouped by besides facets: the classes or only the signs of label and prediction, and the stratum.
+    """What rows are grouped by apart from facets: classes or only signs of label and prediction, and the stratum.
 
     ``cells`` is a guess of how many groups that makes, ``first`` what it is guessed from. ``wide``: so many strata that
     they are collected as patterns only. ``intersections`` and ``segmentations`` as requested, ``weight`` if any.

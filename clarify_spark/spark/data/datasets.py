@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Column", "Dataset", "Source", "SourceFile", "data_fingerprint", "read", "resolve_name"]
 
 
-#: A record in the words of ``udfs.row_keys``, all that executors know of its place.
+#: A record in the words of ``udfs.row_keys``: the place of a record as executors know it.
 _PLACE = re.compile(r"record (?P<record>[\d,]+) of file (?P<file>[\d,]+)")
 
 
@@ -52,7 +52,7 @@ class Source:
 
     @property
     def files(self) -> tuple[SourceFile, ...]:
-        """The files of all data sets; tables of a catalogue need not tell theirs."""
+        """The files of all data sets; tables of a catalogue may not list theirs."""
         return tuple(file for snapshot in self.snapshots for file in snapshot.files)
 
     @property
@@ -83,9 +83,9 @@ class Source:
 class Dataset:
     """Typed rows and the roles of their columns.
 
-    ``frame`` has one Spark column per Column.id; ``keyed`` has ``row_key`` (bigint) besides: file number in the order
-    of URIs << 40, plus the 0-based position of the record in its file; or its position in the order of a table's key.
-    ``features``: the names of what a model gets, in column order.
+    ``frame`` has one Spark column per Column.id; ``keyed`` also has ``row_key`` (bigint): file number in the order of
+    URIs << 40, plus the 0-based position of the record in its file; or its position in the order of a table's key.
+    ``features``: the names of the columns passed to a model, in column order.
     ``facet_names``: the columns that an index in ``facet`` counts, those of the facet data set if there is one.
     """
 

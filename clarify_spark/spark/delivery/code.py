@@ -108,7 +108,7 @@ def _send(spark: Any, name: str, package: bytes) -> None:
 
 
 def _offer(spark: SparkSession, name: str, package: bytes) -> None:
-    """Let executors fetch the zip from the driver for as long as the application lives; see ``spark.models``."""
+    """Let executors fetch the zip from the driver as long as the application lives; see ``spark.delivery.models``."""
     from pyspark import SparkFiles
 
     context = spark.sparkContext

@@ -212,7 +212,7 @@ def _offer(spark: SparkSession, model: Path, name: str) -> None:
 
 
 def predictor_fingerprint(config: AnalysisConfig, spec: PredictorSpec) -> dict[str, str]:
-    """What determines a model's answers to given calls, by name and as hashes: what a journal keeps and compares."""
+    """What determines a model's answers to given calls, by name and as hashes: what checkpoints keep and compare."""
     predictor = None if config.predictor is None else config.predictor.model_dump(mode="json")
     cut = (spec.calling.payload_bytes, spec.calling.batch_records)
     calling = cut if spec.format in SPEAKING_BYTES else None  # which records go to the model together

@@ -1,4 +1,4 @@
-"""A metric that is one row and one module goes through all of the product but Spark, and nothing else knows of it."""
+"""A metric that is one row and one module works in all of the product except Spark, and nothing else knows about it."""
 
 import json
 from dataclasses import replace

@@ -6,6 +6,7 @@ import pytest
 
 from clarify_spark.config import json_schema, load
 from clarify_spark.errors import ConfigError
+from clarify_spark.udfs.model_formats import PREDICTORS
 
 CASES = Path(__file__).parent / "cases"
 TEXTS = {path.stem: path.read_text(encoding="utf-8") for path in (CASES / "valid").glob("*.json")} | {
@@ -82,3 +83,18 @@ def test_keys_may_be_left_out_but_not_be_null():
 def test_the_caller_may_change_the_schema_it_got():
     json_schema()["properties"].clear()
     assert "label" in json_schema()["properties"]
+
+
+def test_a_format_of_models_is_known_as_long_as_the_table_has_it(monkeypatch):
+    def words():
+        return json_schema()["$defs"]["Predictor"]["properties"]["model_format"]["anyOf"][0]["enum"]
+
+    config = json.dumps({"dataset_type": "text/csv", "methods": {}, "predictor": {"model_format": "Toy"}})
+    before = words()
+    with monkeypatch.context() as patch:
+        patch.setitem(PREDICTORS, "toy", "toy_models")
+        assert words() == [*before, "toy"]
+        assert load(config).config.predictor.model_format == "toy"
+    assert words() == before
+    with pytest.raises(ConfigError, match=r"predictor\.model_format"):
+        load(config)

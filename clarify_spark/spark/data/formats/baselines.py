@@ -31,7 +31,7 @@ def whole_texts(spark: SparkSession, uri: str, suffixes: Sequence[str]) -> list[
 
 
 def first_rows(table: LoadedTable, features: Features) -> BaselineRows:
-    """The rows of a table by their keys, one more at most than a baseline may have."""
+    """The rows of a table in the order of their keys, at most one more than a baseline may have."""
     ids = [column.id for column in table.columns]
     with reading(table.snapshot.uri):
         some = table.keyed.select("row_key", *ids).orderBy("row_key").limit(MOST_ROWS + 1)

@@ -1,6 +1,6 @@
 """Row keys: file number << 40 | position in the file, the same for any partitioning and any order of files.
 
-A table has no files to speak of: its row keys are positions in the order of its row-order key.
+The row keys of a table are positions in the order of its row-order key.
 
 Spark gives text records no position. ``monotonically_increasing_id`` grows by one per record within a split, so a
 record's position is its distance from the first record of its split plus the records of the file's earlier splits.
@@ -90,7 +90,7 @@ def split_rows(frame: DataFrame, aggregates: Sequence[Column]) -> list[tuple[Spl
 def ordered(scan: DataFrame, snapshot: Snapshot, columns: Sequence[Column]) -> DataFrame:
     """``columns`` of a table in the order of its row-order key, that key (``_order0``, …) and each row's place.
 
-    To be cached. Sorting cuts the table into ranges; a range is to ``with_row_key`` what a split is of a file.
+    To be cached. Sorting splits the table into ranges; ``with_row_key`` treats a range like a split of a file.
     """
     key = [F.col(quoted(name)).alias(f"_order{index}") for index, name in enumerate(snapshot.order)]
     sorted_rows = scan.select(*columns, *key).orderBy(*_order_columns(snapshot))
@@ -103,13 +103,13 @@ def ordered(scan: DataFrame, snapshot: Snapshot, columns: Sequence[Column]) -> D
 
 
 def with_ordered_keys(spark: SparkSession, cached: DataFrame, snapshot: Snapshot) -> DataFrame:
-    """What ``ordered`` made, with ``row_key`` from 0 on instead of key and places; a key must tell its rows apart."""
+    """What ``ordered`` made, with ``row_key`` from 0 on instead of key and places; the key must be unique."""
     key = _order_columns(snapshot)
     twice = cached.groupBy(*key).count().filter("count > 1").orderBy(*key).first()
     if twice is not None:
         values = ", ".join(f"{name}={short_repr(value)}" for name, value in zip(snapshot.order, twice, strict=False))
         raise DataError(
-            f"{snapshot.uri}: the key that orders the rows must tell them apart; {values} occurs {twice[-1]} times. "
+            f"{snapshot.uri}: the key that orders the rows must be unique; {values} occurs {twice[-1]} times. "
             "Remove the duplicates, or order by more columns."
         )
     splits = [split for split, _ in split_rows(cached, [])]

@@ -1,4 +1,4 @@
-"""What a data set was when it was read: its files, or the version of a table."""
+"""The state of a data set when it was read: its files, or the version of a table."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Snapshot:
 
     ``keys`` is what ``_metadata.file_path`` calls the files. ``partitioned`` is the folder at which names like
     ``column=value`` start, None unless all files are in such folders of the same columns, or ``uri`` is not a folder
-    above them. ``version`` is the table's, None when files are all there is. ``order``: the columns that order the
-    rows and tell them apart, its row-order key; without, rows stand where they stand in their files.
+    above them. ``version`` is the table's, None when files are all there is. ``order``: its row-order key, the columns
+    that order and identify the rows; empty if rows are in the order of their files.
     """
 
     uri: str
