@@ -41,12 +41,12 @@ class Results:
     @cached_property
     def document(self) -> dict[str, Any]:
         """analysis.json, unchanged."""
-        return _document(self._folder, ANALYSIS)
+        return read_document(self._folder, ANALYSIS)
 
     @cached_property
     def details(self) -> dict[str, Any]:
         """analysis_details.json, unchanged."""
-        return _document(self._folder, DETAILS)
+        return read_document(self._folder, DETAILS)
 
     @cached_property
     def analysis(self) -> Analysis:
@@ -121,7 +121,8 @@ def _in_notebook() -> bool:
     return hasattr(get_ipython(), "kernel")
 
 
-def _document(folder: Output, name: str) -> dict[str, Any]:
+def read_document(folder: Output, name: str) -> dict[str, Any]:
+    """A JSON document of a finished run; raises CommandError if it is missing or not a JSON object."""
     data = folder.read_bytes(name)
     if data is None:
         raise CommandError(f"{folder.uri} has no {name}; name the output folder of a finished run.")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from clarify_spark.cli.ending import say, warn
 from clarify_spark.cli.options import Parser
@@ -38,9 +37,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _draw(output: Output) -> int:
     """Make the report of a finished run and write it next to the documents that it is made from."""
+    from clarify_spark.api.results import read_document
     from clarify_spark.report.files import report_files
 
-    analysis, details = (_document(output, name) for name in ("analysis.json", "analysis_details.json"))
+    analysis, details = (read_document(output, name) for name in ("analysis.json", "analysis_details.json"))
     try:
         report = report_files(analysis, details)
     except (LookupError, TypeError, AttributeError, ValueError) as error:
@@ -55,16 +55,3 @@ def _draw(output: Output) -> int:
     for warning in report.warnings:
         warn(warning)
     return 0
-
-
-def _document(output: Output, name: str) -> dict[str, Any]:
-    data = output.read_bytes(name)
-    if data is None:
-        raise CommandError(f"{output.uri} has no {name}; name the output folder of a finished run.")
-    try:
-        found = json.loads(data)
-    except ValueError as error:
-        raise CommandError(f"{output.uri}/{name} is not valid JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise CommandError(f"{output.uri}/{name} is not a JSON object.")
-    return found
