@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -43,7 +44,10 @@ def write(run: Run, loaded: Loaded, text: str, found: Sequence[AnalysisOutcome])
             warnings = (*warnings, *report.warnings)
     said = (*warnings, *(caution for section in sections for caution in section.cautions))
     shown = (*summary.lines(sections), "", *(f"Written: {uri}" for uri in written))
-    return Result(shown, said, {kind: count for section in sections for kind, count in section.verdicts.items()})
+    verdicts = Counter[str]()
+    for section in sections:
+        verdicts.update(section.verdicts)
+    return Result(shown, said, dict(verdicts))
 
 
 def _run_facts(run: Run, text: str, sections: Sequence[DocumentSection]) -> details.RunFacts:
