@@ -1,6 +1,7 @@
 """What a release contains, and with how little of it the package works."""
 
 import json
+import re
 import subprocess
 import tarfile
 import tomllib
@@ -75,7 +76,7 @@ def test_the_command_is_the_only_script_and_wheel_tasks_find_theirs(built):
 
 def test_every_package_of_import_linters_layers_is_in_the_wheel(built):
     layers = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]
-    modules = {name.strip() for layer in layers["layers"] for name in layer.split("|")}
+    modules = {name.strip() for layer in layers["layers"] for name in re.split("[|:]", layer)}
     found = {Path(name).parts[1].removesuffix(".py") for name in contents(built.wheel) if name.startswith("clarify_")}
     assert modules <= found
 
