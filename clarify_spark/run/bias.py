@@ -158,7 +158,7 @@ def _roles(run: Run, *, with_predictions: bool) -> tuple[dict[str, ColumnProfile
     facts = needed_facts(run.config, run.dataset.kinds, names)
     if names.group is not None:
         facts.setdefault(names.group, frozenset())
-    with run.progress.phase("Inspecting the columns"):
+    with run.progress.phase("Looking at the columns"):
         profiles = profile(run.dataset, facts)
         return profiles, resolve(run.config, profiles, names)
 

@@ -44,7 +44,7 @@ def _plan(run: Run) -> CurveInputs:
     pdp = run.config.methods.of(Pdp)
     assert pdp is not None
     names = requested_features(pdp, run.dataset)
-    with run.progress.phase("Inspecting the features"):
+    with run.progress.phase("Looking at the features"):
         return CurveInputs(pdp, tuple(feature_ranges(run.dataset, run.dataset.features if names is None else names)))
 
 
@@ -89,7 +89,7 @@ def _compute(run: Run, inputs: CurveInputs, earlier: Mapping[str, AnalysisOutcom
 
 
 def _curves(run: Run, inputs: CurveInputs, earlier: Sequence[Any]) -> tuple[DependenceResult, Checkpoints]:
-    with run.progress.phase("Counting feature values"):
+    with run.progress.phase("Counting values of features"):
         found = distributions(run.dataset, _chosen(inputs, earlier), inputs.pdp.grid_resolution)
     total = run.dataset.rows
     if total == 0:
