@@ -35,10 +35,10 @@ def told(text: str) -> str:
 
 
 def details(document: dict[str, Any]) -> dict[str, Any]:
-    """analysis_details.json; phases become a list, since their names are texts."""
+    """analysis_details.json without times and versions; phases are keys, so their names are compared."""
     found = _notes_told(document)
     if "seconds" in found:
-        found["seconds"] = list(found["seconds"])
+        found["seconds"] = dict.fromkeys(found["seconds"], MASK)
     if "finished" in found:
         found["finished"] = MASK
     found["versions"] = dict.fromkeys(found.get("versions", {}), MASK)
