@@ -153,7 +153,7 @@ def test_a_run_that_gets_no_executor_says_so(cluster, package, case):
     program.write_text(IMPATIENT)
     words = ["analyze", *case.words("plain", case.folder / "waiting")]
     job = cluster.submit(program, *words, py_files=[package], conf={"spark.executor.memory": "64g"})
-    job.until(lambda: "note: For " in job.log.read_text())
+    job.until(lambda: "note: No task of this run " in job.log.read_text())
     assert "there is no executor" in job.log.read_text()
     job.process.terminate()
     job.process.wait()
