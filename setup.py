@@ -6,7 +6,7 @@ from pathlib import Path
 from setuptools import setup
 
 HERE = Path(__file__).parent
-VERSION = re.search(r'"(.+)"', (HERE / "clarify_spark/version.py").read_text(encoding="utf-8").splitlines()[2])[1]
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "clarify_spark/version.py").read_text(encoding="utf-8"))[1]
 PACKAGES = sorted(
     ".".join(path.parent.relative_to(HERE).parts)
     for path in HERE.glob("clarify_spark/**/__init__.py")
