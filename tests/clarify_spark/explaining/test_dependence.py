@@ -35,7 +35,7 @@ def test_the_grid_has_the_middles_of_buckets_of_one_width():
         (FeatureRange("x", "string", 9, distinct=4), 4, None),
         (FeatureRange("x", "boolean", 9, distinct=2), 2, None),
         (FeatureRange("x", "string", 9, distinct=240), 200, None),
-        (FeatureRange("x", "string", 9, distinct=5000), 0, "about 5,000 different texts"),
+        (FeatureRange("x", "string", 9, distinct=5000), 0, "about 5,000 distinct texts"),
         (FeatureRange("x", "string", 0), 0, "no values"),
     ],
 )
