@@ -4,17 +4,30 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from clarify_spark.cli.config_options import (
+    MethodOptions,
+    Option,
+    assignment,
+    bounds,
+    facet,
+    merged,
+    pair,
+    template,
+    texts,
+    value,
+    values,
+)
 from clarify_spark.cli.ending import print_out, warn
 from clarify_spark.cli.options import Parser
+from clarify_spark.config.analyses import ANALYSES, Analysis
 from clarify_spark.config.formats import DATASET_FORMATS
 from clarify_spark.config.parsing import parse_json
 from clarify_spark.config.places import Place, path_of, short_json
 from clarify_spark.errors import CommandError, ConfigError, Problem
+from clarify_spark.udfs.dotted_names import resolved
 
 DESCRIPTION = """Write an analysis_config.json. Every option sets one key; --set sets any other. The result is
 checked by the rules of validate before anything is written."""
@@ -32,149 +45,8 @@ example:
     --excluded-columns race,sex --model-uri model.skops --output analysis_config.json
 """
 
-#: What the SDK writes where the schema needs a value.
-DEFAULTS: tuple[tuple[Place, Any], ...] = (
-    (("methods", "pdp", "grid_resolution"), 15),
-    (("methods", "report", "name"), "report"),
-)
-_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?")
-
-
-# --- texts to values ------------------------------------------------------------------------------------------------
-
-
-def value(text: str) -> Any:
-    """A number or a JSON string as its value, any other text unchanged."""
-    if _NUMBER.fullmatch(text) or (len(text) > 1 and text[0] == text[-1] == '"'):
-        return _json(text)
-    return text
-
-
-def values(text: str) -> list[Any]:
-    """The items of a JSON list, or of a comma-separated list."""
-    if not text.startswith("["):
-        return [value(item.strip()) for item in text.split(",")] if text else []
-    found: list[Any] = _json(text)
-    return found
-
-
-def texts(text: str) -> list[Any]:
-    """The same, numbers kept as texts: names of columns."""
-    return _json(text) if text.startswith("[") else [item.strip() for item in text.split(",")] if text else []
-
-
-def metrics(text: str) -> Any:
-    """ "all", or a list of short names."""
-    return text if text == "all" else texts(text)
-
-
-def text_or_json(text: str) -> Any:
-    """A JSON list or object, or a text (a URI, a template)."""
-    return _json(text) if text.startswith(("[", "{")) else text
-
-
-def template(text: str) -> Any:
-    """A template: an object of strings if the text is one as JSON, else the text unchanged."""
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return text
-    is_object_form = isinstance(found, dict) and found and all(isinstance(part, str) for part in found.values())
-    return found if is_object_form else text
-
-
-def facet(text: str) -> dict[str, Any]:
-    """``name``, ``name=values`` or the JSON object of a facet."""
-    if text.startswith("{"):
-        found: dict[str, Any] = _json(text)
-        return found
-    name, equals, listed = text.partition("=")
-    return {"name_or_index": value(name), **({"value_or_threshold": values(listed)} if equals else {})}
-
-
-def pair(text: str) -> dict[str, Any]:
-    """``name=text`` as an object of one key."""
-    name, equals, found = text.partition("=")
-    if not equals:
-        raise argparse.ArgumentTypeError(f"found {short_json(text)}; allowed: NAME=VALUE")
-    return {name: found}
-
-
-def bounds(text: str) -> dict[str, Any]:
-    """``METRIC=MIN:MAX``, one end may be empty."""
-    ((metric, ends),) = pair(text).items()
-    low, colon, high = ends.partition(":")
-    if not colon:
-        raise argparse.ArgumentTypeError(
-            f"found {short_json(text)}; allowed: METRIC=MIN:MAX, one of which may be empty"
-        )
-    given = (("min", low), ("max", high))
-    return {metric: {end: value(number) for end, number in given if number}}
-
-
-def assignment(text: str) -> dict[Place, Any]:
-    """``path=JSON`` as a place and its value; anything that is not valid JSON is text."""
-    ((path, found),) = pair(text).items()
-    try:
-        return {tuple(path.split(".")): json.loads(found)}
-    except ValueError:
-        return {tuple(path.split(".")): found}
-
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"found {short_json(text)}, which is not valid JSON ({error})") from error
-
-
-# --- options --------------------------------------------------------------------------------------------------------
-
-
-def _merged(objects: Sequence[Mapping[Any, Any]]) -> dict[Any, Any]:
-    return {key: found for one in objects for key, found in one.items()}
-
-
-@dataclass(frozen=True)
-class Option:
-    """One option: the place that it sets, and how its text becomes the value there.
-
-    ``bare``: the value without a text; with ``read`` None there is never a text. ``repeated``: one value from those of
-    all repetitions.
-    """
-
-    flag: str
-    place: Place
-    help: str | Callable[[], str]
-    metavar: str = "TEXT"
-    read: Callable[[str], Any] | None = str
-    bare: Any = None
-    repeated: Callable[[list[Any]], Any] | None = None
-
-    @property
-    def name(self) -> str:
-        """The attribute that holds the value."""
-        return "config_" + self.flag.removeprefix("--").replace("-", "_")
-
-    def add_to(self, group: Any) -> None:
-        """Declare the option."""
-        said = self.help if isinstance(self.help, str) else self.help()
-        common = {"dest": self.name, "help": said, "default": None}
-        if self.read is None:
-            group.add_argument(self.flag, action="store_const", const=self.bare, **common)
-            return
-        more = {"nargs": "?", "const": self.bare} if self.bare is not None else {}
-        action = "store" if self.repeated is None else "append"
-        group.add_argument(self.flag, action=action, metavar=self.metavar, type=self.read, **more, **common)
-
-    def given(self, arguments: argparse.Namespace) -> Any:
-        """The value, None when the option was not given."""
-        found = getattr(arguments, self.name)
-        return found if found is None or self.repeated is None else self.repeated(found)
-
-
-def _shap(flag: str, key: str, help: str, metavar: str, read: Callable[[str], Any]) -> Option:
-    return Option(flag, ("methods", "shap", key), help, metavar, read)
+#: What the SDK writes where the schema needs a value; that of analyses is in their options.
+DEFAULTS: tuple[tuple[Place, Any], ...] = ((("methods", "report", "name"), "report"),)
 
 
 def _predictor(flag: str, key: str, help: str, metavar: str, read: Callable[[str], Any] = str) -> Option:
@@ -191,116 +63,91 @@ def _types() -> str:
     return f"{', '.join(words)}, or a MIME type"
 
 
-_PRE, _POST = (("methods", f"{when}_training_bias", "methods") for when in ("pre", "post"))
-
-GROUPS: dict[str, tuple[Option, ...]] = {
-    "data": (
-        Option("--dataset-type", ("dataset_type",), _types, "TYPE", _type),
-        Option("--dataset-uri", ("dataset_uri",), "the data set; analyze --data overrides it", "URI"),
-        Option("--headers", ("headers",), "names of the columns, in their order", "LIST", texts),
-        Option("--features", ("features",), "where features are in JSON and JSON Lines", "JMESPATH"),
-        Option("--label", ("label",), "the ground truth: column, or JMESPath", "COLUMN", value),
-        Option("--predicted-label", ("predicted_label",), "predictions in the data", "COLUMN", value),
-        Option("--excluded-columns", ("excluded_columns",), "columns not passed to the model", "LIST", values),
-        Option("--joinsource", ("joinsource_name_or_index",), "id column for joining data sets", "COLUMN", value),
-        Option("--facet-dataset-uri", ("facet_dataset_uri",), "a second CSV with the facets", "URI"),
-        Option("--facet-headers", ("facet_headers",), "names of its columns", "LIST", texts),
-        Option(
-            "--predicted-label-dataset-uri",
-            ("predicted_label_dataset_uri",),
-            "a second CSV with the predictions",
-            "URI",
-        ),
-        Option("--predicted-label-headers", ("predicted_label_headers",), "names of its columns", "LIST", texts),
-        Option("--max-malformed-records", ("max_malformed_records",), "how many may be skipped", "N", int),
+DATA = (
+    Option("--dataset-type", ("dataset_type",), _types, "TYPE", _type),
+    Option("--dataset-uri", ("dataset_uri",), "the data set; analyze --data overrides it", "URI"),
+    Option("--headers", ("headers",), "names of the columns, in their order", "LIST", texts),
+    Option("--features", ("features",), "where features are in JSON and JSON Lines", "JMESPATH"),
+    Option("--label", ("label",), "the ground truth: column, or JMESPath", "COLUMN", value),
+    Option("--predicted-label", ("predicted_label",), "predictions in the data", "COLUMN", value),
+    Option("--excluded-columns", ("excluded_columns",), "columns not passed to the model", "LIST", values),
+    Option("--joinsource", ("joinsource_name_or_index",), "id column for joining data sets", "COLUMN", value),
+    Option("--facet-dataset-uri", ("facet_dataset_uri",), "a second CSV with the facets", "URI"),
+    Option("--facet-headers", ("facet_headers",), "names of its columns", "LIST", texts),
+    Option(
+        "--predicted-label-dataset-uri",
+        ("predicted_label_dataset_uri",),
+        "a second CSV with the predictions",
+        "URI",
     ),
-    "bias": (
-        Option("--pre-training-bias", _PRE, "metrics of the data (default: all)", "LIST", metrics, bare="all"),
-        Option("--post-training-bias", _POST, "metrics of predictions (default: all)", "LIST", metrics, bare="all"),
-        Option("--label-values", ("label_values_or_threshold",), "positive values, or one threshold", "LIST", values),
-        Option(
-            "--facet",
-            ("facet",),
-            "a column, and the values of the disadvantaged group or a threshold (may be repeated)",
-            "COLUMN[=LIST]",
-            facet,
-            repeated=list,
-        ),
-        Option("--group-variable", ("group_variable",), "subgroups of CDDL and CDDPL", "COLUMN", value),
-        Option("--probability-threshold", ("probability_threshold",), "a score above it is the label 1", "P", float),
-        Option("--label-type", ("label_type",), "categorical or continuous", "TYPE"),
-        Option("--weight", ("weight",), "column of sampling weights", "COLUMN", value),
-        Option("--confidence-level", ("confidence_level",), "of the intervals (default: 0.95)", "P", float),
-        Option(
-            "--bounds",
-            ("bounds",),
-            "accepted values of a metric (may be repeated)",
-            "METRIC=MIN:MAX",
-            bounds,
-            repeated=_merged,
-        ),
-        Option(
-            "--facet-intersection",
-            ("facet_intersections",),
-            "facets whose combinations are compared (may be repeated)",
-            "LIST",
-            values,
-            repeated=list,
-        ),
-        Option("--min-cell-size", ("min_cell_size",), "smaller combinations are not shown", "N", int),
+    Option("--predicted-label-headers", ("predicted_label_headers",), "names of its columns", "LIST", texts),
+    Option("--max-malformed-records", ("max_malformed_records",), "how many may be skipped", "N", int),
+)
+BIAS = (
+    Option("--label-values", ("label_values_or_threshold",), "positive values, or one threshold", "LIST", values),
+    Option(
+        "--facet",
+        ("facet",),
+        "a column, and the values of the disadvantaged group or a threshold (may be repeated)",
+        "COLUMN[=LIST]",
+        facet,
+        repeated=list,
     ),
-    "explanations and report (an option of shap, pdp or report asks for it)": (
-        Option("--shap", ("methods", "shap"), "Kernel SHAP", read=None, bare={}),
-        _shap("--baseline", "baseline", "a URI, or rows such as '[[35, \"F\"]]'", "ROWS", text_or_json),
-        _shap("--num-clusters", "num_clusters", "rows of a computed baseline", "N", int),
-        _shap("--num-samples", "num_samples", "coalitions per row", "N", int),
-        _shap("--agg-method", "agg_method", "mean_abs, median or mean_sq", "WORD", str),
-        _shap("--features-to-explain", "features_to_explain", "only these", "LIST", values),
-        _shap("--seed", "seed", "of every random choice", "N", int),
-        Option("--use-logit", ("methods", "shap", "use_logit"), "explain log-odds", read=None, bare=True),
-        Option(
-            "--save-local-shap-values",
-            ("methods", "shap", "save_local_shap_values"),
-            "write the values of every row",
-            read=None,
-            bare=True,
-        ),
-        Option("--pdp", ("methods", "pdp"), "partial dependence", read=None, bare={}),
-        Option("--pdp-features", ("methods", "pdp", "features"), "needed without shap", "LIST", values),
-        Option("--grid-resolution", ("methods", "pdp", "grid_resolution"), "buckets (default: 15)", "N", int),
-        Option("--top-k-features", ("methods", "pdp", "top_k_features"), "the most important (default: 10)", "N", int),
-        Option("--report", ("methods", "report", "name"), "the report files (default: report)", "NAME", bare="report"),
-        Option("--report-title", ("methods", "report", "title"), "title of the report"),
+    Option("--group-variable", ("group_variable",), "subgroups of CDDL and CDDPL", "COLUMN", value),
+    Option("--probability-threshold", ("probability_threshold",), "a score above it is the label 1", "P", float),
+    Option("--label-type", ("label_type",), "categorical or continuous", "TYPE"),
+    Option("--weight", ("weight",), "column of sampling weights", "COLUMN", value),
+    Option("--confidence-level", ("confidence_level",), "of the intervals (default: 0.95)", "P", float),
+    Option(
+        "--bounds",
+        ("bounds",),
+        "accepted values of a metric (may be repeated)",
+        "METRIC=MIN:MAX",
+        bounds,
+        repeated=merged,
     ),
-    "model": (
-        _predictor("--model-uri", "model_uri", "file, folder, archive, URL or python:module:function", "URI"),
-        _predictor("--model-format", "model_format", "if the suffix does not determine it", "WORD"),
-        _predictor("--entry-script", "entry_script", "script of a model folder", "PATH"),
-        Option(
-            "--http-header",
-            ("predictor", "http_headers"),
-            "a header and the environment variable that holds its value (may be repeated)",
-            "NAME=VARIABLE",
-            pair,
-            repeated=_merged,
-        ),
-        _predictor("--endpoint-name", "endpoint_name", "an existing SageMaker endpoint", "NAME"),
-        _predictor("--model-name", "model_name", "a SageMaker model for a temporary endpoint", "NAME"),
-        _predictor("--instance-type", "instance_type", "of the temporary endpoint", "TYPE"),
-        _predictor("--instance-count", "initial_instance_count", "of the temporary endpoint", "N", int),
-        _predictor("--accelerator-type", "accelerator_type", "of the temporary endpoint", "TYPE"),
-        _predictor("--endpoint-name-prefix", "endpoint_name_prefix", "of the temporary endpoint", "TEXT"),
-        _predictor("--target-model", "target_model", "of a multi-model endpoint", "NAME"),
-        _predictor("--custom-attributes", "custom_attributes", "passed on to the endpoint", "TEXT"),
-        _predictor("--content-type", "content_type", "format of requests", "TYPE", _type),
-        _predictor("--accept-type", "accept_type", "format of responses", "TYPE", _type),
-        _predictor("--content-template", "content_template", "a text with $features, $record(s)", "TEXT", template),
-        _predictor("--record-template", "record_template", "one JSON record", "TEXT"),
-        _predictor("--model-label", "label", "where a response has the label", "PLACE", value),
-        _predictor("--model-probability", "probability", "where it has the score or scores", "PLACE", value),
-        _predictor("--model-label-headers", "label_headers", "names of the classes", "LIST", values),
+    Option(
+        "--facet-intersection",
+        ("facet_intersections",),
+        "facets whose combinations are compared (may be repeated)",
+        "LIST",
+        values,
+        repeated=list,
     ),
-}
+    Option("--min-cell-size", ("min_cell_size",), "smaller combinations are not shown", "N", int),
+)
+REPORT = (
+    Option("--report", ("methods", "report", "name"), "the report files (default: report)", "NAME", bare="report"),
+    Option("--report-title", ("methods", "report", "title"), "title of the report"),
+)
+MODEL = (
+    _predictor("--model-uri", "model_uri", "file, folder, archive, URL or python:module:function", "URI"),
+    _predictor("--model-format", "model_format", "if the suffix does not determine it", "WORD"),
+    _predictor("--entry-script", "entry_script", "script of a model folder", "PATH"),
+    Option(
+        "--http-header",
+        ("predictor", "http_headers"),
+        "a header and the environment variable that holds its value (may be repeated)",
+        "NAME=VARIABLE",
+        pair,
+        repeated=merged,
+    ),
+    _predictor("--endpoint-name", "endpoint_name", "an existing SageMaker endpoint", "NAME"),
+    _predictor("--model-name", "model_name", "a SageMaker model for a temporary endpoint", "NAME"),
+    _predictor("--instance-type", "instance_type", "of the temporary endpoint", "TYPE"),
+    _predictor("--instance-count", "initial_instance_count", "of the temporary endpoint", "N", int),
+    _predictor("--accelerator-type", "accelerator_type", "of the temporary endpoint", "TYPE"),
+    _predictor("--endpoint-name-prefix", "endpoint_name_prefix", "of the temporary endpoint", "TEXT"),
+    _predictor("--target-model", "target_model", "of a multi-model endpoint", "NAME"),
+    _predictor("--custom-attributes", "custom_attributes", "passed on to the endpoint", "TEXT"),
+    _predictor("--content-type", "content_type", "format of requests", "TYPE", _type),
+    _predictor("--accept-type", "accept_type", "format of responses", "TYPE", _type),
+    _predictor("--content-template", "content_template", "a text with $features, $record(s)", "TEXT", template),
+    _predictor("--record-template", "record_template", "one JSON record", "TEXT"),
+    _predictor("--model-label", "label", "where a response has the label", "PLACE", value),
+    _predictor("--model-probability", "probability", "where it has the score or scores", "PLACE", value),
+    _predictor("--model-label-headers", "label_headers", "names of the classes", "LIST", values),
+)
 SET = Option(
     "--set",
     (),
@@ -311,6 +158,29 @@ SET = Option(
 )
 
 
+def groups() -> dict[str, tuple[Option, ...]]:
+    """The options by the title of their group; those of analyses come first in theirs."""
+    measured, explained = (
+        [option for row in _rows(explains) for option in _method_options(row).options] for explains in (False, True)
+    )
+    keys = ", ".join(method.key for row in _rows(explains=True) for method in row.methods)
+    return {
+        "data": DATA,
+        "bias": (*measured, *BIAS),
+        f"explanations and report (an option of {keys} or report asks for it)": (*explained, *REPORT),
+        "model": MODEL,
+    }
+
+
+def _rows(explains: bool) -> list[Analysis]:
+    return [row for row in ANALYSES.values() if row.options is not None and row.explains is explains]
+
+
+def _method_options(row: Analysis) -> MethodOptions:
+    found: MethodOptions = resolved(str(row.options))
+    return found
+
+
 def add_options(parser: Parser) -> None:
     """Declare every option of the command."""
     parser.description = DESCRIPTION
@@ -319,7 +189,7 @@ def add_options(parser: Parser) -> None:
     parser.add_argument("--from", dest="start", metavar="FILE", help="start from this config; options override it")
     parser.add_argument("--output", metavar="FILE", help="where to write it (default: standard output)")
     parser.add_argument("--strict", action="store_true", help="reject what Clarify's own schema rejects")
-    for title, options in GROUPS.items():
+    for title, options in groups().items():
         group = parser.add_argument_group(title)
         for option in options:
             option.add_to(group)
@@ -351,7 +221,8 @@ def document(arguments: argparse.Namespace, start: str | None) -> dict[str, Any]
     for place, found in _given(arguments):
         _put(made, place, found)
     made.setdefault("methods", {})
-    for place, default in DEFAULTS:
+    of_analyses = (_method_options(row) for row in ANALYSES.values() if row.options is not None)
+    for place, default in (*(one for options in of_analyses for one in options.defaults), *DEFAULTS):
         parent = _at(made, place[:-1])
         if isinstance(parent, dict):
             parent.setdefault(str(place[-1]), default)
@@ -359,7 +230,7 @@ def document(arguments: argparse.Namespace, start: str | None) -> dict[str, Any]
 
 
 def _given(arguments: argparse.Namespace) -> Iterator[tuple[Place, Any]]:
-    for options in GROUPS.values():
+    for options in groups().values():
         for option in options:
             found = option.given(arguments)
             if found is not None:

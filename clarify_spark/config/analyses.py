@@ -44,7 +44,8 @@ class Analysis:
     """One analysis.
 
     ``rules``: an AnalysisRules of ``config.rules.analysis``; ``steps``: a Steps of ``run.analysis``, None for an
-    analysis of a later release; ``report``: a ReportPart of ``report.part``, None if a report does not show it.
+    analysis of a later release; ``report``: a ReportPart of ``report.part``, None if a report does not show it;
+    ``options``: a MethodOptions of ``cli.config_options``, None if only ``clarify-spark config --set`` requests it.
     ``explains``: its results are under ``explanations`` in analysis.json. ``sections``: by key there, the classes of
     typed results. ``tables``: the pandas tables of Results; ``frames``: by attribute of Results, what makes a Spark
     data frame. ``savings``: how a user can make it send fewer records to the model.
@@ -55,6 +56,7 @@ class Analysis:
     rules: str
     steps: str | None = None
     report: str | None = None
+    options: str | None = None
     explains: bool = True
     sections: Parts = ()
     tables: tuple[ResultsTable, ...] = ()
@@ -86,6 +88,7 @@ ANALYSES: dict[str, Analysis] = {
         rules="clarify_spark.config.rules.bias:ANALYSIS",
         steps="clarify_spark.run.bias:STEPS",
         report="clarify_spark.report.bias:PART",
+        options="clarify_spark.cli.bias_options:OPTIONS",
         explains=False,
         sections=(
             ("post_training_bias_metrics", "clarify_spark.documents.typed:BiasMetrics"),
@@ -105,6 +108,7 @@ ANALYSES: dict[str, Analysis] = {
         rules="clarify_spark.config.rules.kernel_shap:ANALYSIS",
         steps="clarify_spark.run.kernel_shap:STEPS",
         report="clarify_spark.report.kernel_shap:PART",
+        options="clarify_spark.cli.kernel_shap_options:OPTIONS",
         sections=(("kernel_shap", "clarify_spark.documents.typed:KernelShapByLabel"),),
         tables=(
             ResultsTable(
@@ -122,6 +126,7 @@ ANALYSES: dict[str, Analysis] = {
         rules="clarify_spark.config.rules.partial_dependence:ANALYSIS",
         steps="clarify_spark.run.partial_dependence:STEPS",
         report="clarify_spark.report.partial_dependence:PART",
+        options="clarify_spark.cli.partial_dependence_options:OPTIONS",
         sections=(("pdp", "clarify_spark.documents.typed:PartialDependenceCurves"),),
         savings=("set --pdp-rows",),
     ),

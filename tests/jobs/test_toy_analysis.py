@@ -1,5 +1,6 @@
 """An analysis is a row of ANALYSES and a module: a toy one takes part in everything, without another line of code."""
 
+import json
 from pathlib import Path
 
 import joblib
@@ -94,6 +95,11 @@ def test_the_rules_and_the_schema_know_a_toy_analysis(asking, analyze, data):
     lacking = {key: value for key, value in asking().items() if key != "predictor"}
     assert "methods.toy_labels needs" in analyze(lacking, data).err
     assert json_schema()["$defs"]["Methods"]["properties"]["toy_labels"]["$ref"] == "#/$defs/Toy"
+
+
+def test_the_config_command_has_the_options_of_a_toy_analysis(toy, capfd):
+    assert main(["config", "--dataset-type", "csv", "--toy-labels"]) == 0
+    assert json.loads(capfd.readouterr().out)["methods"] == {"toy_labels": {}}
 
 
 def test_without_its_row_a_toy_analysis_is_unknown(asking, analyze, data, monkeypatch):

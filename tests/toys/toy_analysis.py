@@ -3,6 +3,7 @@
 import pandas as pd
 from pydantic import Field
 
+from clarify_spark.cli.config_options import MethodOptions, Option
 from clarify_spark.config.analyses import Analysis, Method, ResultsTable
 from clarify_spark.config.rules.analysis import AnalysisRules
 from clarify_spark.config.rules.findings import finding
@@ -19,6 +20,7 @@ ROW = Analysis(
     rules="toy_analysis:RULES",
     steps="toy_analysis:STEPS",
     report="toy_analysis:PART",
+    options="toy_analysis:OPTIONS",
     sections=(("toy_labels", "toy_analysis:Counts"),),
     tables=(ResultsTable("toy_labels", "toy_analysis:table", ("label", "rows")),),
 )
@@ -37,6 +39,7 @@ def _enough(config):
         yield finding("methods.toy_labels.most", str(asked.most), "1 or more")
 
 
+OPTIONS = MethodOptions((Option("--toy-labels", ("methods", "toy_labels"), "labels of the toy", read=None, bare={}),))
 RULES = AnalysisRules(problems=(_enough,))
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from clarify_spark.cli import main
-from clarify_spark.cli.config import GROUPS
+from clarify_spark.cli.config import groups
 from clarify_spark.config.schema import node_at
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[3] / "conf" / "examples").glob("*.json"))
-OPTIONS = [option for options in GROUPS.values() for option in options]
+OPTIONS = [option for options in groups().values() for option in options]
 BASE = ("--dataset-type", "csv", "--label", "approve", "--label-values", "1", "--facet", "sex", "--pre-training-bias")
 
 
