@@ -20,6 +20,13 @@ PREDICTORS = {
     "http": "clarify_spark.udfs.predictors.http",
     "endpoint": "clarify_spark.udfs.predictors.endpoint",
 }
+#: Modules that most models of a format need, for workers to load ahead.
+LIBRARIES = {
+    "sklearn": ("joblib", "sklearn.ensemble", "sklearn.linear_model", "sklearn.pipeline", "sklearn.preprocessing"),
+    "skops": ("skops.io", "sklearn.ensemble", "sklearn.linear_model", "sklearn.pipeline", "sklearn.preprocessing"),
+    "xgboost": ("xgboost",),
+    "lightgbm": ("lightgbm",),
+}
 #: The format of a model file by its suffix.
 MODEL_SUFFIXES = {
     ".joblib": "sklearn",
@@ -61,4 +68,13 @@ def format_of(model_uri: str) -> str:
     raise ModelError(
         f"predictor.model_uri {model_uri!r}: the suffix {suffix!r} does not determine the format; "
         f"set predictor.model_format to one of {', '.join(PREDICTORS)}"
+    )
+
+
+def pickle_refusal(path: str) -> ModelError:
+    """Why a pickle is not read, and what to do."""
+    return ModelError(
+        f"{path} is a pickle: reading it runs any code its author included, on every executor. "
+        "If you trust its author, pass --allow-pickle; else save the model with skops (skops.io.dump), "
+        "which does not require such trust"
     )

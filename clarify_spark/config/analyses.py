@@ -48,7 +48,8 @@ class Analysis:
     ``options``: a MethodOptions of ``cli.config_options``, None if only ``clarify-spark config --set`` requests it.
     ``explains``: its results are under ``explanations`` in analysis.json. ``sections``: by key there, the classes of
     typed results. ``tables``: the pandas tables of Results; ``frames``: by attribute of Results, what makes a Spark
-    data frame. ``savings``: how a user can make it send fewer records to the model.
+    data frame. ``savings``: how a user can make it send fewer records to the model. ``libraries``: modules that the
+    driver will need, imported while Spark starts.
     """
 
     key: str
@@ -62,6 +63,7 @@ class Analysis:
     tables: tuple[ResultsTable, ...] = ()
     frames: Parts = ()
     savings: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
 
     def asked(self, methods: Methods) -> bool:
         """Whether one of the methods requests it."""
@@ -101,6 +103,7 @@ ANALYSES: dict[str, Analysis] = {
                 ("stage", "facet", "value_or_threshold", "metric", "value", "low", "high"),
             ),
         ),
+        libraries=("scipy.stats",),
     ),
     "kernel_shap": Analysis(
         key="kernel_shap",

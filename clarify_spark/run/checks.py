@@ -1,4 +1,4 @@
-"""Checks of a run that are possible before anything is started or read."""
+"""Checks of a run that are possible before anything is started or read. Importing them loads no pandas."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ from clarify_spark.config import (
 from clarify_spark.config.analyses import supported
 from clarify_spark.config.rules.prediction import needs_model
 from clarify_spark.errors import ConfigError
-from clarify_spark.run.analysis import steps_of
 from clarify_spark.run.context import Options
-from clarify_spark.udfs.predictors.sklearn import pickle_refusal
+from clarify_spark.udfs.model_formats import pickle_refusal
 
 
 def runnable(text: str, *, strict: bool) -> Loaded:
@@ -43,5 +42,7 @@ def check_model(config: AnalysisConfig, options: Options) -> None:
 
 def check_options(config: AnalysisConfig, options: Options) -> None:
     """Raise what any analysis, requested or not, finds wrong with the options."""
+    from clarify_spark.run.analysis import steps_of
+
     for row in supported():
         steps_of(row).check(config, options)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from clarify_spark.config import AnalysisConfig, Predictor
 from clarify_spark.errors import ConfigError, Problem
-from clarify_spark.spark.data.datasets import Dataset
-from clarify_spark.spark.files.output import Output
-from clarify_spark.spark.progress import Progress
-from clarify_spark.spark.session import Session
 from clarify_spark.udfs.model_spec import Calling, PredictorSpec
+
+if TYPE_CHECKING:
+    from clarify_spark.config import AnalysisConfig, Predictor
+    from clarify_spark.spark.data.datasets import Dataset
+    from clarify_spark.spark.files.output import Output
+    from clarify_spark.spark.progress import Progress
+    from clarify_spark.spark.session import Session
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,10 @@ class RunLocations:
     output: str
     data: str | None = None
     mounted_data: str | None = None
+
+    def data_of(self, config: AnalysisConfig) -> str | None:
+        """Where the data set is, None if nothing names it."""
+        return self.data or config.dataset_uri or self.mounted_data
 
 
 @dataclass(frozen=True)

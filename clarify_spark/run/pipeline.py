@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 from clarify_spark.aws.shadow_endpoint import leftover_note
 from clarify_spark.config import AnalysisConfig
@@ -79,18 +78,7 @@ def _files_named(dataset: Dataset) -> Iterator[None]:
 
 
 def _data_uri(config: AnalysisConfig, places: RunLocations) -> str:
-    uri = places.data or config.dataset_uri or places.mounted_data
+    uri = places.data_of(config)
     if uri is None:
         raise ConfigError([Problem("dataset_uri", "missing; name the data here or with --data")])
     return uri
-
-
-def run_config_file(config: Path, output: str, master: str | None, options: Options) -> Result:
-    """Run the config file at a local path in its own session, as the demo does."""
-    from clarify_spark.spark.files.output import read_text
-    from clarify_spark.spark.session import session
-
-    text = read_text(str(config), None)
-    runnable(text, strict=options.strict)
-    with session(master) as started:
-        return run(started, text, RunLocations(output), options)

@@ -14,13 +14,15 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clarify_spark.errors import ClarifyError, CommandError
 from clarify_spark.spark.object_stores import adapt
+from clarify_spark.spark.startup import Startup, running
+from clarify_spark.udfs.worker_daemon import unchanged
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -43,16 +45,21 @@ class Session:
 
 
 @contextmanager
-def session(master: str | None) -> Iterator[Session]:
+def session(master: str | None, startup: Startup | None = None) -> Iterator[Session]:
     """Yield the session to work in, and stop it afterwards only if it was started here."""
     require_pyspark()
+    startup = startup or Startup()
     from pyspark.sql import SparkSession
 
     active = SparkSession.getActiveSession()
     if active is not None:
+        with running(startup.meanwhile):
+            pass
         yield Session(active, local=runs_locally(active))
         return
-    started = _start(master)
+    with running(startup.meanwhile):
+        started = _start(master, startup)
+        warming = _warmed(started.spark) if started.log is not None and startup.worker_libraries else None
     try:
         if not is_connect(started.spark):
             _let_interrupts_end_quietly()
@@ -64,6 +71,21 @@ def session(master: str | None) -> Iterator[Session]:
             started.spark.stop()
         finally:  # a JVM that was terminated externally cannot be stopped
             _let_go_of(started.log, error)
+            if warming is not None:
+                warming.join()
+
+
+def _warmed(spark: SparkSession) -> threading.Thread:
+    """A thread that has Spark start its daemon of Python workers; who needs workers reports what is wrong with them."""
+    from clarify_spark.spark.cancellation import GONE
+
+    def start() -> None:
+        with suppress(*GONE):
+            spark.range(0, 1, 1, 1).mapInArrow(unchanged, "id bigint").collect()
+
+    thread = threading.Thread(target=start, name="warming", daemon=True)
+    thread.start()
+    return thread
 
 
 def lasting_session(spark: SparkSession | None, master: str | None) -> Session:
@@ -85,7 +107,7 @@ def _let_go_of(log: Path | None, error: BaseException | None) -> None:
         error.add_note(f"Spark's own log: {log}")
 
 
-def _start(master: str | None) -> Session:
+def _start(master: str | None, startup: Startup) -> Session:
     from pyspark.sql import SparkSession
 
     builder: SparkSession.Builder = SparkSession.builder.appName("clarify-spark")
@@ -99,7 +121,7 @@ def _start(master: str | None) -> Session:
         return Session(spark, local=runs_locally(spark))
     require_java()
     if master is None or master.startswith("local"):
-        return _start_local(builder, master or "local[*]")
+        return _start_local(builder, master or "local[*]", startup)
     spark = builder.master(master).getOrCreate()
     return Session(spark, local=False)
 
@@ -120,12 +142,12 @@ def _explained_connect() -> Iterator[None]:
         ) from error
 
 
-def _start_local(builder: SparkSession.Builder, master: str) -> Session:
+def _start_local(builder: SparkSession.Builder, master: str, startup: Startup) -> Session:
     """A local session whose JVM writes its log to a separate file, so that the terminal stays readable."""
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     log = Path(tempfile.mkdtemp(prefix="clarify-spark-")) / "spark.log"
-    for key, value in _local_conf().items():
+    for key, value in {**_local_conf(), **startup.conf(master)}.items():
         builder = builder.config(key, value)
     with _stderr_of_children_to(log):
         try:
@@ -210,14 +232,27 @@ def require_java(minimum: int = JAVA_MINIMUM) -> None:
     place = f"JAVA_HOME={home}" if home else "the PATH (JAVA_HOME is not set)"
     if java is None or not os.access(java, os.X_OK):
         raise CommandError(f"Spark needs Java {minimum} or newer, and no java was found in {place}. {JAVA_HELP}")
+    found = _released_major(java) or _major_that_runs(java, minimum)
+    if found < minimum:
+        raise CommandError(f"Spark needs Java {minimum} or newer; {place} has Java {found}. {JAVA_HELP}")
+
+
+def _released_major(java: str) -> int | None:
+    """The major version by the file that every JDK has since Java 9, since asking Java itself starts a JVM."""
+    with suppress(OSError):
+        text = (Path(java).resolve().parents[1] / "release").read_text(encoding="utf-8", errors="replace")
+        return java_major(text.replace("JAVA_VERSION=", "version "))
+    return None
+
+
+def _major_that_runs(java: str, minimum: int) -> int:
     answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
     found = java_major(answer.stderr + answer.stdout)
     if found is None:
         raise CommandError(
             f"Spark needs Java {minimum} or newer, and {java} does not run ({answer.stderr.strip()[:200]}). {JAVA_HELP}"
         )
-    if found < minimum:
-        raise CommandError(f"Spark needs Java {minimum} or newer; {place} has Java {found}. {JAVA_HELP}")
+    return found
 
 
 def java_major(version_text: str) -> int | None:

@@ -6,8 +6,8 @@ import logging
 import warnings
 from typing import Any
 
-from clarify_spark.udfs.errors import ModelError
 from clarify_spark.udfs.model_answer import Predict
+from clarify_spark.udfs.model_formats import pickle_refusal
 from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.predictors.estimators import predictor
 from clarify_spark.udfs.predictors.python import calls
@@ -29,15 +29,6 @@ def load(spec: PredictorSpec) -> Predict:
         log.warning("%s", note)
     is_function = callable(estimator) and not hasattr(estimator, "predict")
     return calls(estimator, spec, f"the function in {spec.path}") if is_function else predictor(estimator, spec)
-
-
-def pickle_refusal(path: str) -> ModelError:
-    """Why a pickle is not read, and what to do."""
-    return ModelError(
-        f"{path} is a pickle: reading it runs any code its author included, on every executor. "
-        "If you trust its author, pass --allow-pickle; else save the model with skops (skops.io.dump), "
-        "which does not require such trust"
-    )
 
 
 def version_notes(caught: list[warnings.WarningMessage], spec: PredictorSpec) -> list[str]:

@@ -29,13 +29,15 @@ def _nothing(_: AnalysisConfig) -> tuple[()]:
 @dataclass(frozen=True)
 class AnalysisRules:
     """What finds ``problems`` of its section, the ``features`` that it lists, what this version does not support, and
-    keys without effect, a sentence each; ``plain_words``, by path, for what a schema cannot put into plain words.
+    keys without effect, a sentence each; ``worker_libraries``: modules that Python workers need for it besides the
+    model's; ``plain_words``, by path, for what a schema cannot put into plain words.
     """
 
     problems: tuple[Callable[[AnalysisConfig], Problems], ...] = ()
     features: Callable[[AnalysisConfig], Iterable[FeatureList]] = _nothing
     unsupported: Callable[[AnalysisConfig], Iterable[Problem]] = _nothing
     without_effect: Callable[[AnalysisConfig], Iterable[str]] = _nothing
+    worker_libraries: Callable[[AnalysisConfig], Iterable[str]] = _nothing
     plain_words: Mapping[str, str] = field(default_factory=dict)
 
 

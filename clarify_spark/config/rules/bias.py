@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from clarify_spark.config.methods import PostTrainingBias, PreTrainingBias
-from clarify_spark.config.metrics import names_of
+from clarify_spark.config.metrics import METRICS, names_of
 from clarify_spark.config.models import AnalysisConfig
 from clarify_spark.config.nearest import nearest
 from clarify_spark.config.places import Place, short_json
@@ -115,9 +115,16 @@ def without_effect(config: AnalysisConfig) -> Iterator[str]:
         yield f"bounds: not used for {', '.join(unused)}, which no requested method computes"
 
 
+def worker_libraries(config: AnalysisConfig) -> tuple[str, ...]:
+    """What workers need for the flip test; everything else is computed without them."""
+    flips = any(METRICS[name].needs_flips for name in metrics_asked(config))
+    return ("pandas", "pyarrow", "sklearn.neighbors") if flips else ()
+
+
 ANALYSIS = AnalysisRules(
     problems=(needs, metric_names, declared_types, *statistics.RULES),
     without_effect=without_effect,
+    worker_libraries=worker_libraries,
     plain_words=dict.fromkeys(
         ("methods.pre_training_bias.methods", "methods.post_training_bias.methods"), '"all" or a list of metric names'
     ),
