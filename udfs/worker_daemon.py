@@ -19,6 +19,8 @@ _THREADS = Path("/proc/self/task")
 
 def preloaded(libraries: Iterable[str]) -> bool:
     """Import the libraries; whether this process still has one thread, as one must have to fork safely."""
+    # Arrow's jemalloc, which is not its default allocator, would start a thread that returns unused memory.
+    os.environ.setdefault("JE_ARROW_MALLOC_CONF", "background_thread:false")
     with _stdout_to_stderr():
         for library in libraries:
             with suppress(ImportError):
