@@ -34,7 +34,9 @@ def startup_of(config: AnalysisConfig, data: str | None, first: Callable[[], Non
 
 def _worker_libraries(config: AnalysisConfig) -> tuple[str, ...]:
     """What Python workers import; empty if the run needs none."""
-    found = [library for row in asked_for(config.methods).values() for library in rules_of(row).worker_libraries(config)]
+    found = [
+        library for row in asked_for(config.methods).values() for library in rules_of(row).worker_libraries(config)
+    ]
     if needs_model(config) and config.predictor is not None:
         found += [*_WORKER, *LIBRARIES.get(model_format(config.predictor) or "", ())]
     return tuple(dict.fromkeys(found))

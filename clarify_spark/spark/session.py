@@ -77,10 +77,11 @@ def session(master: str | None, startup: Startup | None = None) -> Iterator[Sess
 
 def _warmed(spark: SparkSession) -> threading.Thread:
     """A thread that has Spark start its daemon of Python workers; who needs workers reports what is wrong with them."""
-    from clarify_spark.spark.cancellation import GONE
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
 
     def start() -> None:
-        with suppress(*GONE):
+        with suppress(PySparkException, Py4JError, OSError):
             spark.range(0, 1, 1, 1).mapInArrow(unchanged, "id bigint").collect()
 
     thread = threading.Thread(target=start, name="warming", daemon=True)

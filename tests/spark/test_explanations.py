@@ -252,14 +252,16 @@ def test_tasks_of_a_wave_get_the_same_number_of_blocks_but_for_one(spark, datase
     layout = work.layout()
     wave = KeyRange(10, (2 << FILE_BITS) + 120)
     inside = rows.where((sf.col("row_key") >= wave.lo) & (sf.col("row_key") < wave.hi))
-    spread = inside.repartition(tasks, scheduler._partition(spark, layout, wave, tasks)).select(sf.spark_partition_id())
+    spread = inside.repartition(tasks, scheduler._partition(layout, wave, tasks)).select(sf.spark_partition_id())
     counts = Counter(row[0] for row in spread.collect())
     assert sorted(counts) == list(range(tasks))
     assert max(counts.values()) - min(counts.values()) <= 1
 
 
 def test_every_task_of_any_number_of_tasks_has_an_integer_that_spark_sends_there(spark):
-    hashes = scheduler._hashes(spark)
+    hashes = scheduler.integer_hashes(20_000)
+    known = spark.range(20_000).selectExpr("hash(id) AS hash").toPandas()["hash"]
+    assert np.array_equal(hashes, known)
     for tasks in range(1, MOST_TASKS + 1):
         assert np.array_equal(hashes[scheduler.partition_keys(hashes, tasks)] % tasks, np.arange(tasks))
 

@@ -6,6 +6,8 @@ Executors return one row per block; no result depends on waves, tasks or partiti
 
 from __future__ import annotations
 
+import os
+import re
 import threading
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -15,6 +17,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pyspark.sql import functions as sf
 
 from clarify_spark.errors import ClarifyError, DataError, ModelError
@@ -90,7 +93,7 @@ class Work(Generic[Result]):
         Spark gives up on a task whose worker keeps dying. Its blocks are then computed one by one, which takes
         less memory at a time and shows which of them is the cause.
         """
-        place = _partition(self.rows.sparkSession, layout, wave, tasks)
+        place = _partition(layout, wave, tasks)
         alone: list[Block] = []
         lost: list[int] = []
         try:
@@ -193,14 +196,17 @@ def _task(layout: Layout, wave: KeyRange, tasks: int) -> str:
     return f"cast(pmod({base} + row_key div {layout.block_rows}, {tasks}) as int)"
 
 
-def _partition(spark: SparkSession, layout: Layout, wave: KeyRange, tasks: int) -> Expression:
+def _partition(layout: Layout, wave: KeyRange, tasks: int) -> Expression:
     """A number for each row that Spark hashes to the partition of its task's number."""
-    keys = partition_keys(_hashes(spark), tasks)
+    keys = partition_keys(_HASHES, tasks)
     return sf.expr(f"element_at({_array(keys)}, {_task(layout, wave, tasks)} + 1)")
 
 
 def cores(spark: SparkSession) -> int:
-    """How many tasks Spark can run at once, as it splits its own range."""
+    """How many tasks Spark can run at once: by its master on one machine, else as it splits its own range."""
+    local = re.fullmatch(r"local\[(\d+|\*)(,\s*\d+)?\]", spark.conf.get("spark.master", "") or "")
+    if local is not None:
+        return (os.cpu_count() or 1) if local[1] == "*" else int(local[1])
     return spark.range(2**20).select(sf.spark_partition_id()).distinct().count()
 
 
@@ -226,7 +232,6 @@ class _Scheduler(Generic[Result]):
 
     def start(self) -> None:
         """Begin with the first waves."""
-        _hashes(self._work.rows.sparkSession)  # computed while Spark is idle
         for _ in range(IN_FLIGHT):
             self._threads.append(self._pool.submit(self._run_waves))
             self._threads[-1].add_done_callback(self._wake)
@@ -318,12 +323,22 @@ def partition_keys(hashes: Keys, partitions: int) -> Keys:
     return np.array([found.get(place, place) for place in range(partitions)], np.int64)
 
 
-_known_hashes: list[Keys] = []
+def integer_hashes(count: int) -> Keys:
+    """Spark's hashes of the bigints 0, 1, 2, … (Murmur3 x86 of 32 bits with seed 42, on the two halves of each)."""
+    low, high = np.arange(count, dtype=np.uint32), np.zeros(count, np.uint32)
+    mixed = np.full(count, 42, np.uint32)
+    for half in (low, high):
+        mixed ^= _rotated(half * np.uint32(0xCC9E2D51), 15) * np.uint32(0x1B873593)
+        mixed = _rotated(mixed, 13) * np.uint32(5) + np.uint32(0xE6546B64)
+    mixed ^= np.uint32(8)  # bytes
+    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35)):
+        mixed = (mixed ^ (mixed >> np.uint32(shift))) * np.uint32(factor)
+    return (mixed ^ (mixed >> np.uint32(16))).view(np.int32).astype(np.int64)
 
 
-def _hashes(spark: SparkSession) -> Keys:
-    """Spark's hashes of the integers from 0 on, enough to find one for each of MOST_TASKS partitions."""
-    if not _known_hashes:
-        numbers = spark.range(0, 16 * MOST_TASKS, 1, 1).select(sf.hash(sf.col("id").cast("bigint")))
-        _known_hashes.append(np.array([row[0] for row in numbers.collect()], np.int64))
-    return _known_hashes[0]
+def _rotated(bits: NDArray[np.uint32], by: int) -> NDArray[np.uint32]:
+    return (bits << np.uint32(by)) | (bits >> np.uint32(32 - by))
+
+
+#: Enough to find one for each of MOST_TASKS partitions.
+_HASHES = integer_hashes(16 * MOST_TASKS)

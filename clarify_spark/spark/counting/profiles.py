@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from pyspark.sql import functions as sf
 
@@ -14,7 +15,7 @@ from clarify_spark.errors import DataError
 
 if TYPE_CHECKING:
     from pyspark.sql import Column as Expression
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, Row
 
     from clarify_spark.spark.data.datasets import Column, Dataset
 
@@ -32,6 +33,8 @@ FEW_VALUES = 200
 WORDS = 4
 
 Facts = frozenset[str]
+#: The heads of columns of a frame: so many rows, and these values in them.
+_seen: WeakKeyDictionary[DataFrame, dict[Column, tuple[int, frozenset[Scalar]]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -51,10 +54,10 @@ def profile(dataset: Dataset, facts: Mapping[str, Facts]) -> dict[str, ColumnPro
     columns = [dataset.column(name) for name in facts]
     if not columns:
         return {}
+    listed = [column for column in columns if "values" in facts[column.name]]
+    known = first_values(dataset, listed, columns)
     first = head(dataset, columns)
     wanted = {column.name: _settled_by_head(column, facts[column.name], first) for column in columns}
-    listed = [column for column in columns if "values" in facts[column.name]]
-    known = first_values(dataset, listed)
     measures = [measure for column in columns for measure in _measures(column, wanted[column.name], first)]
     measures += [
         sf.count_if(_is_unknown(column, known[column.name])).alias(f"{column.id}_unknown") for column in listed
@@ -70,14 +73,23 @@ def profile(dataset: Dataset, facts: Mapping[str, Facts]) -> dict[str, ColumnPro
 
 
 def head(dataset: Dataset, columns: Sequence[Column]) -> Head:
-    """A sample of up to HEAD_ROWS rows."""
-    names = [column.name for column in columns]
-    rows = dataset.frame.select(*[present(column).alias(column.id) for column in columns]).limit(HEAD_ROWS).collect()
-    seen = zip(*rows, strict=True) if rows else [() for _ in names]
+    """A sample of up to HEAD_ROWS rows; of columns that were looked at before, that of then."""
+    seen = _seen.setdefault(dataset.frame, {})
+    new = [column for column in columns if column not in seen]
+    if new:
+        rows = dataset.frame.select(*[present(column).alias(column.id) for column in new]).limit(HEAD_ROWS).collect()
+        _remember(dataset, new, rows)
     return Head(
-        len(rows),
-        {name: frozenset(v for v in values if v is not None) for name, values in zip(names, seen, strict=True)},
+        max((seen[column][0] for column in columns), default=0), {column.name: seen[column][1] for column in columns}
     )
+
+
+def _remember(dataset: Dataset, columns: Sequence[Column], rows: Sequence[Row]) -> None:
+    """Keep how many rows were seen, and the values of each column in them."""
+    seen = _seen.setdefault(dataset.frame, {})
+    for column in columns:
+        values = frozenset(row[column.id] for row in rows) - {None}
+        seen[column] = (len(rows), values)
 
 
 def present(column: Column, name: str = "") -> Expression:
@@ -94,16 +106,20 @@ def as_number(column: Column, name: str = "") -> Expression:
     return present(column, name)
 
 
-def first_values(dataset: Dataset, columns: Sequence[Column]) -> dict[str, tuple[Scalar | None, ...]]:
+def first_values(
+    dataset: Dataset, columns: Sequence[Column], others: Sequence[Column] = ()
+) -> dict[str, tuple[Scalar | None, ...]]:
     """The values of the first PREFIX_ROWS rows of the first file, in order of appearance; () where they are many.
 
-    Every value not among them appears later.
+    Every value not among them appears later. What ``others`` hold in some of these rows is remembered as their head.
     """
     if not columns:
         return {}
-    wanted = [present(column).alias(column.id) for column in columns]
+    every = tuple(dict.fromkeys((*columns, *others)))
+    wanted = [present(column).alias(column.id) for column in every]
     prefix = dataset.keyed.where(sf.col("row_key") < PREFIX_ROWS).select("row_key", *wanted).limit(PREFIX_ROWS)
     rows = sorted(prefix.collect(), key=lambda row: int(row["row_key"]))
+    _remember(dataset, every, rows[:HEAD_ROWS])
     values = {column.name: tuple(dict.fromkeys(row[column.id] for row in rows)) for column in columns}
     return {name: known if len(known) <= FEW_VALUES else () for name, known in values.items()}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -21,18 +22,23 @@ from clarify_spark.spark.data.formats.csv_header import Header, find_header, hea
 from clarify_spark.spark.data.formats.kinds import is_missing, kind_bits
 from clarify_spark.spark.data.formats.listing import list_files
 from clarify_spark.spark.data.formats.malformed_records import first_malformed, require_tolerable
-from clarify_spark.spark.data.formats.row_keys import Split, placed, split_rows
+from clarify_spark.spark.data.formats.row_keys import PLACE, Split, placed, split_rows
 from clarify_spark.spark.data.formats.snapshot import Snapshot
 from clarify_spark.spark.data.formats.suggestions import short_repr
 from clarify_spark.spark.data.formats.table import LoadedTable
 from clarify_spark.spark.data.formats.texts import PROBLEM, RecordCounts, Texts, cast_records
+from clarify_spark.spark.files.output import local_path
 from clarify_spark.spark.files.raw_text import decoded, raw_value
 from clarify_spark.spark.files.read_failures import reading
+from clarify_spark.spark.session import runs_locally
+from clarify_spark.spark.startup import SMALL_INPUT
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
 
 _SAMPLE_LINES = 100
+#: Groups of files and columns up to which one pass counts records and finds kinds.
+MOST_GROUPS = 10_000
 
 
 @dataclass(frozen=True)
@@ -46,10 +52,14 @@ class CsvReadOptions:
 
 @dataclass(frozen=True)
 class _Lines:
-    """What one pass over the lines shows: each file's first line, and whether quoted fields may contain line breaks."""
+    """What one pass over the lines shows: each file's first line, and whether quoted fields may contain line breaks.
+
+    ``start``: the first lines of the first file, blank ones too; empty if they are still to be read.
+    """
 
     first: dict[int, str]
     multiline: bool
+    start: tuple[str, ...] = ()
 
 
 def table_of(spark: SparkSession, config: AnalysisConfig, uri: str) -> LoadedTable:
@@ -72,7 +82,7 @@ def read_csv(spark: SparkSession, uri: str, options: CsvReadOptions) -> LoadedTa
         header = _header(spark, snapshot, lines, options)
         width = len(header.names)
         with cached(_records(spark, snapshot, header, lines.multiline)) as records:
-            counts = _counted(records, width)
+            counts = _counted(records, snapshot, width)
             require_tolerable(
                 counts.malformed, options.max_malformed, lambda: _complaint(records, counts.splits, snapshot, width)
             )
@@ -83,17 +93,37 @@ def read_csv(spark: SparkSession, uri: str, options: CsvReadOptions) -> LoadedTa
 
 
 def _scan_lines(spark: SparkSession, snapshot: Snapshot) -> _Lines:
+    """What a pass by Spark shows, or this process where the data are one small file of this machine."""
+    lines = _scan_small_file(snapshot) if runs_locally(spark) else None
+    lines = lines or _scan_by_spark(spark, snapshot)
+    if not lines.first:
+        raise DataError(f"{snapshot.uri}: the data set is empty.")
+    for file, line in lines.first.items():
+        _require_text(line, snapshot.files[file].uri)
+    return lines
+
+
+def _scan_small_file(snapshot: Snapshot) -> _Lines | None:
+    path = local_path(snapshot.files[0].uri)
+    if len(snapshot.files) > 1 or path is None or path.suffix.lower() != ".csv" or snapshot.files[0].size > SMALL_INPUT:
+        return None
+    raw = path.read_bytes().removeprefix(codecs.BOM_UTF8).splitlines()  # at the line ends of Spark's reader
+    first = next((line for line in raw if line.strip(b" ")), None)
+    return _Lines(
+        {} if first is None else {0: decoded(first)},
+        any(line.count(b'"') % 2 for line in raw),
+        tuple(decoded(line) for line in raw[:_SAMPLE_LINES]),
+    )
+
+
+def _scan_by_spark(spark: SparkSession, snapshot: Snapshot) -> _Lines:
     lines = placed(spark, spark.read.text(snapshot.patterns), snapshot, ["value"])
     quotes = "octet_length(value) - octet_length(replace(value, '\"', ''))"
     odd = F.expr(f"CASE WHEN contains(value, '\"') AND ({quotes}) % 2 = 1 THEN 1 ELSE 0 END")
     rows = split_rows(lines.filter("length(trim(value)) > 0"), [F.min_by(raw_value(), "_mid"), F.max(odd)])
-    if not rows:
-        raise DataError(f"{snapshot.uri}: the data set is empty.")
     first: dict[int, str] = {}
     for split, (line, _) in sorted(rows, key=lambda row: (row[0].file, row[0].block)):
         first.setdefault(split.file, decoded(line))
-    for file, line in first.items():
-        _require_text(line, snapshot.files[file].uri)
     return _Lines(first, any(odd for _, (_, odd) in rows))
 
 
@@ -118,8 +148,8 @@ def _is_json_object(line: str) -> bool:
 def _header(spark: SparkSession, snapshot: Snapshot, lines: _Lines, options: CsvReadOptions) -> Header:
     number = min(lines.first)
     file = snapshot.files[number].uri
-    sample = spark.read.text(snapshot.patterns[number]).limit(_SAMPLE_LINES).select(raw_value()).collect()
-    records = parse_csv("\n".join(decoded(row[0]) for row in sample)) or parse_csv(lines.first[number])
+    start = lines.start or _first_lines(spark, snapshot.patterns[number])
+    records = parse_csv("\n".join(start)) or parse_csv(lines.first[number])
     header = find_header(records, options.headers, options.wanted, file)
     header = replace(header, note=header.note + header_warnings(records))
     for other, line in lines.first.items():
@@ -139,6 +169,11 @@ def _header(spark: SparkSession, snapshot: Snapshot, lines: _Lines, options: Csv
     return header
 
 
+def _first_lines(spark: SparkSession, pattern: str) -> tuple[str, ...]:
+    rows = spark.read.text(pattern).limit(_SAMPLE_LINES).select(raw_value()).collect()
+    return tuple(decoded(row[0]) for row in rows)
+
+
 def _records(spark: SparkSession, snapshot: Snapshot, header: Header, multiline: bool) -> DataFrame:
     names = [f"c{index}" for index in range(len(header.names))]
     scan = spark.read.csv(
@@ -156,20 +191,38 @@ def _records(spark: SparkSession, snapshot: Snapshot, header: Header, multiline:
     return placed(spark, scan, snapshot, [*names, PROBLEM])
 
 
-def _counted(cached: DataFrame, width: int) -> RecordCounts:
-    """Splits, good and malformed records, and each column's kind bits, from two passes over cached data.
+def _counted(cached: DataFrame, snapshot: Snapshot, width: int) -> RecordCounts:
+    """Splits, good and malformed records, and each column's kind bits, from cached data.
 
     Kinds are found on exploded fields: an expression per column would make methods too long for the JVM to compile.
+    Where that gives few groups, records are counted by the same pass, as fields at the place -1.
     """
     bad = F.col(PROBLEM)
     malformed = F.count_if(F.trim(bad) != "")  # multiLine reading makes records of lines of blanks
-    rows = split_rows(cached, [F.count_if(bad.isNull()), malformed])
-    splits = tuple(split for split, _ in rows)
-    fields = F.posexplode(F.array(*[f"c{index}" for index in range(width)])).alias("place", "field")
-    found = cached.filter(bad.isNull()).select(fields).groupBy("place").agg(kind_bits("field")).collect()
-    masks = {place: int(mask) for place, mask in found}
-    kinds = tuple(masks.get(place, 0) for place in range(width))
-    return RecordCounts(splits, sum(values[0] for _, values in rows), sum(values[1] for _, values in rows), kinds)
+    measures = [F.count_if(bad.isNull()), malformed]
+    fields = [_field(index, f"c{index}") for index in range(width)]
+    if len(snapshot.files) * width <= MOST_GROUPS and sum(file.size for file in snapshot.files) <= SMALL_INPUT:
+        every = F.when(bad.isNull(), F.array(_field(-1), *fields)).otherwise(F.array(_field(-1)))
+        cells = cached.select(*PLACE, PROBLEM, F.explode(every).alias("cell")).select(*PLACE, PROBLEM, "cell.*")
+        found = split_rows(cells, [*measures, kind_bits("field")], "place")
+        rows = [(split, values[1:]) for split, values in found if values[0] == -1]
+        kinds = [(values[0], values[-1]) for _, values in found]
+    else:
+        rows = split_rows(cached, measures)
+        cells = cached.filter(bad.isNull()).select(F.explode(F.array(*fields)).alias("cell")).select("cell.*")
+        kinds = [(row[0], row[1]) for row in cells.groupBy("place").agg(kind_bits("field")).collect()]
+    masks = dict.fromkeys(range(-1, width), 0)
+    for place, mask in kinds:
+        masks[place] |= int(mask)
+    good, malformed_records = (sum(values[n] for _, values in rows) for n in (0, 1))
+    return RecordCounts(
+        tuple(split for split, _ in rows), good, malformed_records, tuple(masks[place] for place in range(width))
+    )
+
+
+def _field(place: int, name: str | None = None) -> Column:
+    field = F.col(name) if name is not None else F.lit(None).cast("string")
+    return F.struct(F.lit(place).alias("place"), field.alias("field"))
 
 
 def _complaint(cached: DataFrame, splits: tuple[Split, ...], snapshot: Snapshot, width: int) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from clarify_spark.errors import DataError
 from clarify_spark.spark.data.formats.snapshot import GLOB, Snapshot, SourceFile
 from clarify_spark.spark.files.read_failures import reading
+from clarify_spark.spark.session import runs_locally
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -20,21 +21,21 @@ _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
 _PARTITION = re.compile(r"/[^/=]+=[^/]+/")
 #: What a run writes or is configured by; a second run with one folder for data and output must not read it.
 RESULTS = ("/analysis.json", "/analysis_details.json", "/analysis_config.json")
+#: A local path whose parts Spark neither ignores nor writes in another way.
+_PLAIN = re.compile(r"(/[A-Za-z0-9][A-Za-z0-9._-]*)+(?<!\._COPYING_)")
 _PACKED = r"(\.(gz|gzip|bz2|deflate|snappy|lz4|zst))?$"
+
+
+#: The URI, the size, the time of modification and the key of a file.
+Entry = tuple[str, int, datetime, str]
 
 
 def list_files(spark: SparkSession, uri: str, suffixes: Sequence[str]) -> Snapshot:
     """The files at a file, folder or glob; in a mixed folder only those whose names end in one of ``suffixes``."""
-    location = _absolute(uri)
-    with reading(uri):
-        found = (
-            spark.read.format("binaryFile")
-            .option("recursiveFileLookup", "true")
-            .load(location)
-            .selectExpr("path", "length", "modificationTime", "_metadata.file_path AS key")
-            .collect()
-        )
-    entries = sorted((str(row[0]), int(row[1]), row[2], str(row[3])) for row in found)
+    entries = _local_file(uri) if runs_locally(spark) else None
+    if entries is None:
+        with reading(uri):
+            entries = _listed(spark, _absolute(uri))
     if not entries:
         raise DataError(
             f"{uri}: the data set is empty: there is no file with content "
@@ -46,6 +47,28 @@ def list_files(spark: SparkSession, uri: str, suffixes: Sequence[str]) -> Snapsh
     files = tuple(SourceFile(path, size, modified) for path, size, modified, _ in chosen)
     partitioned = _partitioned(uri, [file.uri for file in files])
     return Snapshot(uri, files, tuple(key for *_, key in chosen), tuple(notes), partitioned)
+
+
+def _listed(spark: SparkSession, location: str) -> list[Entry]:
+    found = (
+        spark.read.format("binaryFile")
+        .option("recursiveFileLookup", "true")
+        .load(location)
+        .selectExpr("path", "length", "modificationTime", "_metadata.file_path AS key")
+        .collect()
+    )
+    return sorted((str(row[0]), int(row[1]), row[2], str(row[3])) for row in found)
+
+
+def _local_file(uri: str) -> list[Entry] | None:
+    """What Spark would list for one file of this machine with a plain name; None for all else."""
+    path = os.path.abspath(uri.removeprefix("file://"))
+    if not _PLAIN.fullmatch(path) or not os.path.isfile(path) or not os.access(path, os.R_OK):
+        return None
+    status = os.stat(path)
+    milliseconds = status.st_mtime_ns // 1_000_000
+    modified = datetime.fromtimestamp(milliseconds // 1000).replace(microsecond=milliseconds % 1000 * 1000)
+    return [(f"file:{path}", status.st_size, modified, f"file://{path}")] if status.st_size else None
 
 
 def unread_folders(snapshot: Snapshot) -> tuple[str, ...]:
@@ -81,9 +104,6 @@ def _layout(folders: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def _path(uri: str) -> str:
     """What follows scheme and host, slashes never doubled."""
     return re.sub("/+", "/", re.sub(r"^[A-Za-z][A-Za-z0-9+.-]*:(//[^/]*)?", "", uri))
-
-
-Entry = tuple[str, int, datetime, str]
 
 
 def _without_results(entries: list[Entry]) -> tuple[list[Entry], list[str]]:

@@ -78,13 +78,16 @@ def starts(splits: Iterable[Split]) -> Iterable[tuple[Split, int]]:
         offset += split.records
 
 
-def split_rows(frame: DataFrame, aggregates: Sequence[Column]) -> list[tuple[Split, tuple[Any, ...]]]:
-    """One pass over a cached frame: each split, and the values of further aggregates in it."""
-    grouped = frame.groupBy("_file", "_block").agg(F.count(F.lit(1)), F.min("_mid"), *aggregates)
-    rows = grouped.collect()
+def split_rows(frame: DataFrame, aggregates: Sequence[Column], *keys: str) -> list[tuple[Split, tuple[Any, ...]]]:
+    """One pass over a cached frame: each split, and the values of further keys and aggregates in it."""
+    rows = frame.groupBy("_file", "_block", *keys).agg(F.count(F.lit(1)), F.min("_mid"), *aggregates).collect()
     if any(row[0] is None for row in rows):
         raise DataError("Spark read a file that was not listed before; do not change data during a run.")
-    return [(Split(int(row[0]), int(row[1]), int(row[2]), int(row[3])), tuple(row[4:])) for row in rows]
+    found = []
+    for file, block, *rest in rows:
+        of_keys, (records, first, *values) = rest[: len(keys)], rest[len(keys) :]
+        found.append((Split(int(file), int(block), int(records), int(first)), (*of_keys, *values)))
+    return found
 
 
 def ordered(scan: DataFrame, snapshot: Snapshot, columns: Sequence[Column]) -> DataFrame:
