@@ -1,0 +1,74 @@
+"""Spark's daemon with libraries: what it loads, that it may fork, and that its standard output stays Spark's."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from clarify_spark.udfs.worker_daemon import LIBRARIES
+
+LOADED = """
+import sys
+from clarify_spark.udfs.worker_daemon import preloaded
+alone = preloaded(sys.argv[1:])
+print(alone, *(name in sys.modules for name in sys.argv[1:]))
+"""
+
+
+def python(*words, **environment):
+    """What a new Python prints, as a worker: one thread for numerical libraries."""
+    return subprocess.run(
+        [sys.executable, *words],
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+    )
+
+
+def module(folder, name, text):
+    (folder / f"{name}.py").write_text(text)
+    return {"PYTHONPATH": str(folder)}
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="threads are counted on Linux only")
+def test_the_libraries_of_models_leave_one_thread():
+    ran = python("-c", LOADED, "pandas", "pyarrow", "sklearn.neighbors", "skops.io", "lightgbm", "xgboost")
+    assert ran.stdout.split() == ["True"] * 7, ran.stderr
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="threads are counted on Linux only")
+def test_a_library_that_starts_a_thread_is_seen(tmp_path):
+    threaded = "import threading, time; threading.Thread(target=time.sleep, args=(30,), daemon=True).start()"
+    ran = python("-c", LOADED, "threaded_library", **module(tmp_path, "threaded_library", threaded))
+    assert ran.stdout.split() == ["False", "True"], ran.stderr
+
+
+def test_what_a_library_prints_and_one_that_is_missing_do_not_disturb_the_daemon(tmp_path):
+    ran = python("-c", LOADED, "talkative", "no_such_library", **module(tmp_path, "talkative", "print('hello')"))
+    assert ran.stdout.split()[1:] == ["True", "False"]
+    assert "hello" in ran.stderr
+
+
+@pytest.mark.parametrize("libraries", ["pandas", "threaded_library"])
+def test_it_speaks_as_sparks_own_daemon_does(tmp_path, libraries):
+    threaded = "import threading, time; threading.Thread(target=time.sleep, args=(30,), daemon=True).start()"
+    environment = {**module(tmp_path, "threaded_library", threaded), LIBRARIES: libraries}
+    environment["PYTHON_WORKER_FACTORY_SECRET"] = "secret"
+    command = [sys.executable, "-m", "clarify_spark.udfs.worker_daemon", "pyspark.worker"]
+    daemon = subprocess.Popen(
+        command,
+        env={**os.environ, **environment},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    port = int.from_bytes(daemon.stdout.read(4), "big")
+    daemon.stdin.close()  # Spark is gone, and so is the daemon
+    assert 0 < port < 2**16
+    daemon.wait(timeout=30)
+    daemon.stdout.close()
+    daemon.stderr.close()
