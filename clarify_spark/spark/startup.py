@@ -45,6 +45,7 @@ class Startup:
             os.environ.setdefault("SPARK_LAUNCHER_OPTS", QUICK_JVM)
             conf["spark.driver.extraJavaOptions"] = QUICK_JVM
             conf |= {"spark.executor.extraJavaOptions": QUICK_JVM} if cluster else {}
+            conf["spark.sql.adaptive.enabled"] = "false"  # it makes a job of every shuffle
         if self.worker_libraries and (not cluster or importable_anywhere()):
             conf["spark.python.daemon.module"] = DAEMON
             conf[f"spark.executorEnv.{LIBRARIES}"] = os.environ[LIBRARIES] = ",".join(self.worker_libraries)

@@ -13,6 +13,7 @@ from clarify_spark.spark.session import require_java
 from clarify_spark.spark.startup import DAEMON, LIBRARIES, QUICK_JVM, SMALL_INPUT, Startup, local_bytes, running
 
 DRIVER = "spark.driver.extraJavaOptions"
+QUICK = {DRIVER: QUICK_JVM, "spark.sql.adaptive.enabled": "false"}
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +28,7 @@ def own_environment(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(("size", "quick"), [(0, True), (SMALL_INPUT, True), (SMALL_INPUT + 1, False), (None, False)])
 def test_only_for_small_local_input_the_jvm_is_started_with_flags(size, quick):
-    assert (Startup(size).conf("local[2]") == {DRIVER: QUICK_JVM}) == quick
+    assert (Startup(size).conf("local[2]") == QUICK) == quick
     assert quick or Startup(size).conf("local[2]") == {}
 
 
@@ -52,7 +53,7 @@ def test_flags_in_words_for_spark_submit_are_the_users_choice(monkeypatch, words
 
 def test_flags_in_sparks_defaults_are_the_users_choice(tmp_path):
     (tmp_path / "spark-defaults.conf").write_text("spark.master local\n")
-    assert Startup(0).conf("local[2]") == {DRIVER: QUICK_JVM}
+    assert Startup(0).conf("local[2]") == QUICK
     (tmp_path / "spark-defaults.conf").write_text(f"{DRIVER} -XX:+UseG1GC\n")
     assert Startup(0).conf("local[2]") == {}
 

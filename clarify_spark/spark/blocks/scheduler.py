@@ -204,8 +204,8 @@ def _partition(layout: Layout, wave: KeyRange, tasks: int) -> Expression:
 
 def cores(spark: SparkSession) -> int:
     """How many tasks Spark can run at once: by its master on one machine, else as it splits its own range."""
-    local = re.fullmatch(r"local\[(\d+|\*)(,\s*\d+)?\]", spark.conf.get("spark.master", "") or "")
-    if local is not None:
+    master = spark.conf.get("spark.master", "") or ""
+    if (local := re.fullmatch(r"local\[(\d+|\*)(,\s*\d+)?\]", master)) is not None:
         return (os.cpu_count() or 1) if local[1] == "*" else int(local[1])
     return spark.range(2**20).select(sf.spark_partition_id()).distinct().count()
 
