@@ -54,8 +54,10 @@ find_python() {  # the first Python from 3.11 on; versions long used with Spark 
     exit 1
 }
 
+COMPILED=(pyspark py4j numpy pandas pyarrow scipy sklearn joblib skops matplotlib pydantic jinja2 nbformat jmespath)
+
 make_venv() {  # FOLDER CONSTRAINTS
-    local folder=$1 constraints=$2 python version
+    local folder=$1 constraints=$2 python version site
     python=$(find_python)
     if [ ! -x "$folder/bin/pip" ] && ! "$python" -m venv "$folder" 2>/dev/null; then
         version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
@@ -66,6 +68,10 @@ make_venv() {  # FOLDER CONSTRAINTS
         fi
     fi
     "$folder/bin/pip" install --quiet --disable-pip-version-check --no-compile -c "$constraints" -e ".[spark,demo,test]"
+    # Compiled now on all cores, not by the first run on one; most of the environment is never imported. A file of a
+    # library that this Python cannot compile would not be imported either.
+    site=$("$folder/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+    "$folder/bin/python" -m compileall -qq -j 0 -x '/tests?/' "${COMPILED[@]/#/$site/}" || true
 }
 
 case "${1:-}" in
