@@ -53,7 +53,8 @@ def curve_sums(
     call = partial(curve_batches, plan=plan, features=feature_ids(used.dataset, plan.spec))
     with user_errors(), _persisted(used, plan) as rows:
         at_once = blocks_at_once(plan.spec)
-        work = Work(rows, plan.block_rows, call, curves_from_bytes, _row_bytes(plan), checkpoints, at_once)
+        file_rows = used.dataset.source.file_rows if used.rows == used.of_rows else (used.rows,)
+        work = Work(rows, plan.block_rows, call, curves_from_bytes, _row_bytes(plan), checkpoints, at_once, file_rows)
         yield from results(work, progress, "Partial dependence")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,8 @@ def explained_blocks(
 ) -> Generator[Explained, None, None]:
     """Every block in the order of row keys; those in the checkpoints are not computed again."""
     with user_errors(), _persisted(dataset, plan) as rows:
-        yield from results(_work(rows, plan, checkpoints), progress, "Explaining", pace)
+        work = replace(_work(rows, plan, checkpoints), file_rows=dataset.source.file_rows)
+        yield from results(work, progress, "Explaining", pace)
 
 
 def _work(rows: DataFrame, plan: ShapPlan, checkpoints: Checkpoints) -> Work[Explained]:

@@ -116,7 +116,8 @@ def with_kept_predictions(
     features = feature_ids(dataset, spec)
     rows = dataset.keyed.select("row_key", *features).persist(StorageLevel.MEMORY_AND_DISK)
     call = partial(scored_blocks, spec=spec, features=features)
-    work = Work(rows, BLOCK_ROWS, call, Scored.from_bytes, ROW_BYTES, checkpoints, blocks_at_once(spec))
+    at_once, file_rows = blocks_at_once(spec), dataset.source.file_rows
+    work = Work(rows, BLOCK_ROWS, call, Scored.from_bytes, ROW_BYTES, checkpoints, at_once, file_rows)
     traffic: Traffic | None = None
     try:
         with closing(results(work, progress, "Calling the model")) as scored:

@@ -79,7 +79,8 @@ def dataset(spark, frame):
         columns = {name: Column(name, f"c{i}", "float") for i, name in enumerate((*FEATURES, "id"))}
         records = list(rows.sample(frac=1, random_state=partitions).itertuples(index=False, name=None))
         keyed = spark.createDataFrame(records, SCHEMA).repartition(partitions)
-        return SimpleNamespace(keyed=keyed, column=columns.__getitem__, join=join)
+        source = SimpleNamespace(file_rows=None)
+        return SimpleNamespace(keyed=keyed, column=columns.__getitem__, join=join, source=source)
 
     return make
 
@@ -242,6 +243,16 @@ def test_data_that_changed_since_the_interruption_are_told(dataset, plan, checkp
     fewer = frame[frame.index != 100]
     with pytest.raises(DataError, match="299 rows were counted but 300 were returned: the data changed"):
         list(explained_blocks(dataset(rows=fewer), plan, checkpoints(), progress))
+
+
+@pytest.mark.parametrize("file_rows", [(1,), (300,), (4096, 1), (0, 4097, 0, 20_000)])
+def test_the_layout_of_whole_files_is_that_of_counted_rows(spark, plan, checkpoints, file_rows):
+    keys = [(file << FILE_BITS) + row for file, rows in enumerate(file_rows) for row in range(rows)]
+    rows = spark.createDataFrame([(key,) for key in keys], "row_key bigint")
+    counted = explanations._work(rows, plan, checkpoints()).layout()
+    told = replace(explanations._work(rows, plan, checkpoints()), file_rows=file_rows).layout()
+    for name in ("starts", "rows", "lasts"):
+        assert np.array_equal(getattr(told, name), getattr(counted, name))
 
 
 @pytest.mark.parametrize("tasks", [2, 7, 16, 100])

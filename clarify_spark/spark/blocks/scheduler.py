@@ -62,7 +62,8 @@ class Work(Generic[Result]):
 
     ``call`` is for ``mapInArrow``: from batches sorted by row key, with blocks of ``block_rows`` keys whole, to the
     rows of ``block_results``; ``read`` turns bytes into a result, about ``row_bytes`` per row. A task
-    works on ``at_once`` blocks concurrently.
+    works on ``at_once`` blocks concurrently. ``file_rows``: the rows of each file where they have all keys from their
+    file's first on; None to count them.
     """
 
     rows: DataFrame
@@ -72,9 +73,12 @@ class Work(Generic[Result]):
     row_bytes: int
     checkpoints: Checkpoints
     at_once: int = 1
+    file_rows: tuple[int, ...] | None = None
 
     def layout(self) -> Layout:
         """Where the rows are."""
+        if self.file_rows is not None and any(self.file_rows):
+            return Layout.of_files(self.block_rows, self.file_rows)
         keys = max(CELL_KEYS, self.block_rows)
         cells = self.rows.groupBy(sf.expr(f"row_key div {keys}").alias("cell")).agg(
             sf.count(sf.lit(1)).alias("rows"), sf.max("row_key").alias("last")

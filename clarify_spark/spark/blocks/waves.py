@@ -41,6 +41,15 @@ class Layout:
     rows: Keys
     lasts: Keys
 
+    @classmethod
+    def of_files(cls, block_rows: int, file_rows: Sequence[int]) -> Layout:
+        """The layout of files whose rows have all keys from the first of their file on."""
+        keys = max(CELL_KEYS, block_rows)
+        starts = [np.arange(0, rows, keys) + (file << FILE_BITS) for file, rows in enumerate(file_rows)]
+        counts = [np.minimum(rows - np.arange(0, rows, keys), keys) for rows in file_rows]
+        first, rows = (np.concatenate(parts).astype(np.int64) for parts in (starts, counts))
+        return cls(block_rows, first, rows, first + rows - 1)
+
     @cached_property
     def _rows_to(self) -> Keys:
         """How many rows precede each cell, and the total: (c + 1,)."""

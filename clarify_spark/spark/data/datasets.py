@@ -42,13 +42,15 @@ _PLACE = re.compile(r"record (?P<record>[\d,]+) of file (?P<file>[\d,]+)")
 class Source:
     """Where a data set came from: the main one and those joined to it, rows (None: not counted), malformed records.
 
-    ``notes`` are for the log.
+    ``file_rows``: the rows of each main file where they have the keys from its first on, else None. ``notes`` are for
+    the log.
     """
 
     snapshots: tuple[Snapshot, ...]
     rows: int | None
     malformed: int
     notes: tuple[str, ...]
+    file_rows: tuple[int, ...] | None = None
 
     @property
     def files(self) -> tuple[SourceFile, ...]:
@@ -178,6 +180,7 @@ def _source(table: LoadedTable, read_from: list[LoadedTable]) -> Source:
         rows=table.rows,
         malformed=sum(part.malformed for part in read_from),
         notes=(*table.notes, *(note for part in read_from[1:] for note in part.notes)),
+        file_rows=table.file_rows,
     )
 
 

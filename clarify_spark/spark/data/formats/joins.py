@@ -47,6 +47,7 @@ def join(main: LoadedTable, side: JoinedTable, by: str | None) -> LoadedTable:
         rows=kept,
         notes=(*main.notes, *notes),
         cached=(joined, *main.cached),
+        file_rows=None,
     )
 
 

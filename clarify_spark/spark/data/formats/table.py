@@ -25,7 +25,8 @@ class Column:
 class LoadedTable:
     """One data set as read: ``frame`` has a Spark column per Column.id, ``keyed`` also has ``row_key`` (bigint).
 
-    ``rows`` is None when the reader did not have to count; ``cached`` are the frames to unpersist at the end.
+    ``rows`` is None when the reader did not have to count; ``file_rows``: the rows of each file where every key from
+    the file's first on has one, else None. ``cached`` are the frames to unpersist at the end.
     ``label`` and ``predicted_label`` are set by formats that find them by JMESPath instead of by column.
     ``unread`` are excluded columns that were not read; an index in the config counts them too (``addressable``).
     """
@@ -41,6 +42,7 @@ class LoadedTable:
     label: str | None = None
     predicted_label: str | None = None
     unread: tuple[str, ...] = ()
+    file_rows: tuple[int, ...] | None = None
 
     def release(self) -> None:
         """Free what was cached."""

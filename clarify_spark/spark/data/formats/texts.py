@@ -64,4 +64,13 @@ def cast_records(spark: SparkSession, texts: Texts) -> LoadedTable:
         malformed=counts.malformed,
         notes=(*notes, *filter(None, remarks), *tolerated_note(counts.malformed)),
         cached=(texts.cached,),
+        file_rows=_file_rows(counts, len(texts.snapshot.files)),
     )
+
+
+def _file_rows(counts: RecordCounts, files: int) -> tuple[int, ...] | None:
+    """The rows of each file, None if a record that is no row has a key."""
+    found = [0] * files
+    for split in counts.splits:
+        found[split.file] += split.records
+    return tuple(found) if sum(found) == counts.rows else None
