@@ -13,6 +13,7 @@ import json
 import shutil
 import statistics
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import start_phases
+from start_events import first_block, jobs_of, switched_on
 from start_runs import (
     BARE,
     CASES,
@@ -80,15 +82,23 @@ def measure(options: argparse.Namespace, spark: str, master: str, programs: Sequ
             folder = options.folder / "runs" / str(place)
             if not warm:
                 shutil.rmtree(folder, ignore_errors=True)
-            output = folder / f"output-{number}"
-            first = FirstBlock(output)
-            environ = environment(program.python, folder / "home", home)
-            command = program.command(options.folder / "inputs", output, master)
-            once = measured(command, environ, folder, *([first] if program.explains else []))
-            once = replace(once, first_block=first.seconds)
+            once = run_once(program, master, options.folder / "inputs", folder, home)
             (series.warm if warm else series.fresh).append(once)
             print(f"{spark} {master} {program.name}{' (warm)' if warm else ''}: {once}", file=sys.stderr, flush=True)
     return found
+
+
+def run_once(program: Program, master: str, inputs: Path, folder: Path, home: Path | None) -> Once:
+    """One run with a new output folder; on a cluster with Spark's event log, which tells when blocks were explained."""
+    output = folder / "output"
+    shutil.rmtree(output, ignore_errors=True)
+    environ = environment(program.python, folder / "home", home)
+    if "cluster" not in master:
+        return measured(program.command(inputs, output, master), environ, folder)
+    first, zero = FirstBlock(output), time.time()
+    environ |= switched_on(folder)
+    once = measured(program.command(inputs, output, master), environ, folder, *([first] if program.explains else []))
+    return replace(once, first_block=first_block(jobs_of(folder, zero), first.seconds))
 
 
 def table(found: Sequence[Series]) -> Iterator[str]:

@@ -10,14 +10,12 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from start_events import Job, first_block, jobs_of, switched_on
 from start_runs import HERE, FirstBlock, Program, environment, measured, spark_home
 
 #: The line that ends a phase.
 PHASE = re.compile(r"^(\S[^:]*): (\d+\.\d) s$", re.MULTILINE)
-EVENT_LOG = "spark.eventLog.enabled true\nspark.eventLog.compress false\nspark.eventLog.rolling.enabled false\n"
-PYTHON_START = "time to start Python workers"
 #: What a span of the main thread is spent on, in the order of columns.
 USES = ("imports", "Spark jobs", "other calls to the JVM", "Python", "waiting")
 
@@ -47,18 +45,6 @@ class Process:
     def is_worker(self) -> bool:
         """Whether it runs functions on rows: a fork of Spark's daemon."""
         return self.forked and "pyspark.daemon" in self.command
-
-
-@dataclass(frozen=True)
-class Job:
-    """A Spark job: when it ran, its line in the program, its tasks, seconds to start Python workers."""
-
-    start: float
-    end: float
-    place: str
-    tasks: int
-    runs_python: bool
-    worker_start: float
 
 
 @dataclass
@@ -106,11 +92,12 @@ class Phases:
         size = self._log.stat().st_size
         if size == self._seen:
             return
-        with self._log.open(encoding="utf-8", errors="replace") as log:
+        with self._log.open("rb") as log:
             log.seek(self._seen)
-            text = log.read()
-        self._seen = size
-        self.found += [(name, seconds - float(taken), seconds) for name, taken in PHASE.findall(text)]
+            lines = log.read().rpartition(b"\n")[0]
+        self._seen += len(lines)
+        ended = PHASE.findall(lines.decode(errors="replace"))
+        self.found += [(name, seconds - float(taken), seconds) for name, taken in ended]
 
 
 def recorded(folder: Path, spark: str, master: str, programs: Sequence[Program]) -> Group:
@@ -121,21 +108,17 @@ def recorded(folder: Path, spark: str, master: str, programs: Sequence[Program])
 def _recorded(folder: Path, master: str, program: Program) -> Recorded:
     place = folder / "runs" / "recorded"
     shutil.rmtree(place, ignore_errors=True)
-    for name in ("records", "events", "conf"):
-        (place / name).mkdir(parents=True)
-    (place / "conf" / "spark-defaults.conf").write_text(
-        f"{EVENT_LOG}spark.eventLog.dir {(place / 'events').as_uri()}\n"
-    )
+    (place / "records").mkdir(parents=True)
     environ = environment(program.python, place / "home", spark_home(program.python, folder / "spark-home", master))
     environ |= {"PYTHONPATH": str(HERE / "start_recorder"), "START_RECORDS": str(place / "records")}
-    environ["SPARK_CONF_DIR"] = str(place / "conf")
+    environ |= switched_on(place)
     first, phases = FirstBlock(place / "output"), Phases(place / "log.txt")
     zero = time.time()
     once = measured(program.command(folder / "inputs", place / "output", master), environ, place, first, phases)
     processes = [_process(one, zero, once.wall) for one in sorted((place / "records").iterdir(), key=_started)]
-    jobs = [job for log in (place / "events").iterdir() for job in _jobs(log, zero)]
-    seconds = first.seconds if program.explains else None
-    return Recorded(program.name, once.wall, once.left, once.load, seconds, processes, jobs, phases.found)
+    jobs = jobs_of(place, zero)
+    block = first_block(jobs, first.seconds) if program.explains else None
+    return Recorded(program.name, once.wall, once.left, once.load, block, processes, jobs, phases.found)
 
 
 def _started(records: Path) -> float:
@@ -149,30 +132,6 @@ def _process(records: Path, zero: float, wall: float) -> Process:
     ends = [*starts[1:], max(wall, starts[-1])] if starts else []
     spans = [Span(start, end, *line[1:]) for start, end, line in zip(starts, ends, lines, strict=True)]
     return Process(command, forked, spans)
-
-
-def _jobs(log: Path, zero: float) -> Iterator[Job]:
-    """The jobs of an event log in order."""
-    events = [json.loads(line) for line in log.read_text().splitlines()]
-    ends = {one["Job ID"]: one["Completion Time"] for one in events if one["Event"] == "SparkListenerJobEnd"}
-    tasks = [one for one in events if one["Event"] == "SparkListenerTaskEnd"]
-    for one in events:
-        if one["Event"] == "SparkListenerJobStart":
-            end = ends.get(one["Job ID"], one["Submission Time"])
-            own = [task for task in tasks if task["Stage ID"] in one["Stage IDs"]]
-            yield Job(
-                one["Submission Time"] / 1000 - zero,
-                end / 1000 - zero,
-                str(one["Properties"].get("callSite.short", "")),
-                len(own),
-                any("Python" in str(rdd) or "MapIn" in str(rdd) for task in own for rdd in _metrics(task)),
-                sum(float(value) for task in own for name, value in _metrics(task) if name == PYTHON_START) / 1000,
-            )
-
-
-def _metrics(task: dict[str, Any]) -> list[tuple[str, Any]]:
-    found = task["Task Info"].get("Accumulables", [])
-    return [(one.get("Name", ""), one.get("Update", 0)) for one in found]
 
 
 # --- showing --------------------------------------------------------------------------------------------------------
@@ -306,13 +265,13 @@ def _events(run: Recorded) -> Iterator[str]:
 
 
 def _job_table(run: Recorded) -> Iterator[str]:
-    yield "| job at, s | s | phase | for | tasks | start of Python workers, s |"
+    yield "| job at, s | s | phase | for | tasks | Python (s to start workers) |"
     yield "|---|---|---|---|---|---|"
     for job in run.jobs:
         span = next((one for one in _split(run) if one.start <= job.start < one.end), None)
         phase, function = (_phase_of(run, span), span.function) if span is not None else ("", "")
         where = job.place.rpartition("/")[2] if ".py:" in job.place else job.place
-        python = f"{job.worker_start:.1f}" if job.runs_python else ""
+        python = "" if job.worker_start is None else f"{job.worker_start:.1f}" if job.worker_start else "yes"
         cells = [
             f"{job.start:.2f}",
             f"{job.end - job.start:.2f}",
