@@ -18,7 +18,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import start_phases
 from start_events import first_block, jobs_of, switched_on
@@ -168,14 +167,17 @@ def parsed() -> argparse.Namespace:
     return options
 
 
-def main() -> None:
-    """Print tables; write the runs as JSON if asked to."""
-    options = parsed()
-    adopt_orphans()
-    found: list[Series] = []
-    phases: list[Any] = []
-    lines = [_row(*COLUMNS), _row(*["---"] * len(COLUMNS))]
-    comparisons: list[str] = []
+@dataclass
+class Measured:
+    """All runs, and those of --phases."""
+
+    series: list[list[Series]] = field(default_factory=list)
+    groups: list[start_phases.Group] = field(default_factory=list)
+
+
+def measured_all(options: argparse.Namespace) -> Measured:
+    """Every program with every Python and master."""
+    found = Measured()
     for python in options.python:
         spark = asked(python, "import pyspark; print(pyspark.__version__)")
         prepared(python, options.folder / "inputs", options.rows)
@@ -184,22 +186,36 @@ def main() -> None:
             compile_package(one)
         for master in options.master:
             if options.repeat:
-                series = measure(options, spark, master, programs)
-                found += series
-                lines += table(series)
-                comparisons += compared(series)
+                found.series.append(measure(options, spark, master, programs))
             if options.phases:
-                phases.append(start_phases.recorded(options.folder, spark, master, programs))
-    loads = [run.load for one in found for run in one.fresh]
-    print(machine(options.python))
+                found.groups.append(start_phases.recorded(options.folder, spark, master, programs))
+    return found
+
+
+def told(options: argparse.Namespace, found: Measured) -> Iterator[str]:
+    """The lines to print."""
+    yield machine(options.python)
+    loads = [run.load for series in found.series for one in series for run in one.fresh]
     if loads:
-        print(f"load {min(loads):.1f} to {max(loads):.1f}, medians of {options.repeat} interleaved runs", "", sep="\n")
-        print(*lines, *comparisons, sep="\n")
-    for one in phases:
-        print("", *start_phases.shown(one), sep="\n")
+        yield f"load {min(loads):.1f} to {max(loads):.1f}, medians of {options.repeat} interleaved runs"
+        yield from ("", _row(*COLUMNS), f"|{'---|' * len(COLUMNS)}")
+        for series in found.series:
+            yield from table(series)
+        yield ""
+        for series in found.series:
+            yield from compared(series)
+    for group in found.groups:
+        yield from ("", *start_phases.shown(group))
+
+
+def main() -> None:
+    """Print tables; write the runs as JSON if asked to."""
+    options = parsed()
+    adopt_orphans()
+    found = measured_all(options)
+    print(*told(options, found), sep="\n")
     if options.json is not None:
-        runs = {"runs": [asdict(one) for one in found], "phases": [asdict(one) for one in phases]}
-        options.json.write_text(json.dumps(runs, indent=1), encoding="utf-8")
+        options.json.write_text(json.dumps(asdict(found), indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":
