@@ -12,11 +12,12 @@
 # make bench-coverage   how often intervals of bias metrics contain the true value; make bench-statistics   their cost
 # make bench-scale   growth of time and of the driver's memory with rows (200 million; ten minutes and 3 GB of disk)
 # make bench-pdp   partial dependence against scikit-learn, and the report
+# make bench-start   small runs against a bare pyspark program, and where their seconds go (BENCH_START_OPTIONS=…)
 VENV ?= .venv
 CONSTRAINTS ?= conf/constraints/spark4.txt
 EXTRAS ?= sklearn
 BIN := $(VENV)/bin
-.PHONY: help venv java demo dist test check lint compare bench-bias bench-shap bench-shap-accuracy bench-pair-games bench-predict bench-help bench-coverage bench-statistics bench-pdp clean
+.PHONY: help venv java demo dist test check lint compare bench-bias bench-shap bench-shap-accuracy bench-pair-games bench-predict bench-help bench-coverage bench-statistics bench-pdp bench-start clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -75,6 +76,9 @@ bench-help: venv
 
 bench-pdp: venv java
 	$(BIN)/python benchmarks/bench_pdp.py
+
+bench-start: venv java
+	$(BIN)/python benchmarks/bench_start.py $(BENCH_START_OPTIONS)
 
 bench-statistics: venv
 	$(BIN)/python benchmarks/bench_statistics.py
