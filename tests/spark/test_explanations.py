@@ -271,7 +271,7 @@ def test_tasks_of_a_wave_get_the_same_number_of_blocks_but_for_one(spark, datase
 
 def test_every_task_of_any_number_of_tasks_has_an_integer_that_spark_sends_there(spark):
     hashes = scheduler.integer_hashes(20_000)
-    known = spark.range(20_000).selectExpr("hash(id) AS hash").toPandas()["hash"]
+    known = [row[0] for row in spark.range(20_000).selectExpr("hash(id) AS hash").collect()]
     assert np.array_equal(hashes, known)
     for tasks in range(1, MOST_TASKS + 1):
         assert np.array_equal(hashes[scheduler.partition_keys(hashes, tasks)] % tasks, np.arange(tasks))
