@@ -22,6 +22,7 @@ def values(analysis, section, facet, entry=0):
     return {m["name"]: m["value"] for m in analysis[section]["facets"][facet][entry]["metrics"]}
 
 
+@pytest.mark.spark_line
 def test_a_run_writes_every_metric_of_every_facet_value(analyze, config, csv, loans):
     ran = analyze(config, csv)
     assert (ran.code, ran.last_line) == (0, "exit_message: Completed: clarify_spark ran successfully")
@@ -63,6 +64,7 @@ def test_the_details_hold_the_counts_behind_the_metrics(analyze, config, csv, lo
     assert set(details) >= {"warnings", "cautions", "versions", "seconds", "config_sha256", "seed"}
 
 
+@pytest.mark.spark_line
 @pytest.mark.parametrize("suffix", ["csv", "csv.gz", "jsonl", "json", "parquet"])
 def test_every_format_gives_the_same_numbers(analyze, config, csv, loans, tmp_path, suffix):
     expected = analyze(config, csv).json()
@@ -90,6 +92,7 @@ def test_every_format_gives_the_same_numbers(analyze, config, csv, loans, tmp_pa
     assert ran.json() == expected
 
 
+@pytest.mark.spark_line
 def test_partitions_and_the_order_of_files_change_no_byte(analyze, config, loans, tmp_path, partitioned):
     """1 and 64 partitions; the same files written in another order."""
     texts = set()
@@ -144,6 +147,7 @@ def test_scores_in_the_data_are_thresholded(analyze, config, csv, loans):
     assert analyze(config, csv).json()["post_training_bias_metrics"] == expected["post_training_bias_metrics"]
 
 
+@pytest.mark.spark_line
 def test_facets_and_predictions_may_come_from_files_of_their_own(analyze, config, csv, loans, tmp_path):
     expected = analyze(config, csv, output=tmp_path / "one").json()
     data = loans.reset_index(names="id")
@@ -258,12 +262,14 @@ def test_a_column_that_is_not_there_ends_with_2_and_names_near_ones(analyze, con
     assert "'black'" in ran.err
 
 
+@pytest.mark.spark_line
 def test_data_that_is_not_there_ends_with_3(analyze, config, tmp_path):
     ran = analyze(config, tmp_path / "nowhere.csv")
     assert ran.code == 3
     assert "nowhere.csv" in ran.last_line
 
 
+@pytest.mark.spark_line
 def test_a_malformed_record_ends_with_3_and_says_where(analyze, config, csv):
     lines = csv.read_text().splitlines()
     lines[100] = "1,0,1"
@@ -352,6 +358,7 @@ def test_the_folders_of_a_processing_job_are_used_when_nothing_is_given(spark, c
     assert (tmp_path / "message").read_text() == "Completed: clarify_spark ran successfully"
 
 
+@pytest.mark.spark_line
 def test_the_session_that_was_there_before_is_still_there_after_a_run(analyze, config, csv, spark):
     analyze(config, csv)
     assert spark.range(3).count() == 3
@@ -398,6 +405,7 @@ def test_schema_prints_a_json_schema(capfd):
     assert json.loads(capfd.readouterr().out)["$schema"].startswith("https://json-schema.org/")
 
 
+@pytest.mark.spark_line
 def test_a_parquet_file_that_is_cut_short_ends_with_3(analyze, config, loans, tmp_path):
     path = tmp_path / "data.parquet"
     pd.DataFrame(loans).to_parquet(path)

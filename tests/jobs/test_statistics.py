@@ -84,6 +84,7 @@ def test_small_cells_are_left_out_with_what_would_give_them_away(analyze, everyt
     assert found["cells"] == []
 
 
+@pytest.mark.spark_line
 def test_segments_are_measured_as_their_rows_alone(analyze, everything, csv, loans, tmp_path, config):
     (found,) = details(analyze(everything, csv))["segments"]
     assert [segment["segment"] for segment in found["segments"]] == ["low", "middle", "__default__"]
@@ -201,6 +202,7 @@ def test_a_former_result_that_is_none_is_told(analyze, config, csv, tmp_path):
     assert "has neither pre_training_bias_metrics" in ran.err
 
 
+@pytest.mark.spark_line
 def test_partitions_change_no_statistic(analyze, everything, loans, tmp_path, partitioned):
     everything["weight"] = "w"
     data = tmp_path / "weighted.csv"
