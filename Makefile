@@ -1,5 +1,7 @@
-# make demo   runs the main job on real data          make test    runs every check and every test
-# make check  the checks and tests without a JVM      make venv    only the environment, .venv
+# make demo   runs the main job on real data          make venv    only the environment, .venv
+# make check  the checks and tests without a JVM
+# make test   what a change must pass; with BASE=commit the process tests of what has changed since then, too
+# make test-all   every check and every test
 # make compare BASE=commit [HEAD=commit]   the same commands on both, and what a user would see change
 # make dist   wheel, sdist, the zip for --py-files and an environment for --archives (EXTRAS=…, see conf/dist.sh)
 # make cluster   a Spark master and two workers on 127.0.0.1 (see conf/local-cluster.sh); make cluster-stop   ends them
@@ -17,7 +19,7 @@ VENV ?= .venv
 CONSTRAINTS ?= conf/constraints/spark4.txt
 EXTRAS ?= sklearn
 BIN := $(VENV)/bin
-.PHONY: help venv java demo dist test check lint compare bench-bias bench-shap bench-shap-accuracy bench-pair-games bench-predict bench-help bench-coverage bench-statistics bench-pdp bench-start clean
+.PHONY: help venv java demo dist test test-all check lint compare bench-bias bench-shap bench-shap-accuracy bench-pair-games bench-predict bench-help bench-coverage bench-statistics bench-pdp bench-start clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -43,10 +45,17 @@ lint: venv
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Tests without a JVM, one process per core; tests of one file stay together, for what they share.
+WITHOUT_JVM := -q -n auto --dist loadfile -m "not spark"
+
 check: lint
-	$(BIN)/pytest -q -m "not spark"
+	$(BIN)/pytest $(WITHOUT_JVM)
 
 test: lint java
+	$(BIN)/pytest $(WITHOUT_JVM)
+	$(BIN)/pytest -m spark --change="$(BASE)"
+
+test-all: lint java
 	$(BIN)/pytest
 
 compare: venv java
@@ -90,7 +99,14 @@ clean:
 .PHONY: test-spark35
 test-spark35: java
 	$(MAKE) venv VENV=.venv-spark35 CONSTRAINTS=conf/constraints/spark35.txt
-	.venv-spark35/bin/pytest $(PYTEST_OPTIONS)
+	.venv-spark35/bin/pytest
+
+# Of these, what every change runs: what is fitted to Spark, and with pandas 2 what needs no Spark.
+.PHONY: test-spark35-change
+test-spark35-change: java
+	$(MAKE) venv VENV=.venv-spark35 CONSTRAINTS=conf/constraints/spark35.txt
+	.venv-spark35/bin/pytest -m spark_line tests/spark tests/jobs tests/parity
+	.venv-spark35/bin/pytest $(WITHOUT_JVM)
 
 # The tests that depend on the Spark version, on the oldest Spark 4 with pandas 2.
 .PHONY: test-spark40

@@ -60,6 +60,8 @@ TEST = [
     "hypothesis>=6.90",
     "pytest>=8",
     "pytest-timeout>=2.2",
+    # Tests without a JVM on all cores.
+    "pytest-xdist>=3.5",
     "jsonschema>=4.20",
     "duckdb>=1.0",
     # Running the notebook of a report, reading its PDF, and looking at its page in a browser with axe-core's rules.

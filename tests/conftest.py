@@ -28,13 +28,20 @@ hypothesis.settings.load_profile("no deadline")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# JVMs of tests live for seconds, so the compiler that is quick to start is enough. Every JVM looks here for its flags.
+os.environ["JDK_JAVA_OPTIONS"] = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
+
+importable("layers")
+importable("times")
 importable("serving")
 importable("control_plane")
 importable("connect_server")
 sys.path.append(str(HERE / "toys"))
 
 
-def pytest_addoption(parser):
+def pytest_addoption(parser, pluginmanager):
+    for name in ("layers", "times"):
+        pluginmanager.register(sys.modules[name], name)
     parser.addoption("--connect", action="store_true", help="the tests that use Spark, through a Spark Connect server")
 
 
@@ -90,7 +97,6 @@ def classic(conf):
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.driver.memory", "1g")
         .config("spark.sql.session.timeZone", "UTC")
-        .config("spark.driver.extraJavaOptions", "-XX:+UseSerialGC")
         .getOrCreate()
     )
     session.sparkContext.setLogLevel("ERROR")

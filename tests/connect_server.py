@@ -78,7 +78,6 @@ def connect_server(folder, python, conf=None, **environment):
         "SPARK_LOCAL_IP": "127.0.0.1",
         "PYSPARK_PYTHON": str(python),
         "PYSPARK_DRIVER_PYTHON": str(python),
-        "JDK_JAVA_OPTIONS": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1",
     }
     command = ["bash", home / "bin" / "spark-submit", "--master", "local[2]", *words]
     log = folder / "server.log"

@@ -67,6 +67,7 @@ def test_configs_need_neither_pyspark_nor_pandas(words):
 
 def test_a_report_needs_neither_pyspark_nor_pandas(folder):
     python(COMMAND, "report", str(folder), without=WITHOUT)
+    assert sorted(path.name for path in folder.glob("report.*")) == ["report.html", "report.ipynb", "report.pdf"]
     assert (folder / "report.html").stat().st_size > 10_000
 
 

@@ -23,14 +23,12 @@ EXECUTORS_NEED = ["numpy", "pandas", "pyarrow", "jmespath", "scikit-learn", "job
 #: pyspark 3.5 imports distutils, which Python has no longer.
 OLD_SPARK_NEEDS = ["setuptools"] if sys.version_info >= (3, 12) and pyspark.__version__ < "4" else []
 FEATURES = ["black", "male", "obrat", "loanprc", "unem", "chist"]
-FAST_JVM = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 CONF = {
     "spark.ui.enabled": "false",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.memory": "1g",
     "spark.executor.memory": "512m",
-    "spark.executor.extraJavaOptions": FAST_JVM,
     "spark.sql.shuffle.partitions": "2",
 }
 
@@ -113,7 +111,6 @@ class Cluster:
             **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
             "SPARK_HOME": str(SPARK_HOME),
             "SPARK_LOCAL_IP": "127.0.0.1",
-            "JDK_JAVA_OPTIONS": FAST_JVM,
             "PYSPARK_PYTHON": str(self.python),
             "PYSPARK_DRIVER_PYTHON": sys.executable,
             **environment,

@@ -11,7 +11,7 @@ import pyspark
 import pytest
 from connect_server import connect_server, without_clarify_spark
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.process("clarify_spark/spark/delivery", "clarify_spark/spark/session.py")]
 #: A user's own package, seen by the driver alone, since it stands in its working folder.
 PACKAGE = {
     "__init__.py": "",

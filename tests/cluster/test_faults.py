@@ -16,7 +16,17 @@ from clarify_spark.spark.blocks import waves
 
 from .conftest import FEATURES, files
 
-pytestmark = [pytest.mark.spark, pytest.mark.classic("a standalone cluster is asked by classic sessions")]
+pytestmark = [
+    pytest.mark.spark,
+    pytest.mark.classic("a standalone cluster is asked by classic sessions"),
+    pytest.mark.process(
+        "clarify_spark/spark/blocks",
+        "clarify_spark/spark/failures.py",
+        "clarify_spark/spark/cancellation.py",
+        "udfs/block_results.py",
+        "conf/local-cluster.sh",
+    ),
+]
 
 CHECKPOINTS = Path("explanations_shap") / "_journal"
 PROGRAM = Path(__file__).with_name("faulty_runs.py")

@@ -78,11 +78,11 @@ def run(models, kind, **environment):
     (models / "conf" / "spark-defaults.conf").write_text(mounted)
     (models / "loads").write_text("")
     python = {"PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
-    jvm = {"JDK_JAVA_OPTIONS": "-XX:+UseSerialGC -XX:TieredStopAtLevel=1", "SPARK_CONF_DIR": str(models / "conf")}
+    conf = {"SPARK_CONF_DIR": str(models / "conf")}
     done = subprocess.run(
         [sys.executable, PROGRAM, kind, *MODELS],
         cwd=models,
-        env={**os.environ, **python, **jvm, **environment},
+        env={**os.environ, **python, **conf, **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -114,7 +114,10 @@ def told(request):
     return request.getfixturevalue(request.param)
 
 
-pytestmark = pytest.mark.spark
+pytestmark = [
+    pytest.mark.spark,
+    pytest.mark.process("clarify_spark/spark/delivery", "udfs/predictors/shipped.py", "udfs/archives.py"),
+]
 
 
 @pytest.mark.parametrize("model", [FILE, FOLDER, ARCHIVE, COPY, REMOTE])

@@ -12,7 +12,16 @@ from clarify_spark.cli import main
 
 from .conftest import FEATURES, REPOSITORY, files
 
-pytestmark = [pytest.mark.spark, pytest.mark.classic("a standalone cluster is asked by classic sessions")]
+pytestmark = [
+    pytest.mark.spark,
+    pytest.mark.classic("a standalone cluster is asked by classic sessions"),
+    pytest.mark.process(
+        "clarify_spark/spark/delivery",
+        "clarify_spark/spark/blocks",
+        "clarify_spark/spark/session.py",
+        "conf/local-cluster.sh",
+    ),
+]
 
 #: The script of a model folder, which tells where it was loaded, what is there to import, and what was.
 SCRIPT = """
@@ -74,6 +83,7 @@ def here(spark, *arguments):
     return files(arguments[arguments.index("--output") + 1])
 
 
+@pytest.mark.smoke
 def test_bias_shap_and_pdp_of_a_model_in_process_are_those_of_a_local_run(
     cluster, package, spark, config, model, loans_csv, tmp_path
 ):

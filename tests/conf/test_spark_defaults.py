@@ -50,6 +50,7 @@ def test_workers_have_as_many_threads_as_a_task_has_cores():
     assert active()["spark.executorEnv.OMP_NUM_THREADS"] == active()["spark.task.cpus"]
 
 
+@pytest.mark.process("conf/spark-defaults.conf")
 @pytest.mark.spark
 def test_spark_knows_every_key_and_takes_every_value(tmp_path):
     wanted = {**active(), **suggested()}

@@ -1,7 +1,9 @@
 """Real mortgage applications as files, and the command run in this process on the tests' Spark session."""
 
+import copy
+import io
 import json
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,18 +22,22 @@ def loans():
     return frame.astype({"male": int}).assign(predicted=lambda rows: (rows["obrat"] < 40).astype(int))
 
 
+#: A config for those applications with predictions in the data.
+CONFIG = {
+    "dataset_type": "text/csv",
+    "label": "approve",
+    "predicted_label": "predicted",
+    "label_values_or_threshold": [1],
+    "facet": [{"name_or_index": "black", "value_or_threshold": [1]}, {"name_or_index": "male"}],
+    "group_variable": "chist",
+    "methods": {"pre_training_bias": {"methods": "all"}, "post_training_bias": {"methods": "all"}},
+}
+
+
 @pytest.fixture
 def config():
-    """A config for those applications with predictions in the data; tests change a copy."""
-    return {
-        "dataset_type": "text/csv",
-        "label": "approve",
-        "predicted_label": "predicted",
-        "label_values_or_threshold": [1],
-        "facet": [{"name_or_index": "black", "value_or_threshold": [1]}, {"name_or_index": "male"}],
-        "group_variable": "chist",
-        "methods": {"pre_training_bias": {"methods": "all"}, "post_training_bias": {"methods": "all"}},
-    }
+    """The config, which tests may change."""
+    return copy.deepcopy(CONFIG)
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,29 @@ def analyze(spark, tmp_path, capfd):
         return Ran(code, out, err, Path(target))
 
     return call
+
+
+@pytest.fixture(scope="session")
+def analyze_once(spark, tmp_path_factory):
+    """As ``analyze``, with a frame for data and a folder of its own: for runs that several tests look at."""
+
+    def call(config, frame, *options):
+        folder = tmp_path_factory.mktemp("run")
+        (folder / "analysis_config.json").write_text(json.dumps(config), encoding="utf-8")
+        frame.to_csv(folder / "loans.csv", index=False)
+        places = ["--config", folder / "analysis_config.json", "--data", folder / "loans.csv"]
+        with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+            code = main(["analyze", *map(str, [*places, "--output", folder / "output", *options])])
+        return Ran(code, out.getvalue(), err.getvalue(), folder / "output")
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def finished(analyze_once, loans):
+    """A run of the config, with a report."""
+    methods = {**CONFIG["methods"], "report": {"name": "loans", "title": "<Loans>"}}
+    return analyze_once({**CONFIG, "methods": methods}, loans)
 
 
 @pytest.fixture

@@ -82,6 +82,7 @@ def test_a_bias_report_of_a_pandas_frame_has_the_bytes_of_the_command(spark, row
     assert result.analysis.post_training_bias_metrics.label == "approve"
 
 
+@pytest.mark.spark_line
 @pytest.mark.parametrize("partitions", [1, 3])
 def test_a_bias_report_of_a_spark_frame_has_them_too(spark, rows, by_command, tmp_path, partitions):
     frame = of_spark(spark, rows).repartition(partitions)
@@ -185,6 +186,7 @@ def test_boosters_go_in_their_own_formats(report, rows):
         assert dppl(report(model)) == pytest.approx(good[~black].mean() - good[black].mean())
 
 
+@pytest.mark.spark_line
 def test_a_pipeline_of_spark_is_a_model(spark, report, rows, tmp_path):
     from pyspark.ml import Pipeline
     from pyspark.ml.classification import LogisticRegression as SparkRegression
@@ -210,6 +212,7 @@ def test_a_path_to_a_pickle_needs_the_word_that_it_is_trusted(report, model, gap
 # --- frames ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.spark_line
 def test_every_kind_of_column_of_pandas_can_be_read(spark, folder):
     days = pd.date_range("2026-01-01", periods=60, tz="UTC")
     frame = pd.DataFrame(
@@ -249,6 +252,7 @@ def test_results_last_when_nothing_holds_them(spark, rows, folder, model):
     assert local.count() == 300
 
 
+@pytest.mark.spark_line
 def test_the_session_of_the_frame_is_used_and_left_alone(spark, rows, tmp_path):
     before = dict(spark.conf.getAll) if hasattr(spark.conf, "getAll") else None
     frame = of_spark(spark, rows)
@@ -269,6 +273,8 @@ def test_a_config_and_a_uri_are_enough(spark, rows, tmp_path):
     assert first.document == second.document == third.document
 
 
+@pytest.mark.spark_line
+@pytest.mark.process("clarify_spark/api", "clarify_spark/spark/session.py")
 def test_in_a_fresh_process_a_local_session_is_made_and_ends_with_it(tmp_path):
     code = (
         "import logging, pandas as pd, clarify_spark\n"

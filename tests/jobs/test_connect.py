@@ -46,6 +46,8 @@ def results(output):
     return {name: content for name, content in found.items() if name.name != "analysis_details.json"}
 
 
+@pytest.mark.process("clarify_spark/spark/session.py", "clarify_spark/spark/delivery", "clarify_spark/cli/analyze.py")
+@pytest.mark.smoke
 @pytest.mark.spark
 @pytest.mark.skipif(version("pyspark") < "4", reason="pyspark 3.5 from PyPI has no Connect server")
 def test_connect_and_classic_sessions_give_the_same_bytes(loans, tmp_path):
@@ -98,6 +100,7 @@ def started(folder, output, address):
         return subprocess.Popen([sys.executable, "command.py", *words], cwd=folder, env=environment, stderr=log)
 
 
+@pytest.mark.process("clarify_spark/spark/session.py", "clarify_spark/spark/delivery", "clarify_spark/spark/blocks")
 @pytest.mark.spark
 @pytest.mark.skipif(version("pyspark") < "4", reason="pyspark 3.5 from PyPI has no Connect server")
 def test_a_client_that_was_killed_goes_on_through_the_same_server(slow_case, tmp_path_factory):
@@ -118,6 +121,9 @@ def test_a_client_that_was_killed_goes_on_through_the_same_server(slow_case, tmp
     assert results(slow_case / "killed") == results(slow_case / "whole")
 
 
+@pytest.mark.process("clarify_spark/spark/session.py")
+@pytest.mark.smoke
+@pytest.mark.spark_line
 @pytest.mark.spark
 @pytest.mark.skipif(version("pyspark") >= "4", reason="pyspark 4 has a Connect server")
 def test_a_spark_without_a_connect_server_is_told_in_words(tmp_path):

@@ -76,6 +76,7 @@ def test_a_lightgbm_model(analyze, model_config, csv, loans, tmp_path, same_as):
     same_as(analyze(model_config, csv), (booster.predict(loans[FEATURES]) > 0.8).astype(int))
 
 
+@pytest.mark.spark_line
 def test_a_python_function(analyze, model_config, csv, loans, shipped, same_as):
     shipped("approvals", "def low_burden(frame):\n    return (frame['obrat'] < 35).astype(int)\n")
     model_config["predictor"] = {"model_uri": "python:approvals:low_burden"}
@@ -115,6 +116,7 @@ def test_a_folder_written_for_a_sagemaker_container(analyze, model_config, csv, 
     same_as(analyze(model_config, csv), (loans["obrat"] < 35).astype(int))
 
 
+@pytest.mark.spark_line
 def test_a_model_that_fails_ends_with_4_and_its_own_words(analyze, model_config, csv, shipped):
     shipped("failing", "def predict(frame):\n    raise ValueError('no such luck')\n")
     model_config["predictor"] = {"model_uri": "python:failing:predict"}
@@ -124,6 +126,7 @@ def test_a_model_that_fails_ends_with_4_and_its_own_words(analyze, model_config,
     assert "failing.py:2" in ran.err
 
 
+@pytest.mark.spark_line
 @pytest.mark.classic("looks into the JVM's cache manager")
 def test_nothing_stays_in_the_cache_of_a_session_that_was_there_before(analyze, model_config, csv, shipped, spark):
     spark.catalog.clearCache()
@@ -140,6 +143,7 @@ def test_a_model_that_is_not_there_ends_with_4(analyze, model_config, csv, tmp_p
     assert "nothing.skops" in ran.last_line
 
 
+@pytest.mark.spark_line
 def test_partitions_change_no_prediction(analyze, model_config, loans, tmp_path, shipped, partitioned):
     """Not even those of a model whose answer depends on the rows that it is called with."""
     shipped("relative", "def above_mean(frame):\n    return (frame['obrat'] < frame['obrat'].mean()).astype(int)\n")

@@ -145,6 +145,7 @@ def test_without_features_those_with_the_largest_shap_values_get_a_curve(analyze
     assert list(curves(ran)) == list(totals.sort_values(ascending=False).index[:2])
 
 
+@pytest.mark.spark_line
 def test_the_answer_does_not_depend_on_partitions(analyze, config, data, partitioned, tmp_path):
     asked = config(features=["obrat", "region"])
     one = analyze(asked, data, *PICKLE)
@@ -153,6 +154,7 @@ def test_the_answer_does_not_depend_on_partitions(analyze, config, data, partiti
     assert (many.output / "analysis.json").read_bytes() == (one.output / "analysis.json").read_bytes()
 
 
+@pytest.mark.spark_line
 def test_what_a_failed_run_has_finished_is_not_asked_for_again(analyze, config, data, few, tmp_path, monkeypatch):
     asked = config(features=["obrat"])
     monkeypatch.setattr("clarify_spark.explaining.dependence.MOST_BLOCK_ROWS", 64)

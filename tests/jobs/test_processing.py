@@ -64,6 +64,7 @@ def resources(container, current, *hosts):
     (container.ml / "config" / "resourceconfig.json").write_text(json.dumps(settings))
 
 
+@pytest.mark.process("jobs", "conf/Dockerfile", "clarify_spark/config/environment.py")
 @pytest.mark.spark
 def test_a_job_without_arguments_uses_the_folders_of_sagemaker(container, config, loans):
     (container.ml / "processing/input/config/analysis_config.json").write_text(json.dumps(config))

@@ -64,6 +64,7 @@ def model_config(name, **more):
     return clarify.ModelConfig(model_name=name, instance_type="ml.m5.xlarge", instance_count=1, **more)
 
 
+@pytest.mark.spark_line
 def test_csv_bias_of_what_a_training_job_of_sagemaker_wrote(processor, loans, models, tmp_path):
     path, output = tmp_path / "train.csv", tmp_path / "bias"
     loans.to_csv(path, index=False, header=False)

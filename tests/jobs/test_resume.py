@@ -32,7 +32,12 @@ waves.FIRST_SECONDS = waves.WAVE_SECONDS = 0.5
 from clarify_spark.cli import main
 sys.exit(main(sys.argv[1:]))
 """
-pytestmark = pytest.mark.classic("kills drivers together with their own JVMs and executors")
+pytestmark = [
+    pytest.mark.classic("kills drivers together with their own JVMs and executors"),
+    pytest.mark.process(
+        "clarify_spark/spark/blocks", "clarify_spark/spark/cancellation.py", "clarify_spark/cli/ending.py"
+    ),
+]
 FEATURES = ["black", "male", "obrat", "loanprc", "unem", "chist"]
 WAIT = 240
 
@@ -110,7 +115,7 @@ def start(case):
                 stdout=subprocess.DEVNULL,
                 stderr=stream,
                 start_new_session=True,
-                env={**os.environ, "PYTHONPATH": path, "JDK_JAVA_OPTIONS": FAST_JVM, **environment},
+                env={**os.environ, "PYTHONPATH": path, **environment},
             )
         runs.append(Run(process, case / output, log))
         return runs[-1]
@@ -118,9 +123,6 @@ def start(case):
     yield begin
     for run in runs:
         kill_all(run)
-
-
-FAST_JVM = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 
 
 def kill_all(run):
@@ -149,6 +151,7 @@ def undisturbed(ship_file, case):
     return files(output)
 
 
+@pytest.mark.smoke
 def test_a_driver_killed_again_and_again_ends_with_the_files_of_an_undisturbed_run(start, undisturbed):
     draw = random.Random(20)
     for victim in (kill_all, lambda run: run.process.kill()):

@@ -111,6 +111,7 @@ def test_the_baseline_is_written_and_a_computed_one_holds_rows_of_the_data(analy
     assert {tuple(row) for row in written.to_numpy()} <= known
 
 
+@pytest.mark.spark_line
 def test_local_parquet_has_key_prediction_values_errors_and_residual(analyze, modelled, data, few):
     ran = analyze(modelled(HistGradientBoostingClassifier(max_iter=5), baseline=baseline(few)), data, *PICKLE)
     rows = local(ran)
@@ -134,6 +135,7 @@ def test_bias_and_explanations_of_one_run_stand_in_one_file(analyze, modelled, d
     assert details["bias"]["facets"]
 
 
+@pytest.mark.spark_line
 @pytest.mark.parametrize(
     "estimator",
     [LogisticRegression(max_iter=500), MLPClassifier((8,), max_iter=50), HistGradientBoostingClassifier(max_iter=10)],
@@ -238,6 +240,7 @@ def test_both_engines_give_the_same_values_where_both_are_exact(analyze, modelle
     assert np.allclose(out_csv(asked), out_csv(chosen), atol=1e-10)
 
 
+@pytest.mark.spark_line
 def test_missing_values_reach_the_model_from_data_and_baseline(analyze, modelled, few, tmp_path):
     holes = few.drop(columns="predicted")
     holes.loc[::3, "unem"] = np.nan
@@ -253,6 +256,7 @@ def test_missing_values_reach_the_model_from_data_and_baseline(analyze, modelled
     assert np.allclose(out_csv(ran).sum(axis=1) + expected, predictions, atol=1e-12)
 
 
+@pytest.mark.spark_line
 def test_text_columns_reach_the_model_as_text(analyze, few, tmp_path, shipped):
     words = few.assign(
         obrat=np.where(few["obrat"] > 35, "heavy", "light"), chist=np.where(few["chist"] == 1, "good", "bad")

@@ -1,10 +1,13 @@
 """How sure the metrics of a run are, its intersections, segments, weights and bounds, from argv to files."""
 
+import copy
 import json
 
 import numpy as np
 import pytest
 from statsmodels.stats.proportion import confint_proportions_2indep
+
+from .conftest import CONFIG
 
 
 def details(ran):
@@ -16,9 +19,8 @@ def by_name(metrics):
     return {metric["name"]: metric for metric in metrics}
 
 
-@pytest.fixture
-def everything(config):
-    """A config with all that this is about."""
+def details_of_groups(config):
+    """The config with all that this is about."""
     config["facet_intersections"] = [["black", "male"]]
     config["segment_config"] = [
         {"name_or_index": "unem", "segments": [["[0, 3.1]"], ["(3.1, 4.0]"]], "display_aliases": ["low", "middle"]}
@@ -27,8 +29,20 @@ def everything(config):
     return config
 
 
-def test_every_metric_says_how_sure_it_is(analyze, config, csv, loans):
-    found = details(analyze(config, csv))
+@pytest.fixture
+def everything(config):
+    """A config with all that this is about, which tests may change."""
+    return details_of_groups(config)
+
+
+@pytest.fixture(scope="module")
+def gated(analyze_once, loans):
+    """A run with all that this is about, which ends with 1 when a metric is outside its bounds."""
+    return analyze_once(details_of_groups(copy.deepcopy(CONFIG)), loans, "--fail-on", "outside")
+
+
+def test_every_metric_says_how_sure_it_is(finished, loans):
+    found = details(finished)
     metrics = found["facets"]["black"][0]["metrics"]
     assert len(metrics) == 21
     for metric in metrics:
@@ -46,16 +60,12 @@ def test_every_metric_says_how_sure_it_is(analyze, config, csv, loans):
     assert "verdicts" not in found
 
 
-def test_analysis_json_stays_as_it_is(analyze, everything, config, csv, tmp_path):
-    plain = {key: value for key, value in config.items() if key in ("dataset_type", "label", "predicted_label")}
-    plain |= {key: config[key] for key in ("label_values_or_threshold", "facet", "group_variable", "methods")}
-    one = analyze(plain, csv, output=tmp_path / "plain")
-    other = analyze(everything, csv, output=tmp_path / "everything")
-    assert one.json() == other.json()
+def test_analysis_json_stays_as_it_is(finished, gated):
+    assert finished.json() == gated.json()
 
 
-def test_intersections_against_all_others_and_the_best_cell(analyze, everything, csv, loans):
-    (found,) = details(analyze(everything, csv))["facet_intersections"]
+def test_intersections_against_all_others_and_the_best_cell(gated, loans):
+    (found,) = details(gated)["facet_intersections"]
     assert found["facets"] == ["black", "male"]
     rates = loans.groupby(["black", "male"])["predicted"].agg(["mean", "count"])
     for cell in found["cells"]:
@@ -84,8 +94,9 @@ def test_small_cells_are_left_out_with_what_would_give_them_away(analyze, everyt
     assert found["cells"] == []
 
 
-def test_segments_are_measured_as_their_rows_alone(analyze, everything, csv, loans, tmp_path, config):
-    (found,) = details(analyze(everything, csv))["segments"]
+@pytest.mark.spark_line
+def test_segments_are_measured_as_their_rows_alone(analyze, gated, loans, tmp_path, config):
+    (found,) = details(gated)["segments"]
     assert [segment["segment"] for segment in found["segments"]] == ["low", "middle", "__default__"]
     cut = {"low": loans["unem"] <= 3.1, "middle": (loans["unem"] > 3.1) & (loans["unem"] <= 4.0)}
     cut["__default__"] = ~cut["low"] & ~cut["middle"]
@@ -94,9 +105,8 @@ def test_segments_are_measured_as_their_rows_alone(analyze, everything, csv, loa
         assert segment["rows"] == len(rows)
         path = tmp_path / "segment.csv"
         rows.to_csv(path, index=False)
-        plain = {key: value for key, value in config.items() if key not in ("segment_config", "facet_intersections")}
-        plain["label_type"], plain["facet"][1]["type"] = "categorical", "categorical"
-        alone = details(analyze(plain, path, output=tmp_path / "alone"))["facets"]["black"][0]["metrics"]
+        config["label_type"], config["facet"][1]["type"] = "categorical", "categorical"
+        alone = details(analyze(config, path, output=tmp_path / "alone"))["facets"]["black"][0]["metrics"]
         for mine, other in zip(segment["facets"]["black"][0]["metrics"], alone, strict=True):
             assert mine["name"] == other["name"]
             assert mine.get("value") == pytest.approx(other.get("value"), abs=1e-12), mine["name"]
@@ -126,8 +136,8 @@ def test_weights_count_in_place_of_rows(analyze, config, csv, loans, tmp_path):
     assert "weighted by 'w'" in ran.out
 
 
-def test_equal_weights_change_nothing(analyze, config, csv, loans, tmp_path):
-    plain = details(analyze(config, csv, output=tmp_path / "plain"))
+def test_equal_weights_change_nothing(analyze, finished, config, loans, tmp_path):
+    plain = details(finished)
     weighted = tmp_path / "weighted.csv"
     loans.assign(w=0.5).to_csv(weighted, index=False)
     found = details(analyze({**config, "weight": "w"}, weighted))
@@ -145,31 +155,30 @@ def test_a_dry_run_tells_the_cuts(analyze, everything, csv):
     assert "weight: unem" in ran.out
 
 
-def test_a_gate_ends_with_1_when_a_metric_is_outside(analyze, everything, csv):
-    ran = analyze(everything, csv, "--fail-on", "outside")
-    verdicts = details(ran)["verdicts"]
+def test_a_gate_ends_with_1_when_a_metric_is_outside(gated):
+    verdicts = details(gated)["verdicts"]
     assert verdicts["outside_bounds"] > 0
-    assert ran.code == 1
-    assert f"{verdicts['outside_bounds']} metrics outside (--fail-on outside)" in ran.last_line
-    assert "Metrics with bounds:" in ran.out
-    metric = by_name(details(ran)["facets"]["black"][0]["metrics"])["DPL"]
+    assert gated.code == 1
+    assert f"{verdicts['outside_bounds']} metrics outside (--fail-on outside)" in gated.last_line
+    assert "Metrics with bounds:" in gated.out
+    metric = by_name(details(gated)["facets"]["black"][0]["metrics"])["DPL"]
     assert metric["bounds"] == {"min": -0.1, "max": 0.1}
     interval = metric["interval"]
     assert (metric["verdict"] == "outside_bounds") == (interval["low"] > 0.1 or interval["high"] < -0.1)
 
 
 def test_a_gate_passes_when_all_is_within_and_can_ask_for_enough_data(analyze, config, csv, tmp_path):
+    config["methods"] = {"post_training_bias": {"methods": ["DPPL"]}}
     config["bounds"] = {"DPPL": {"min": -1, "max": 1.0}}
     assert analyze(config, csv, "--fail-on", "outside").code == 0
     config["bounds"] = {"DPPL": {"min": 0.0, "max": 0.0}}
     assert analyze(config, csv, "--fail-on", "not-enough-data", output=tmp_path / "other").code in (0, 1)
 
 
-def test_a_former_result_bounds_the_next(analyze, config, csv, loans, tmp_path):
-    former = analyze(config, csv, output=tmp_path / "former")
+def test_a_former_result_bounds_the_next(analyze, finished, config, csv, loans, tmp_path):
     worse = tmp_path / "worse.csv"
     loans.assign(predicted=loans["predicted"] * (1 - (loans["black"] == 1))).to_csv(worse, index=False)
-    place = str(former.output / "analysis.json")
+    place = str(finished.output / "analysis.json")
     ran = analyze(config, worse, "--bounds-from", place, "--fail-on", "outside")
     assert ran.code == 1
     found = by_name(details(ran)["facets"]["black"][0]["metrics"])
@@ -201,6 +210,7 @@ def test_a_former_result_that_is_none_is_told(analyze, config, csv, tmp_path):
     assert "has neither pre_training_bias_metrics" in ran.err
 
 
+@pytest.mark.spark_line
 def test_partitions_change_no_statistic(analyze, everything, loans, tmp_path, partitioned):
     everything["weight"] = "w"
     data = tmp_path / "weighted.csv"

@@ -117,7 +117,13 @@ def test_a_model_that_sagemaker_does_not_know_ends_with_4(analyze, biased, csv, 
     assert plane.left() == ([], [])
 
 
-@pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.process(
+    "clarify_spark/aws",
+    "clarify_spark/spark/cancellation.py",
+    "clarify_spark/cli/cleanup.py",
+    "clarify_spark/cli/ending.py",
+)
+@pytest.mark.parametrize("by", [pytest.param(signal.SIGTERM, marks=pytest.mark.smoke), signal.SIGKILL])
 def test_a_driver_that_is_ended_leaves_no_endpoint_or_a_record_of_it(
     biased, csv, plane, server, environment, tmp_path, capfd, monkeypatch, by
 ):

@@ -61,6 +61,7 @@ def config(toys, spark, rows, model, tmp_path):
     }
 
 
+@pytest.mark.spark_line
 def test_the_toys_take_part_in_a_whole_run(config, analyze, rows, model):
     ran = analyze(config, "loans.toy", "--allow-pickle")
     assert ran.code == 0, ran.err

@@ -41,6 +41,7 @@ def strictly(tmp_path):
     return run
 
 
+@pytest.mark.process("clarify_spark/cli", "clarify_spark/explaining")
 @pytest.mark.spark
 def test_a_whole_analysis_of_a_logistic_model_warns_of_nothing(strictly, loans, tmp_path):
     # The weights are so small that the model is additive except for rounding, which makes a prior hard to fit.

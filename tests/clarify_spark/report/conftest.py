@@ -69,35 +69,45 @@ def _renamed(value, of):
 @pytest.fixture(scope="session")
 def large():
     """Documents of 200 features, a facet of 10,000 groups and one of 20, and three outputs."""
+    return of_size(features=200, groups=10_000, curves=10)
+
+
+@pytest.fixture(scope="session")
+def three_outputs():
+    """The like with few features and groups."""
+    return of_size(features=6, groups=4, curves=2)
+
+
+def of_size(features, groups, curves):
     analysis, details = documents()
     section = analysis["post_training_bias_metrics"]
     for stage in ("pre_training_bias_metrics", "post_training_bias_metrics"):
         entry = analysis[stage]["facets"]["race"][0]
         analysis[stage]["facets"] = {
             "race": [{**entry, "value_or_threshold": f"group {place}"} for place in range(20)],
-            "zip": [{**entry, "value_or_threshold": f"zip {place}"} for place in range(10_000)],
+            "zip": [{**entry, "value_or_threshold": f"zip {place}"} for place in range(groups)],
         }
     assert section["facets"]["zip"]
     entry = details["bias"]["facets"]["race"][0]
     details["bias"]["facets"] = {
         "race": [{**entry, "value_or_threshold": f"group {place}"} for place in range(20)],
-        "zip": [{**entry, "value_or_threshold": f"zip {place}"} for place in range(10_000)],
+        "zip": [{**entry, "value_or_threshold": f"zip {place}"} for place in range(groups)],
     }
     shap = details["kernel_shap"]
     feature = shap["outputs"][0]["features"][0]
-    features = [{**feature, "name": f"feature {place}", "global_shap_value": 1 / (1 + place)} for place in range(200)]
-    shap["outputs"] = [{**shap["outputs"][0], "label": f"class {d}", "features": features} for d in range(3)]
+    rows = [{**feature, "name": f"feature {n}", "global_shap_value": 1 / (1 + n)} for n in range(features)]
+    shap["outputs"] = [{**shap["outputs"][0], "label": f"class {d}", "features": rows} for d in range(3)]
     rng = np.random.default_rng(0)
-    names = [f"feature {place}" for place in range(20)]
+    names = [f"feature {place}" for place in range(min(features, 20))]
     sampled = {
         "features": names,
-        "values": rng.normal(size=(300, 20)).tolist(),
-        "ranks": rng.random((300, 20)).tolist(),
+        "values": rng.normal(size=(300, len(names))).tolist(),
+        "ranks": rng.random((300, len(names))).tolist(),
     }
     shap["sampled_rows"]["outputs"] = [{"label": f"class {d}", **sampled} for d in range(3)]
     local = shap["local"][0]
     shap["local"] = [
-        {**local, "row": f"record {n}", "output": f"class {d}", "values": rng.normal(size=200).tolist()}
+        {**local, "row": f"record {n}", "output": f"class {d}", "values": rng.normal(size=features).tolist()}
         for d in range(3)
         for n in range(4)
     ]
@@ -110,7 +120,7 @@ def large():
             "model_predictions": rng.random((3, points)).tolist(),
             "label_headers": [f"class {d}" for d in range(3)],
         }
-        for place in range(10)
+        for place in range(curves)
     ]
     details["partial_dependence"]["features"] = [
         {
@@ -119,6 +129,6 @@ def large():
             "standard_errors": rng.random((3, points)).tolist(),
             "individual_predictions": rng.random((3, 50, points)).tolist(),
         }
-        for place in range(10)
+        for place in range(curves)
     ]
     return analysis, details
