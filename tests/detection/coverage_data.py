@@ -8,7 +8,7 @@ import json
 import re
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import coverage
@@ -65,12 +65,6 @@ class TestsOfLines:
         """The names of the tests that ran the statement that a line is in."""
         first = self._first_line(file)
         return {test for test, run in self._rows(file) if first(run) == first(line)}
-
-    def run_by_tests(self, file: str, lines: Iterable[int]) -> set[int]:
-        """Those of the lines whose statement a test ran."""
-        first = self._first_line(file)
-        run = {first(line) for _, line in self._rows(file)}
-        return {line for line in lines if first(line) in run}
 
     def all(self) -> set[str]:
         """Every test that ran something of ours."""

@@ -31,9 +31,11 @@ from rooms import room, sources
 from trials import Copy, Outcome, check_without_faults, ordered
 
 #: Faults of a room, and of one where tests run many lines.
-FEW, MORE, MANY_LINES = 2, 3, 500
+FEW, MORE, MANY_LINES = 2, 3, 300
 #: Seconds for the tests of one fault.
 LIMIT = 150
+#: Where so few tests run a line, or fewer, their whole files are asked too: a fixture of a session counts for one test.
+FEW_TESTS = 20
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,13 @@ class Parent:
         end, copy = time.monotonic() + LIMIT, self.copies.get()
         try:
             with planted(fault, copy.root):
-                for tests in [*wanted, files]:
+                for tests in wanted + [files] * (sum(map(len, wanted)) <= FEW_TESTS):
                     outcome = copy.run(tests, max(end - time.monotonic(), 1), ["-x"])
                     if outcome.result != "passed":
                         return _told(fault, outcome)
         finally:
             self.copies.put(copy)
-        return replace(fault, discarded=f"{sum(map(len, wanted))} tests that run the line, and their files, pass")
+        return replace(fault, discarded=f"the tests that run the line pass ({sum(map(len, wanted))})")
 
 
 def _told(fault: Fault, outcome: Outcome) -> Fault:
@@ -80,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         tests = TestsOfLines(arguments.data, arguments.measured_at or arguments.checkout)
         jvm = Copy(arguments.checkout, Path(folder) / "collected").collected("-m", "spark")
         parent = Parent(arguments.checkout, tests, jvm, _durations(arguments.durations), copies)
-        rooms = _rooms(parent)
+        rooms = _rooms(arguments.checkout)
         with ThreadPoolExecutor(arguments.jobs) as pool:
             drawn = list(pool.map(lambda name: _drawn(parent, name, rooms[name], arguments), sorted(rooms)))
         check_without_faults(copies.get(), {fault.caught_by for found in drawn for fault in found if fault.caught_by})
@@ -107,13 +109,11 @@ def _durations(log: Path) -> dict[str, float]:
     return dict(seconds)
 
 
-def _rooms(parent: Parent) -> dict[str, list[Candidate]]:
-    """By room, all faults in lines that a test runs."""
+def _rooms(checkout: Path) -> dict[str, list[Candidate]]:
+    """By room, all faults that could be planted."""
     rooms: dict[str, list[Candidate]] = defaultdict(list)
-    for file in sources(parent.checkout):
-        found = list(candidates(file, (parent.checkout / file).read_text(encoding="utf-8")))
-        run = parent.tests.run_by_tests(file, {one.line for one in found}) if found else set()
-        rooms[room(file)] += [one for one in found if one.line in run]
+    for file in sources(checkout):
+        rooms[room(file)] += candidates(file, (checkout / file).read_text(encoding="utf-8"))
     return {name: found for name, found in rooms.items() if found}
 
 
@@ -125,6 +125,8 @@ def _drawn(parent: Parent, name: str, pool: list[Candidate], arguments: argparse
         kind = chance.choice(sorted({one.kind for one in left}))
         chosen = chance.choice([one for one in left if one.kind == kind])
         left = [one for one in left if (one.file, one.line) != (chosen.file, chosen.line)]
+        if not parent.tests(chosen.file, chosen.line):
+            continue
         source = (parent.checkout / chosen.file).read_text(encoding="utf-8")
         fault = between(f"{name} {len(faults) + 1}", chosen.file, kind, source, chosen.planted(source))
         faults.append(_kept(arguments.kept, fault) or parent.tried(fault, chosen.line))
@@ -137,7 +139,7 @@ def _kept(path: Path | None, fault: Fault) -> Fault | None:
     if path is None or not path.is_file():
         return None
     known = [Fault(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
-    return next((one for one in known if (one.id, one.old, one.new) == (fault.id, fault.old, fault.new)), None)
+    return next((one for one in known if replace(one, caught_by="", discarded="") == fault), None)
 
 
 def _keep(path: Path | None, fault: Fault) -> None:

@@ -98,6 +98,14 @@ class Copy:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+                self._end_daemons()
+
+    def _end_daemons(self) -> None:
+        """Kill what has left the group of its test, as a cluster does: every command line that names the copy."""
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                if f"{self.root}/".encode() in (folder / "cmdline").read_bytes():
+                    os.kill(int(folder.name), signal.SIGKILL)
 
 
 def check_without_faults(copy: Copy, tests: Iterable[str]) -> None:
