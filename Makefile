@@ -3,6 +3,8 @@
 # make test   what a change must pass; with BASE=commit the process tests of what has changed since then, too
 # make test-all   every check and every test
 # make compare BASE=commit [HEAD=commit]   the same commands on both, and what a user would see change
+# make coverage   lines and branches that the tests of a change run, beside those of before (see tests/detection)
+# make mutants    planted faults that the tests of a change must catch (see tests/detection)
 # make dist   wheel, sdist, the zip for --py-files and an environment for --archives (EXTRAS=…, see conf/dist.sh)
 # make cluster   a Spark master and two workers on 127.0.0.1 (see conf/local-cluster.sh); make cluster-stop   ends them
 # make bench-bias   counting speed against a bare scan, DuckDB and pandas
@@ -130,3 +132,16 @@ cluster-stop:
 .PHONY: bench-scale
 bench-scale: venv java
 	$(BIN)/python benchmarks/bench_scale.py
+
+# Proof that tests still find what they found: see tests/detection/README.md.
+.PHONY: coverage mutants
+.venv-detection/.installed: tests/detection/requirements.txt conf/setup.sh
+	"$$(bash conf/setup.sh python)" -m venv .venv-detection
+	.venv-detection/bin/pip install --quiet --disable-pip-version-check -r tests/detection/requirements.txt
+	touch $@
+
+coverage: venv java .venv-detection/.installed
+	.venv-detection/bin/python tests/detection/measure.py $(COVERAGE_OPTIONS)
+
+mutants: venv java .venv-detection/.installed
+	.venv-detection/bin/python tests/detection/mutants.py $(MUTANTS_OPTIONS)
