@@ -99,6 +99,14 @@ def test_all_entries_flip_as_scikit_learn_says(spark):
     assert numbers(flips_of(spark, rows)) == list(by_scikit_learn(rows))
 
 
+def test_features_that_are_all_integers_are_compared_as_integers(spark):
+    kinds = {"label": "integer", "predicted": "integer", "sex": "integer", "age": "integer", "size": "integer"}
+    draw = np.random.default_rng(4)
+    rows = [(*map(int, draw.integers(2, size=3)), *map(int, draw.integers(9, size=2))) for _ in range(80)]
+    roles = roles_of(FACETS[:1])
+    assert numbers(flips_of(spark, rows, roles, kinds)) == list(by_scikit_learn(rows, roles, kinds))
+
+
 def test_1_and_64_partitions_and_small_blocks_give_the_same_flips(spark):
     rows = people(200)
     assert flips_of(spark, rows, partitions=1) == flips_of(spark, rows, partitions=64)

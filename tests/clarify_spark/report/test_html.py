@@ -232,6 +232,14 @@ def test_each_analysis_alone_makes_a_report(loans, part):
     assert ("Partial dependence" in headings) == (part == "partial_dependence")
 
 
+def test_curves_of_a_sample_of_rows_say_so(loans):
+    analysis, details = loans
+    sample = {**details["partial_dependence"], "sampled": True, "rows": 300, "of_rows": 1974}
+    page = html(report_content(analysis, {**details, "partial_dependence": sample}, "t"))
+    assert "Computed from a sample of 300 of 1,974" in parsed(page).text
+    assert "Computed from a sample" not in parsed(html(report_content(analysis, details, "t"))).text
+
+
 def charts_of(root, start):
     return [one for one in root.all("figure") if next(one.all("figcaption")).text.startswith(start)]
 
