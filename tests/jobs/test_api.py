@@ -134,8 +134,9 @@ def dppl(result):
 @pytest.fixture
 def report(spark, rows, folder):
     def call(model, frame=None, **more):
-        arguments = {"label": "approve", "facets": {"race": "Black"}, "model": model, **folder, **more}
-        return clarify_spark.bias_report(rows if frame is None else frame, **arguments)
+        config = {"methods": {"post_training_bias": {"methods": ["DPPL"]}}}
+        arguments = {"label": "approve", "facets": {"race": "Black"}, "config": config, **folder, **more}
+        return clarify_spark.bias_report(rows if frame is None else frame, model=model, **arguments)
 
     return call
 
@@ -273,6 +274,7 @@ def test_a_config_and_a_uri_are_enough(spark, rows, tmp_path):
     assert first.document == second.document == third.document
 
 
+@pytest.mark.spark
 @pytest.mark.spark_line
 @pytest.mark.process("clarify_spark/api", "clarify_spark/spark/session.py")
 def test_in_a_fresh_process_a_local_session_is_made_and_ends_with_it(tmp_path):

@@ -50,8 +50,9 @@ def results(output):
 @pytest.mark.smoke
 @pytest.mark.spark
 @pytest.mark.skipif(version("pyspark") < "4", reason="pyspark 3.5 from PyPI has no Connect server")
-def test_connect_and_classic_sessions_give_the_same_bytes(loans, tmp_path):
-    few = loans.head(200)
+@pytest.mark.classic("is compared with a run through Connect")
+def test_connect_and_classic_sessions_give_the_same_bytes(analyze, loans, tmp_path):
+    few = loans.head(150)
     few.drop(columns="predicted").to_csv(tmp_path / "loans.csv", index=False)
     joblib.dump(LogisticRegression(max_iter=500).fit(few[FEATURES], few["approve"]), tmp_path / "model.joblib")
     config = {
@@ -67,8 +68,9 @@ def test_connect_and_classic_sessions_give_the_same_bytes(loans, tmp_path):
         "predictor": {"model_uri": str(tmp_path / "model.joblib")},
     }
     (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    classic = run(tmp_path, tmp_path / "classic")
-    assert classic.returncode == 0, classic.stderr
+    options = ["--allow-pickle", "--pdp-rows", "120"]
+    classic = analyze(config, tmp_path / "loans.csv", *options, output=tmp_path / "classic")
+    assert classic.code == 0, classic.err
     connect = run(tmp_path, tmp_path / "connect", SPARK_REMOTE="local[2]")
     assert connect.returncode == 0, connect.stderr
     assert results(tmp_path / "classic") == results(tmp_path / "connect")

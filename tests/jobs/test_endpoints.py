@@ -8,6 +8,8 @@ import lightgbm
 import pytest
 from serving import Faults, lightgbm_model, serve
 
+from .conftest import CONFIG
+
 FEATURES = ["black", "male", "obrat", "loanprc", "unem", "chist"]
 #: How a service is spoken to, by the format of requests.
 FORMS = {
@@ -24,6 +26,7 @@ FORMS = {
         "probability": "predictions[*].score",
     },
 }
+LINES = "application/jsonlines"
 #: A value that no row of the data has.
 BAD = 77.125
 
@@ -65,10 +68,13 @@ def _no_proxies(environment_of_workers):
 
 @pytest.fixture
 def bias(config):
+    return predicted_by_model(config)
+
+
+def predicted_by_model(config):
     """Post-training metrics only, of a model's predictions; tests add the model."""
-    del config["predicted_label"]
-    config["methods"] = {"post_training_bias": {"methods": "all"}}
-    return {**config, "excluded_columns": ["predicted"]}
+    kept = {key: value for key, value in config.items() if key != "predicted_label"}
+    return {**kept, "excluded_columns": ["predicted"], "methods": {"post_training_bias": {"methods": "all"}}}
 
 
 @pytest.fixture
@@ -99,20 +105,21 @@ def test_metrics_and_explanations_are_the_same_wherever_the_model_is(
     analyze, bias, shap, loans, model_file, server, as_endpoint, tmp_path
 ):
     path = tmp_path / "some.csv"
-    loans.head(300).to_csv(path, index=False)
+    loans.head(100).to_csv(path, index=False)
     curves = {"pdp": {"grid_resolution": 4, "features": ["obrat", "male"]}}
     config = {**bias, "methods": {**bias["methods"], **shap["methods"], **curves}}
     here = analyze({**config, "predictor": {"model_uri": str(model_file)}}, path, output=tmp_path / "here")
     assert len(results(here)) == 4
-    there = [over(server, kind) for kind in FORMS] + [{"endpoint_name": as_endpoint, **FORMS["text/csv"]}]
+    lines, *others = FORMS[LINES], *(over(server, kind) for kind in FORMS if kind != LINES)
+    there = [*others, {"endpoint_name": as_endpoint, **lines}]
     for number, predictor in enumerate(there):
         ran = analyze({**config, "predictor": predictor}, path, output=tmp_path / str(number))
         assert results(ran) == results(here)
         calls = ran.json("analysis_details.json")["model_calls"]
         assert list(calls) == ["predictions", "kernel_shap", "partial_dependence"]
-        assert calls["partial_dependence"]["records"] == 300 * 8
+        assert calls["partial_dependence"]["records"] == 100 * 8
     sent = {(seen.endpoint, seen.headers["content-type"]) for seen in server.seen}
-    assert sent == {*((None, kind) for kind in FORMS), ("model", "text/csv")}
+    assert sent == {*((None, kind) for kind in FORMS if kind != LINES), ("model", LINES)}
 
 
 @pytest.fixture
@@ -150,39 +157,46 @@ def test_only_features_reach_the_service(analyze, bias, shap, private, server, t
     assert b"loan" not in b"".join(seen.body for seen in server.seen)
 
 
-@pytest.fixture
-def many(loans, tmp_path):
+@pytest.fixture(scope="module")
+def many(loans):
     """Applications in three blocks of predictions, one of which nobody can predict."""
     rows = loans.sample(9000, replace=True, random_state=1).reset_index(drop=True)
     rows.loc[8500, "obrat"] = BAD
-    path = tmp_path / "many.csv"
-    rows.to_csv(path, index=False)
-    return path
+    return rows
+
+
+@pytest.fixture
+def many_csv(many, tmp_path):
+    many.to_csv(tmp_path / "many.csv", index=False)
+    return tmp_path / "many.csv"
+
+
+@pytest.fixture(scope="module")
+def whole(analyze_once, many, model_file):
+    """The files of a run that asks no service."""
+    return results(analyze_once({**predicted_by_model(CONFIG), "predictor": {"model_uri": str(model_file)}}, many))
 
 
 def is_bad(record):
     return BAD in record
 
 
-def test_predictions_go_on_where_a_record_failed(analyze, bias, many, server, tmp_path):
+def test_predictions_go_on_where_a_record_failed(analyze, bias, whole, many_csv, server):
     bias["predictor"] = over(server)
     options = ["--max-batch-records", "500", "--retry-seconds", "1"]
-    whole = analyze(bias, many, *options, output=tmp_path / "whole")
-    undisturbed = len(server.seen)
-    server.forget()
     server.faults = Faults(bad_record=is_bad)
-    failed = analyze(bias, many, *options)
+    failed = analyze(bias, many_csv, *options)
     assert failed.code == 4, failed.err
-    assert f"row key 8500 (record 8,501 of file:{many})" in failed.last_line
+    assert f"row key 8500 (record 8,501 of file:{many_csv})" in failed.last_line
     assert "ValueError: no such luck with [" in failed.last_line
     assert "Traceback" not in failed.err
     assert list((failed.output / "_predictions_journal").iterdir())
     assert not (failed.output / "analysis.json").exists()
     server.forget()
     server.faults = Faults()
-    resumed = analyze(bias, many, *options)
-    assert results(resumed) == results(whole)
-    assert 0 < len(server.seen) < undisturbed
+    resumed = analyze(bias, many_csv, *options)
+    assert results(resumed) == whole
+    assert 0 < len(server.seen) < 9000 / 500
     assert "note: Resuming" in resumed.err
 
 
@@ -229,14 +243,12 @@ def test_a_dry_run_asks_about_a_few_rows_only(analyze, bias, csv, server):
     assert "requests: about 1, " in ran.out
 
 
-def test_faults_that_pass_change_no_byte_and_are_told(analyze, bias, many, server, tmp_path):
+def test_faults_that_pass_change_no_byte_and_are_told(analyze, bias, whole, many_csv, server):
     bias["predictor"] = over(server)
     options = ["--max-batch-records", "100", "--request-timeout", "2"]
-    whole = analyze(bias, many, *options, output=tmp_path / "whole")
-    server.forget()
     server.faults = Faults(every=7, time_outs=0.02, drops=0.02, pages=0.02, body_limit=2000, seed=2, time_out_seconds=3)
-    ran = analyze(bias, many, *options)
-    assert results(ran) == results(whole)
+    ran = analyze(bias, many_csv, *options)
+    assert results(ran) == whole
     told = json.dumps(ran.json("analysis_details.json"))
     counts = server.traffic()["outcomes"]
     assert min(counts[kind] for kind in ("throttled", "unavailable", "drop", "page", "time_out", "too_large")) > 0

@@ -117,6 +117,7 @@ def test_a_model_that_sagemaker_does_not_know_ends_with_4(analyze, biased, csv, 
     assert plane.left() == ([], [])
 
 
+@pytest.mark.spark
 @pytest.mark.process(
     "clarify_spark/aws",
     "clarify_spark/spark/cancellation.py",
