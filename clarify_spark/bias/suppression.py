@@ -105,9 +105,13 @@ def _cover_of_hidden(
 def _complete(
     rows: NDArray[np.int64], hidden: NDArray[np.bool_], lines: Sequence[NDArray[np.intp]], min_size: int
 ) -> None:
-    """Hide further cells, in place, until the hidden ones protect each other."""
+    """Hide further cells, in place, until the hidden ones protect each other.
+
+    An exposed cell whose lines are hidden already is protected by cells of other lines, if all of them together can.
+    """
+    every = rows > 0
     filled = [line[rows[line] > 0] for line in lines]
-    given_away = set(_determined(rows > 0, filled)) if hidden.any() else set()
+    given_away = set(_determined(every, filled)) if hidden.any() else set()
     while True:
         again = False
         for line in filled:
@@ -115,10 +119,13 @@ def _complete(
         if again:
             continue
         exposed = [cell for cell in _determined(hidden, filled) if cell not in given_away]
-        exposed = exposed or [cell for cell in _pinned(rows, hidden, filled) if cell not in given_away]
+        if not exposed and hidden.sum() <= MOST_SOLVED:
+            exposed = _pinned(rows, hidden, filled, [int(c) for c in np.flatnonzero(hidden) if c not in given_away])
         again = False
         for cell in exposed:
-            again |= _hide_one(rows, hidden, _neighbours(cell, filled))
+            again |= _hide_one(rows, hidden, _neighbours(cell, filled)) or (
+                not _pinned(rows, every, filled, [cell]) and _hide_one(rows, hidden, np.flatnonzero(every))
+            )
         if not again:
             return
 
@@ -168,22 +175,21 @@ def _determined(hidden: NDArray[np.bool_], lines: Sequence[NDArray[np.intp]]) ->
     return [int(cell) for cell in cells[inside > 1 - 1e-7]]
 
 
-def _pinned(rows: NDArray[np.int64], hidden: NDArray[np.bool_], lines: Sequence[NDArray[np.intp]]) -> list[int]:
-    """The hidden cells that can differ by less than one row, given the lines' sums and that no cell is negative; none
-    of more than MOST_SOLVED.
+def _pinned(
+    rows: NDArray[np.int64], hidden: NDArray[np.bool_], lines: Sequence[NDArray[np.intp]], asked: Sequence[int]
+) -> list[int]:
+    """Which of the ``asked`` cells can differ by less than one row if the ``hidden`` ones are left out, given lines'
+    sums and that no cell is negative.
     """
     from scipy.optimize import linprog
 
     cells = np.flatnonzero(hidden)
-    if not 0 < len(cells) <= MOST_SOLVED:
-        return []
     equations = np.array([np.isin(cells, line) for line in lines], np.float64)
     sums = equations @ rows[cells]
     found = []
-    for place, cell in enumerate(cells):
-        one = np.zeros(len(cells))
-        one[place] = 1.0
+    for cell in asked:
+        one = (cells == cell).astype(np.float64)
         ends = [linprog(sign * one, A_eq=equations, b_eq=sums, bounds=(0, None)) for sign in (1.0, -1.0)]
         if all(end.status == 0 for end in ends) and -ends[1].fun - ends[0].fun < 1 - 1e-6:
-            found.append(int(cell))
+            found.append(cell)
     return found

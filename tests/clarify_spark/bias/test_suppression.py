@@ -77,6 +77,10 @@ def test_a_cell_that_only_no_negative_rows_give_away_is_covered_too():
     check(np.array([[[10, 10, 5], [10, 5, 10]], [[1, 10, 10], [1, 10, 10]], [[10, 10, 10], [10, 10, 5]]]))
 
 
+def test_a_cell_whose_lines_are_hidden_already_is_protected_by_others():
+    check(np.array([[[0, 10, 11], [0, 4, 0]], [[0, 0, 0], [0, 0, 0]], [[0, 0, 165], [0, 9, 1]]]))
+
+
 def test_a_bridge_between_two_covered_blocks_is_found():
     # Two blocks of small cells, each covered in itself, and one small cell between: on all of its lines are two hidden
     # cells, and yet it is the rows of the first block less its columns.
