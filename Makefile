@@ -47,14 +47,15 @@ lint: venv
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Tests without a JVM, one process per core; tests of one file stay together, for what they share.
+# Tests without a JVM, one process with one thread for linear algebra per core; tests of one file stay together, for
+# what they share.
 WITHOUT_JVM := -q -n auto --dist loadfile -m "not spark"
 
 check: lint
-	$(BIN)/pytest $(WITHOUT_JVM)
+	OMP_NUM_THREADS=1 $(BIN)/pytest $(WITHOUT_JVM)
 
 test: lint java
-	$(BIN)/pytest $(WITHOUT_JVM)
+	OMP_NUM_THREADS=1 $(BIN)/pytest $(WITHOUT_JVM)
 	$(BIN)/pytest -m spark --change="$(BASE)"
 
 test-all: lint java
@@ -108,7 +109,7 @@ test-spark35: java
 test-spark35-change: java
 	$(MAKE) venv VENV=.venv-spark35 CONSTRAINTS=conf/constraints/spark35.txt
 	.venv-spark35/bin/pytest -m spark_line tests/spark tests/jobs tests/parity
-	.venv-spark35/bin/pytest $(WITHOUT_JVM)
+	OMP_NUM_THREADS=1 .venv-spark35/bin/pytest $(WITHOUT_JVM)
 
 # The tests that depend on the Spark version, on the oldest Spark 4 with pandas 2.
 .PHONY: test-spark40
