@@ -55,8 +55,10 @@ check: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest $(WITHOUT_JVM)
 
 test: lint java
-	OMP_NUM_THREADS=1 $(BIN)/pytest $(WITHOUT_JVM)
-	$(BIN)/pytest -m spark --change="$(BASE)"
+	@failed=0; \
+	(set -x; OMP_NUM_THREADS=1 $(BIN)/pytest $(WITHOUT_JVM)) || failed=$$?; \
+	(set -x; $(BIN)/pytest -m spark --change="$(BASE)") || failed=$$?; \
+	exit $$failed
 
 test-all: lint java
 	$(BIN)/pytest
@@ -108,8 +110,10 @@ test-spark35: java
 .PHONY: test-spark35-change
 test-spark35-change: java
 	$(MAKE) venv VENV=.venv-spark35 CONSTRAINTS=conf/constraints/spark35.txt
-	.venv-spark35/bin/pytest -m spark_line tests/spark tests/jobs tests/parity
-	OMP_NUM_THREADS=1 .venv-spark35/bin/pytest $(WITHOUT_JVM)
+	@failed=0; \
+	(set -x; .venv-spark35/bin/pytest -m spark_line tests/spark tests/jobs tests/parity) || failed=$$?; \
+	(set -x; OMP_NUM_THREADS=1 .venv-spark35/bin/pytest $(WITHOUT_JVM)) || failed=$$?; \
+	exit $$failed
 
 # The tests that depend on the Spark version, on the oldest Spark 4 with pandas 2.
 .PHONY: test-spark40
