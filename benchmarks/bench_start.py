@@ -88,7 +88,7 @@ def measure(options: argparse.Namespace, spark: str, master: str, programs: Sequ
 
 
 def run_once(program: Program, master: str, inputs: Path, folder: Path, home: Path | None) -> Once:
-    """One run with a new output folder; on a cluster with Spark's event log, which reports when blocks were explained."""
+    """One run with a new output folder; on a cluster with Spark's event log, for when blocks were explained."""
     output = folder / "output"
     shutil.rmtree(output, ignore_errors=True)
     environ = environment(program.python, folder / "home", home)
