@@ -11,6 +11,7 @@ from pyspark.sql import functions as sf
 from clarify_spark.config import load as load_config
 from clarify_spark.errors import ConfigError, DataError
 from clarify_spark.spark.data.datasets import read
+from clarify_spark.spark.data.formats import listing
 from clarify_spark.spark.data.formats.column_names import resolve_name
 
 CSV, LINES, DOCUMENT, PARQUET = "text/csv", "application/jsonlines", "application/json", "application/x-parquet"
@@ -569,3 +570,20 @@ def test_a_column_in_both_data_sets_is_ambiguous(load, tmp_path):
     facets = write(tmp_path / "facets.csv", "id,a\n1,2\n")
     with pytest.raises(DataError, match="Column 'a' is in both"):
         load(main, label="y", joinsource_name_or_index="id", facet=[{"name_or_index": "a"}], facet_dataset_uri=facets)
+
+
+@pytest.mark.classic("a Connect server lists the files of its own machine")
+@pytest.mark.parametrize("given", ["{path}", "file://{path}"])
+def test_a_local_file_is_listed_as_spark_lists_it(spark, tmp_path, given):
+    path = tmp_path / "rows-1_2.csv"
+    path.write_text("a,b\n1,2\n")
+    uri = given.format(path=path)
+    assert listing._local_file(uri) == listing._listed(spark, uri)
+
+
+@pytest.mark.parametrize(
+    "name", ["_hidden.csv", ".hidden.csv", "a b.csv", "ä.csv", "x._COPYING_", "x{1}.csv", "empty.csv"]
+)
+def test_a_file_whose_name_or_size_spark_treats_in_another_way_is_left_to_it(tmp_path, name):
+    (tmp_path / name).write_text("" if name == "empty.csv" else "a\n")
+    assert listing._local_file(str(tmp_path / name)) is None

@@ -68,7 +68,8 @@ def _local_file(uri: str) -> list[Entry] | None:
     status = os.stat(path)
     milliseconds = status.st_mtime_ns // 1_000_000
     modified = datetime.fromtimestamp(milliseconds // 1000).replace(microsecond=milliseconds % 1000 * 1000)
-    return [(f"file:{path}", status.st_size, modified, f"file://{path}")] if status.st_size else None
+    uri = f"file:{path}"
+    return [(uri, status.st_size, modified, uri)] if status.st_size else None
 
 
 def unread_folders(snapshot: Snapshot) -> tuple[str, ...]:
