@@ -10,6 +10,7 @@ written to `faults.json`, with a test that fails or with the reason why it was d
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 import random
 import re
@@ -125,13 +126,22 @@ def _drawn(parent: Parent, name: str, pool: list[Candidate], arguments: argparse
         kind = chance.choice(sorted({one.kind for one in left}))
         chosen = chance.choice([one for one in left if one.kind == kind])
         left = [one for one in left if (one.file, one.line) != (chosen.file, chosen.line)]
-        if not parent.tests(chosen.file, chosen.line):
-            continue
         source = (parent.checkout / chosen.file).read_text(encoding="utf-8")
+        if not parent.tests(chosen.file, chosen.line) or not _is_python(chosen.planted(source)):
+            continue
         fault = between(f"{name} {len(faults) + 1}", chosen.file, kind, source, chosen.planted(source))
         faults.append(_kept(arguments.kept, fault) or parent.tried(fault, chosen.line))
         _keep(arguments.kept, faults[-1])
     return faults
+
+
+def _is_python(source: str) -> bool:
+    """Two asterisks before a dictionary, for one, are no operator."""
+    try:
+        ast.parse(source)
+    except SyntaxError:
+        return False
+    return True
 
 
 def _kept(path: Path | None, fault: Fault) -> Fault | None:
@@ -139,7 +149,7 @@ def _kept(path: Path | None, fault: Fault) -> Fault | None:
     if path is None or not path.is_file():
         return None
     known = [Fault(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
-    return next((one for one in known if replace(one, caught_by="", discarded="") == fault), None)
+    return next((replace(one, id=fault.id) for one in known if (one.old, one.new) == (fault.old, fault.new)), None)
 
 
 def _keep(path: Path | None, fault: Fault) -> None:
