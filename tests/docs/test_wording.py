@@ -16,7 +16,8 @@ ANY = re.compile("|".join(f"(?:{phrase})" for phrase in PHRASES).replace(" ", r"
 
 
 def files(suffix, *folders):
-    return sorted(path for folder in folders for path in (REPOSITORY / folder).rglob(f"*{suffix}"))
+    found = (path for folder in folders for path in (REPOSITORY / folder).rglob(f"*{suffix}"))
+    return sorted(path for path in found if not path.is_relative_to(REPOSITORY / "benchmarks" / "data"))
 
 
 SOURCES = files(".py", "clarify_spark", "udfs", "jobs", "conf", "benchmarks")
