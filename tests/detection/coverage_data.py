@@ -66,12 +66,6 @@ class TestsOfLines:
         first = self._first_line(file)
         return {test for test, run in self._rows(file) if first(run) == first(line)}
 
-    def all(self) -> set[str]:
-        """Every test that ran something of ours."""
-        with contextlib.closing(sqlite3.connect(f"file:{self._database}?mode=ro", uri=True)) as data:
-            rows = data.execute("select context from context").fetchall()
-        return {match[1] for (context,) in rows if (match := TEST.match(context))}
-
     def _first_line(self, file: str) -> Callable[[int], int]:
         parser = PythonParser(text=(self._root / file).read_text(encoding="utf-8"))
         parser.parse_source()

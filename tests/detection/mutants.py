@@ -2,10 +2,10 @@
 
     python tests/detection/mutants.py [--only PATTERN] [--jobs 2] [--limit SECONDS]
 
-Of these tests, first the one runs that caught the fault when it was drawn, then those that run the line, by
-build/coverage/data of `make coverage`. Without these data, the tests that `pytest --change=` collects count as run on
-every change, and instead of tests that run the line, those of the first test's file are asked. The exit code is 1 if a fault is not
-caught, if its text is no longer in the source (it must be ported then), or if a test fails without a fault too.
+What runs on every change is what `pytest --change=` collects. Of these tests, first the one runs that caught the fault
+when it was drawn; then those that run the line, by build/coverage/data of `make coverage`, or without such data those
+of the first one's file. The exit code is 1 if a fault is not caught, if its text is no longer in the source (it must be
+ported then), or if a test that caught a fault fails without one too.
 """
 
 from __future__ import annotations
@@ -88,8 +88,7 @@ def _gone(faults: Sequence[Fault]) -> Iterator[str]:
 
 def _tests(copy: Copy) -> Tests:
     of_lines = TestsOfLines(DATA, REPOSITORY) if DATA.is_file() else None
-    selected = of_lines.all() if of_lines else copy.collected("--change=")
-    return Tests(selected, copy.collected("-m", "spark"), of_lines)
+    return Tests(copy.collected("--change="), copy.collected("-m", "spark"), of_lines)
 
 
 def _caught_by(fault: Fault, tests: Tests, copies: SimpleQueue[Copy], limit: float) -> str | None:

@@ -74,6 +74,8 @@ class Copy:
             text = told.read_text(encoding="utf-8", errors="replace")[-3000:]
             failed = cache / "v" / "cache" / "lastfailed"
             names = tuple(json.loads(failed.read_text(encoding="utf-8"))) if failed.is_file() else ()
+        if code == -signal.SIGKILL:
+            raise SystemExit(f"Something else has killed pytest: run this again.\n{text}")
         if code in FAILED:
             return Outcome("failed", names or ("a test",), text)
         return Outcome("passed" if code == 0 else "out of time" if code is None else "not started", (), text)
@@ -81,7 +83,10 @@ class Copy:
     def collected(self, *options: str) -> set[str]:
         """The names of the tests that pytest would run with these options."""
         told = self._ran("-m", "pytest", "--collect-only", "-q", *options)
-        return {line for line in told.splitlines() if "::" in line}
+        found = {line for line in told.splitlines() if line.startswith("tests/") and "::" in line}
+        if not found:
+            raise SystemExit(f"pytest {' '.join(options)} collects no test:\n{told[-3000:]}")
+        return found
 
     def _exit_code(self, command: list, told: Path, seconds: float) -> int | None:
         with told.open("w") as stream:
@@ -108,10 +113,8 @@ class Copy:
                     os.kill(int(folder.name), signal.SIGKILL)
 
 
-def check_without_faults(copy: Copy, tests: set[str]) -> None:
+def check_without_faults(copy: Copy, tests: Iterable[str]) -> None:
     """End if one of the tests fails without a fault too: then it says nothing about a fault."""
-    if not tests:
-        return
     outcome = copy.run(sorted(tests), 3600)
     if outcome.result != "passed":
         raise SystemExit(f"Without a fault: {outcome.result}: {', '.join(outcome.failed)}\n{outcome.told}")
