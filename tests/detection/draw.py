@@ -45,13 +45,12 @@ class Parent:
 
     checkout: Path
     tests: TestsOfLines
-    jvm: set[str]
     seconds: dict[str, float]
     copies: SimpleQueue[Copy]
 
     def tried(self, fault: Fault, line: int) -> Fault:
         """The fault with the test that fails because of it, or with the reason why none is known."""
-        wanted = ordered(self.tests(fault.file, line), self.jvm, self.seconds)
+        wanted = ordered(self.tests(fault.file, line), set(), self.seconds)
         files = sorted({test.partition("::")[0] for group in wanted for test in group})
         end, copy = time.monotonic() + LIMIT, self.copies.get()
         try:
@@ -81,8 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for number in range(arguments.jobs):
             copies.put(Copy(arguments.checkout, Path(folder) / str(number)))
         tests = TestsOfLines(arguments.data, arguments.measured_at or arguments.checkout)
-        jvm = Copy(arguments.checkout, Path(folder) / "collected").collected("-m", "spark")
-        parent = Parent(arguments.checkout, tests, jvm, _durations(arguments.durations), copies)
+        parent = Parent(arguments.checkout, tests, _durations(arguments.durations), copies)
         rooms = _rooms(arguments.checkout)
         with ThreadPoolExecutor(arguments.jobs) as pool:
             drawn = list(pool.map(lambda name: _drawn(parent, name, rooms[name], arguments), sorted(rooms)))
