@@ -252,6 +252,7 @@ class _Scheduler(Generic[Result]):
         while not all(thread.done() for thread in self._threads):
             self._jobs.cancel()  # repeatedly: a thread may be about to start its job
             wait(self._threads, timeout=0.3)
+        self._pool.shutdown()
         self._cached_ranges.close()
 
     def results(self) -> Iterator[Result]:
