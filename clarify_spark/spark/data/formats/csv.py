@@ -107,7 +107,10 @@ def _scan_small_file(snapshot: Snapshot) -> _Lines | None:
     path = local_path(snapshot.files[0].uri)
     if len(snapshot.files) > 1 or path is None or path.suffix.lower() != ".csv" or snapshot.files[0].size > SMALL_INPUT:
         return None
-    raw = path.read_bytes().removeprefix(codecs.BOM_UTF8).splitlines()  # at the line ends of Spark's reader
+    try:
+        raw = path.read_bytes().removeprefix(codecs.BOM_UTF8).splitlines()  # at the line ends of Spark's reader
+    except OSError:  # Spark reports it
+        return None
     first = next((line for line in raw if line.strip(b" ")), None)
     return _Lines(
         {} if first is None else {0: decoded(first)},
