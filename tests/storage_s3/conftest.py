@@ -16,6 +16,8 @@ import pytest
 from botocore.auth import S3SigV4Auth
 from botocore.compat import HTTPHeaders
 
+#: What every test here may notice a change of (tests/layers.py).
+PATHS = ("clarify_spark/spark/files", "clarify_spark/spark/object_stores.py", "clarify_spark/spark/session.py")
 REGION = "eu-west-1"
 BUCKET = "loans"
 #: Where files of the tests that are got from the network stay.

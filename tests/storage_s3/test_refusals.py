@@ -7,15 +7,9 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [
-    pytest.mark.spark,
-    pytest.mark.process(
-        "clarify_spark/spark/files",
-        "clarify_spark/spark/object_stores.py",
-        "clarify_spark/spark/session.py",
-        "clarify_spark/spark/failures.py",
-    ),
-]
+from .conftest import PATHS
+
+pytestmark = [pytest.mark.spark, pytest.mark.process(*PATHS, "clarify_spark/spark/failures.py")]
 
 HERE = Path(__file__).parent
 #: Buckets by what is wrong with them, and what is said.

