@@ -47,10 +47,14 @@ def unchanged(batches: Iterator[Any]) -> Iterator[Any]:
 
 
 def main() -> None:
-    """Run the daemon; without libraries where threads cannot be counted, or where one of them has started a thread."""
+    """Run the daemon; Spark's own where threads cannot be counted, a library starts one, or a library fails to load."""
     libraries = [*sys.argv[1:2], *filter(None, os.environ.get(LIBRARIES, "").split(","))]
-    if not _THREADS.is_dir() or not preloaded(libraries):
-        os.execv(sys.executable, [sys.executable, "-m", "pyspark.daemon", *sys.argv[1:]])
+    ready = False
+    try:
+        ready = _THREADS.is_dir() and preloaded(libraries)
+    finally:
+        if not ready:  # whatever a library raised, who needs it will say so
+            os.execv(sys.executable, [sys.executable, "-m", "pyspark.daemon", *sys.argv[1:]])
     from pyspark.daemon import manager
 
     manager()

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from clarify_spark.errors import ClarifyError, CommandError
 from clarify_spark.spark.object_stores import adapt
-from clarify_spark.spark.startup import Startup, running
+from clarify_spark.spark.startup import Startup, begun
 from clarify_spark.udfs.worker_daemon import unchanged
 
 if TYPE_CHECKING:
@@ -53,14 +53,14 @@ def session(master: str | None, startup: Startup | None = None) -> Iterator[Sess
 
     active = SparkSession.getActiveSession()
     if active is not None:
-        with running(startup.meanwhile):
-            pass
+        begun(startup.meanwhile)()
         yield Session(active, local=runs_locally(active))
         return
-    with running(startup.meanwhile):
-        started = _start(master, startup)
-        warming = _warmed(started.spark) if started.log is not None and startup.worker_libraries else None
+    meanwhile = begun(startup.meanwhile)
+    started = _start(master, startup)
+    warming = _warmed(started.spark) if started.log is not None and startup.worker_libraries else None
     try:
+        meanwhile()
         if not is_connect(started.spark):
             _let_interrupts_end_quietly()
             adapt(started.spark)

@@ -7,9 +7,9 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,16 +75,12 @@ def importable_anywhere() -> bool:
     return subprocess.run(command, cwd="/", capture_output=True, check=False).returncode == 0
 
 
-@contextmanager
-def running(work: Callable[[], None] | None) -> Iterator[None]:
-    """A block next to which ``work`` runs in a thread; it has ended, and its error is raised, when the block ends."""
-    if work is None:
-        yield
-        return
-    with ThreadPoolExecutor(1, "startup") as pool:
-        ended = pool.submit(work)
-        yield
-        ended.result()
+def begun(work: Callable[[], None] | None) -> Callable[[], None]:
+    """``work`` in a thread that has started: a function that waits for its end and raises its error."""
+    pool = ThreadPoolExecutor(1, "startup")
+    ended = pool.submit(work or (lambda: None))
+    pool.shutdown(wait=False)
+    return ended.result
 
 
 def import_all(modules: Iterable[str]) -> None:
@@ -96,10 +92,10 @@ def import_all(modules: Iterable[str]) -> None:
 
 def local_bytes(uri: str | None) -> int | None:
     """The size of a file or folder on this machine, more than SMALL_INPUT for any that is larger; None elsewhere."""
-    path = Path((uri or "").removeprefix("file://"))
-    if not uri or not path.exists():
+    path = (uri or "").removeprefix("file://")
+    if not os.path.exists(path):  # which takes what must not be looked at for absent
         return None
-    size = path.stat().st_size if path.is_file() else 0
+    size = os.path.getsize(path) if os.path.isfile(path) else 0
     for folder, _, files in os.walk(path):
         for name in files:
             if size > SMALL_INPUT:

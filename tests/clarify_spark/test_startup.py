@@ -10,7 +10,7 @@ from clarify_spark.errors import CommandError
 from clarify_spark.run.startup import startup_of
 from clarify_spark.spark import startup as module
 from clarify_spark.spark.session import require_java
-from clarify_spark.spark.startup import DAEMON, LIBRARIES, QUICK_JVM, SMALL_INPUT, Startup, local_bytes, running
+from clarify_spark.spark.startup import DAEMON, LIBRARIES, QUICK_JVM, SMALL_INPUT, Startup, begun, local_bytes
 
 DRIVER = "spark.driver.extraJavaOptions"
 QUICK = {DRIVER: QUICK_JVM, "spark.sql.adaptive.enabled": "false"}
@@ -68,13 +68,18 @@ def test_executors_that_cannot_import_the_daemon_get_sparks_own(monkeypatch):
     assert Startup(None, ("pandas",)).conf("local-cluster[2,1,1024]") == {}
 
 
-def test_what_is_done_meanwhile_has_ended_after_the_block_and_its_error_is_raised():
+def test_what_was_begun_has_ended_when_it_is_waited_for_and_its_error_is_raised():
     done = []
-    with running(lambda: done.append(1)):
-        pass
+    begun(lambda: done.append(1))()
     assert done == [1]
-    with pytest.raises(LookupError, match="here"), running(lambda: {}["here"]):
-        pass
+    begun(None)()
+    failed = begun(lambda: {}["here"])
+    with pytest.raises(LookupError, match="here"):
+        failed()
+
+
+def test_data_that_must_not_or_cannot_be_looked_at_have_no_size():
+    assert [local_bytes(uri) for uri in ("x" * 5000, "a\0b", "")] == [None] * 3
 
 
 def test_the_size_of_local_input_is_that_of_its_files(tmp_path):

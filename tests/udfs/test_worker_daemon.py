@@ -53,9 +53,10 @@ def test_what_a_library_prints_and_one_that_is_missing_do_not_disturb_the_daemon
     assert "hello" in ran.stderr
 
 
-@pytest.mark.parametrize("libraries", ["pandas", "threaded_library"])
+@pytest.mark.parametrize("libraries", ["pandas", "threaded_library", "broken_library"])
 def test_it_speaks_as_sparks_own_daemon_does(tmp_path, libraries):
     threaded = "import threading, time; threading.Thread(target=time.sleep, args=(30,), daemon=True).start()"
+    module(tmp_path, "broken_library", "raise RuntimeError('built for another version')")
     environment = {**module(tmp_path, "threaded_library", threaded), LIBRARIES: libraries}
     environment["PYTHON_WORKER_FACTORY_SECRET"] = "secret"
     command = [sys.executable, "-m", "clarify_spark.udfs.worker_daemon", "pyspark.worker"]
