@@ -1,9 +1,10 @@
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 import pytest
 
-from clarify_spark.udfs.shap.priors import MARGIN, _likelihood, symmetric
+from clarify_spark.udfs.shap.priors import MARGIN, _likelihood, interactions, symmetric
 from clarify_spark.udfs.shap.shapley import default_prior, design, fit_prior, solver
 
 
@@ -123,3 +124,25 @@ def logistic(values):
 def test_pairs_of_which_main_effects_leave_nothing_are_as_likely_as_can_be():
     signs = np.vstack([np.where(design(8, 100, 0).members, 1.0, -1.0), np.ones(8)])
     assert _likelihood(np.eye(len(signs)), signs, np.zeros((len(signs), 3))) == np.inf
+
+
+def test_the_likelihood_is_that_of_what_main_effects_do_not_explain():
+    random = np.random.default_rng(0)
+    signs = np.vstack([np.where(design(8, 100, 0).members, 1.0, -1.0), np.ones(8)])
+    seen, free = random.normal(size=(len(signs), 3)), len(signs) - signs.shape[1]
+    contrasts = np.linalg.svd(signs)[0][:, signs.shape[1] :].T
+    found, expected = [], []
+    for weights in (np.ones(8), random.random(8)):
+        covariance = 0.01 * np.eye(len(signs)) + sum(interactions(signs, weights).values())
+        inner = contrasts @ covariance @ contrasts.T
+        square = np.einsum("ir,ij,jr", contrasts @ seen, np.linalg.inv(inner), contrasts @ seen)
+        expected.append(-0.5 * (free * np.log(square) + np.linalg.slogdet(inner)[1]))
+        found.append(_likelihood(covariance, signs, seen))
+    assert found[0] - found[1] == pytest.approx(expected[0] - expected[1])
+
+
+def test_rows_more_than_coalitions_and_repeated_give_the_same_prior():
+    coalitions, seen, totals = pilot([3, 5], samples=100)
+    often = len(seen) // len(totals) + 2
+    whole = fitted(coalitions, np.tile(seen, often), np.tile(totals, often))
+    assert replace(whole, relevance=None) == replace(fitted(coalitions, seen, totals), relevance=None)

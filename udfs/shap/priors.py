@@ -21,8 +21,11 @@ _SHARES = (0.01, 0.03, 0.1, 0.3, 0.6, 0.9)
 #: Measured: a larger nugget helps less than larger shares of high orders, and a smaller one makes no difference.
 _NUGGET = 1e-4
 _PILOT_PAIRS = 1200
+#: Of these many rows at a time, what interactions need stays in the processor's cache.
+_ROWS = 32
 #: Likelihoods that differ by less than this per row and degree of freedom count as the same.
 _SLACK = 0.005
+_INFINITE = 1e200
 #: The shortfall of intervals although the prior fits as well as possible, as measured (benchmarks/README.md).
 MARGIN = 1.25
 
@@ -75,11 +78,18 @@ def moments(signs: Floats, prior: Prior) -> Moments:
 
 def interactions(signs: Floats, weights: Floats) -> dict[int, Floats]:
     """By order, the covariance (n, n) of differences whose variance is 1: e_t(w∘s∘s') / e_t(w)."""
-    odd = {k: (signs * weights**k) @ signs.T for k in ORDERS}
-    odd[1] = (signs * weights) @ signs.T
+    odd = {k: (signs * weights**k) @ signs.T for k in (1, *ORDERS)}
     totals = _totals(weights)
-    parts = symmetric(lambda k: odd[k] if k % 2 else np.asarray((weights**k).sum()), totals)
-    return {order: part / totals[order] for order, part in parts.items()}
+    found = {order: np.empty(odd[1].shape) for order in totals}
+
+    def power_sums(rows: slice) -> Callable[[int], Floats]:
+        return lambda k: odd[k][rows] if k % 2 else np.asarray((weights**k).sum())
+
+    for start in range(0, len(signs), _ROWS):
+        rows = slice(start, start + _ROWS)
+        for order, part in symmetric(power_sums(rows), totals).items():
+            np.divide(part, totals[order], out=found[order][rows])
+    return found
 
 
 def relevance(prior: Prior, players: int) -> Floats:
@@ -124,6 +134,9 @@ def likeliest(signs: Floats, seen: Floats, seed: int) -> Prior:
     scaled, strengths = _scaled(signs, seen)
     random = np.random.default_rng([seed % 2**63, len(signs)])
     kept = np.sort(random.permutation(len(signs))[: _PILOT_PAIRS + signs.shape[1]])
+    few = scaled[kept]
+    if few.shape[1] > len(few):  # only the products of rows matter
+        few = np.linalg.qr(few.T)[1].T
     found: list[tuple[float, Prior]] = []
     for power in _POWERS:
         weights = strengths**power / (strengths**power).mean()
@@ -133,7 +146,7 @@ def likeliest(signs: Floats, seen: Floats, seed: int) -> Prior:
             for order, part in parts.items():
                 covariance += share ** ((order - 3) // 2) * part
             prior = Prior(share, _NUGGET, tuple(weights.tolist()), "pilot", True, MARGIN)
-            found.append((_likelihood(covariance, signs[kept], scaled[kept]), prior))
+            found.append((_likelihood(covariance, signs[kept], few), prior))
     enough = max(likelihood for likelihood, _ in found) - _SLACK * (len(kept) - signs.shape[1])
     close = [one for one in found if one[0] >= enough]
     return min(close, key=lambda one: (one[1].share5, -one[0]))[1]
@@ -153,11 +166,16 @@ def _scaled(signs: Floats, seen: Floats) -> tuple[Floats, Floats]:
 
 def _likelihood(covariance: Floats, signs: Floats, seen: Floats) -> float:
     """The logarithm of the restricted likelihood per row, up to a constant, of differences (n, rows) of one scale."""
-    players = signs.shape[1]
-    solved = np.linalg.solve(covariance, np.hstack([signs, seen]))
-    precision, right = signs.T @ solved[:, :players], signs.T @ solved[:, players:]
-    square = (seen * solved[:, players:]).sum() - (right * np.linalg.solve(precision, right)).sum()
-    volume = np.linalg.slogdet(covariance)[1] + np.linalg.slogdet(precision)[1]
+    size, players = signs.shape
+    given = np.hstack([signs, seen])
+    # The Cholesky factor of [[C, B], [Bᵀ, ∞]] has (L⁻¹B)ᵀ at its lower left, where L is that of C.
+    whole = np.diag(np.full(size + given.shape[1], _INFINITE))
+    whole[:size, :size], whole[size:, :size] = covariance, given.T
+    factor = np.linalg.cholesky(whole)
+    products = factor[size:, :size] @ factor[size:, :size].T
+    precision, right = products[:players, :players], products[:players, players:]
+    square = products.diagonal()[players:].sum() - (right * np.linalg.solve(precision, right)).sum()
+    volume = 2.0 * np.log(factor.diagonal()[:size]).sum() + np.linalg.slogdet(precision)[1]
     if square <= 0.0:  # main effects are all there is: nothing is left of the squares, or less by rounding
         return np.inf if square == 0.0 else -np.inf
-    return float(-0.5 * ((len(signs) - players) * np.log(square) + volume))
+    return float(-0.5 * ((size - players) * np.log(square) + volume))
