@@ -102,6 +102,9 @@ def _svg(figure: Canvas, key: str) -> str:
     with warnings.catch_warnings():
         # The text is drawn with the reader's fonts, not those that matplotlib measures with.
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        if (layout := figure.get_layout_engine()) is not None:
+            layout.execute(figure)
+            figure.set_layout_engine(None)  # with one, all is drawn once more for its sake
         figure.savefig(out, format="svg", dpi=DOTS_PER_INCH, metadata=nothing)
     text = out.getvalue()
     text = _NOTHING.sub("", text[text.index("<svg") :]).strip()
