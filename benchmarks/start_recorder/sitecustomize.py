@@ -1,7 +1,8 @@
 """Every Python process of a command, driver and workers, writes what its main thread does: a line at each change.
 
 This folder comes first on PYTHONPATH, so that Python imports this module before anything else. A thread looks at the
-stacks a hundred times a second. The lines go to a file for each process in the folder START_RECORDS:
+stacks a hundred times a second; in our daemon of workers, which may have one thread only, a timer does. The lines go to
+a file for each process in the folder START_RECORDS:
 [time, step, imported package, function, kind, step of another thread].
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -18,6 +20,7 @@ from pathlib import Path
 from types import FrameType
 
 SECONDS = 0.01
+DAEMON = "clarify_spark.udfs.worker_daemon"
 #: Steps by a function on the stack and the package that it belongs to; the first that matches counts.
 STEPS = (
     ("launch_gateway", "pyspark", "JVM launch"),
@@ -75,7 +78,11 @@ class Recorder:
         self._ended = False
         command = Path("/proc/self/cmdline").read_bytes().decode(errors="replace").split("\0")
         self._write([time.time(), command, forked])
-        threading.Thread(target=self._watch, daemon=True).start()
+        if DAEMON in command and not forked:
+            signal.signal(signal.SIGALRM, lambda _, frame: self._changed(frame, []))
+            signal.setitimer(signal.ITIMER_REAL, SECONDS, SECONDS)
+        else:
+            threading.Thread(target=self._watch, daemon=True).start()
 
     def end(self) -> None:
         """The program is over, and Python ends."""
@@ -86,13 +93,16 @@ class Recorder:
         self._own = threading.get_ident()
         while not self._ended:
             frames = sys._current_frames()
-            steps = [described(frame)[0] for thread, frame in frames.items() if thread not in (self._own, self._main)]
-            now = (*described(frames.get(self._main)), next((step for step in steps if step), ""))
-            del frames
-            if now != self._last and not self._ended:
-                self._last = now
-                self._write([time.time(), *now])
+            others = [frame for thread, frame in frames.items() if thread not in (self._own, self._main)]
+            self._changed(frames.get(self._main), others)
+            del frames, others
             time.sleep(SECONDS)
+
+    def _changed(self, main: FrameType | None, others: list[FrameType]) -> None:
+        now = (*described(main), next((step for step in (described(one)[0] for one in others) if step), ""))
+        if now != self._last and not self._ended:
+            self._last = now
+            self._write([time.time(), *now])
 
     def _write(self, line: list[object]) -> None:
         os.write(self._file, (json.dumps(line) + "\n").encode())
