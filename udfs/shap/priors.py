@@ -131,10 +131,10 @@ def likeliest(signs: Floats, seen: Floats, seed: int) -> Prior:
     smallest share of high orders is chosen: a large share also compensates for an inaccurate relevance, and then
     costs an orthogonal array most of its benefit. From very many pairs a random subset is used.
     """
-    scaled, strengths = _scaled(signs, seen)
+    left, strengths = _residuals(signs, seen)
     random = np.random.default_rng([seed % 2**63, len(signs)])
     kept = np.sort(random.permutation(len(signs))[: _PILOT_PAIRS + signs.shape[1]])
-    few = scaled[kept]
+    few = left[kept]  # main effects make no difference to the likelihood but rounding
     if few.shape[1] > len(few):  # only the products of rows matter
         few = np.linalg.qr(few.T)[1].T
     found: list[tuple[float, Prior]] = []
@@ -152,16 +152,17 @@ def likeliest(signs: Floats, seen: Floats, seed: int) -> Prior:
     return min(close, key=lambda one: (one[1].share5, -one[0]))[1]
 
 
-def _scaled(signs: Floats, seen: Floats) -> tuple[Floats, Floats]:
-    """Differences over their rows' residual size, and the mean square of main effects (K,), 0.001 to 1.
+def _residuals(signs: Floats, seen: Floats) -> tuple[Floats, Floats]:
+    """What main effects leave of the rows' differences, over its size, and the mean square of those (K,), 0.001 to 1.
 
     A tenth of the mean size is added, so that rows with almost no interactions, where rounding dominates, weigh less.
     """
     mains = np.linalg.lstsq(signs, seen, rcond=None)[0]
-    squares = ((seen - signs @ mains) ** 2).mean(axis=0)
+    left = seen - signs @ mains
+    squares = (left**2).mean(axis=0)
     sizes = np.sqrt(squares) + 0.1 * np.sqrt(squares.mean())
     strengths = ((mains / sizes) ** 2).mean(axis=1)
-    return seen / sizes, np.maximum(strengths / strengths.max(), 1e-3)
+    return left / sizes, np.maximum(strengths / strengths.max(), 1e-3)
 
 
 def _likelihood(covariance: Floats, signs: Floats, seen: Floats) -> float:
