@@ -1,5 +1,5 @@
 # make demo   runs the main job on real data          make venv    only the environment, .venv
-# make check  the checks and tests without a JVM
+# make check  the checks, and the tests without a JVM except slow ones
 # make test   what a change must pass; with BASE=commit the process tests of what has changed since then, too
 # make test-all   every check and every test
 # make compare BASE=commit [HEAD=commit]   the same commands on both, and what a user would see change
@@ -49,14 +49,14 @@ lint: venv
 
 # Tests without a JVM, one process with one thread for linear algebra per core; tests of one file stay together, for
 # what they share.
-WITHOUT_JVM := -q -n auto --dist loadfile -m "not spark"
+WITHOUT_JVM := -q -n auto --dist loadfile -m
 
 check: lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest $(WITHOUT_JVM)
+	OMP_NUM_THREADS=1 $(BIN)/pytest $(WITHOUT_JVM) "not spark and not slow"
 
 test: lint java
 	@failed=0; \
-	(set -x; OMP_NUM_THREADS=1 $(BIN)/pytest $(WITHOUT_JVM)) || failed=$$?; \
+	(set -x; OMP_NUM_THREADS=1 $(BIN)/pytest $(WITHOUT_JVM) "not spark") || failed=$$?; \
 	(set -x; $(BIN)/pytest -m spark --change="$(BASE)") || failed=$$?; \
 	exit $$failed
 
@@ -112,7 +112,7 @@ test-spark35-change: java
 	$(MAKE) venv VENV=.venv-spark35 CONSTRAINTS=conf/constraints/spark35.txt
 	@failed=0; \
 	(set -x; .venv-spark35/bin/pytest -m spark_line tests/spark tests/jobs tests/parity) || failed=$$?; \
-	(set -x; OMP_NUM_THREADS=1 .venv-spark35/bin/pytest $(WITHOUT_JVM)) || failed=$$?; \
+	(set -x; OMP_NUM_THREADS=1 .venv-spark35/bin/pytest $(WITHOUT_JVM) "not spark") || failed=$$?; \
 	exit $$failed
 
 # The tests that depend on the Spark version, on the oldest Spark 4 with pandas 2.

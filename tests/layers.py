@@ -24,6 +24,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "process(*paths): starts processes; of these files or folders (tests/layers.py)")
+    config.addinivalue_line("markers", "slow: takes some seconds without a JVM; make check leaves it out")
     config.addinivalue_line("markers", "smoke: a process test that every change runs")
     config.addinivalue_line("markers", "spark_line: fitted to Spark's versions; every change runs it on the older one")
 

@@ -65,6 +65,7 @@ def test_without_the_option_everything_runs(chosen):
     assert chosen()[0] == ["test_cluster", "test_smoke", "test_store", "test_plain"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "tests"),
     [

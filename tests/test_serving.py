@@ -237,6 +237,7 @@ def wait_until(holds):
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_a_server_in_a_process_of_its_own(pool, tmp_path):
     import lightgbm
 

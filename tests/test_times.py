@@ -18,6 +18,7 @@ def times():
     return module
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["-n", "1"]])
 def test_a_run_leaves_the_seconds_of_each_test_with_its_fixtures(pytester, monkeypatch, options):
     pytester.makepyfile(

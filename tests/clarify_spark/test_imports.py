@@ -56,6 +56,7 @@ def test_the_help_of_a_command_imports_no_other_command():
     assert python(code).split() == ["validate"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [["validate", str(CONFIG)], ["validate", "--strict", str(CONFIG)], ["schema"], ["config", "--from", str(CONFIG)]],
@@ -65,12 +66,14 @@ def test_configs_need_neither_pyspark_nor_pandas(words):
     assert python(COMMAND, *words, without=WITHOUT)
 
 
+@pytest.mark.slow
 def test_a_report_needs_neither_pyspark_nor_pandas(folder):
     python(COMMAND, "report", str(folder), without=WITHOUT)
     assert sorted(path.name for path in folder.glob("report.*")) == ["report.html", "report.ipynb", "report.pdf"]
     assert (folder / "report.html").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_documents_of_a_local_folder_need_neither_pyspark_nor_pandas(folder):
     code = """
 import clarify_spark, json

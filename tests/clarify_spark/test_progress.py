@@ -116,6 +116,7 @@ def test_a_run_that_fails_tells_no_time_for_what_it_did_not_finish():
     assert stream.getvalue() == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("running", "told"), [(0, 1), (1, 0)])
 def test_tasks_that_wait_for_executors_are_told_once(monkeypatch, running, told):
     monkeypatch.setattr(module, "LOG_SECONDS", 0.01)

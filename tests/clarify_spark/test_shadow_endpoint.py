@@ -131,6 +131,7 @@ def test_nothing_is_made_where_no_record_can_be_written(plane, run):
     assert plane.asked == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [ValueError("a bug"), ModelError("no"), KeyboardInterrupt(), SystemExit(3)])
 def test_what_ends_the_run_passes_unchanged_and_leaves_no_endpoint(plane, run, ending):
     with pytest.raises(type(ending)) as caught, run.endpoint():
@@ -158,6 +159,7 @@ def test_the_region_asked_for_counts_before_those_of_the_environment(plane, run,
     assert aws.default_region() == "us-east-1"
 
 
+@pytest.mark.slow
 @given(
     prefix=st.from_regex(r"\A[a-zA-Z0-9]-*[a-zA-Z0-9][a-zA-Z0-9_ .-]{0,30}\Z"),
     model=st.from_regex(r"\A[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}\Z"),
@@ -179,6 +181,7 @@ RESOURCE_LIMIT = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("operation", "refusal", "says"),
     [
@@ -221,6 +224,7 @@ def test_an_endpoint_that_fails_is_told_with_sagemakers_reason_and_deleted(plane
     assert plane.left() == ([], [])
 
 
+@pytest.mark.slow
 def test_an_endpoint_that_is_not_ready_in_time_is_told_and_deleted_once_sagemaker_allows_it(plane, run):
     plane.looks = 8
     message = run.refused(timeouts=PollingTimeouts(0.1, 60, 0.05, 0))
@@ -284,6 +288,7 @@ def test_a_missing_boto3_is_told_with_how_to_get_it(plane, run, monkeypatch):
 THROTTLED = (400, "ThrottlingException", "Rate exceeded")
 
 
+@pytest.mark.slow
 def test_what_is_throttled_is_asked_again(plane, run):
     with run.endpoint():
         plane.refusals["DeleteEndpoint"] = [THROTTLED, THROTTLED]
@@ -417,6 +422,7 @@ def start(plane, run, tmp_path):
         process.wait(WAIT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_run_without_leaving_its_endpoint(plane, run, start, number):
     program = start()
@@ -431,6 +437,7 @@ def test_a_signal_ends_a_run_without_leaving_its_endpoint(plane, run, start, num
     assert run.records() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_ended_while_sagemaker_creates_the_endpoint_waits_and_deletes_it(plane, run, start, number):
     plane.looks = 10**6
@@ -447,6 +454,7 @@ def test_a_run_ended_while_sagemaker_creates_the_endpoint_waits_and_deletes_it(p
     assert run.records() == []
 
 
+@pytest.mark.slow
 def test_an_impatient_second_interrupt_leaves_the_record_and_says_the_command(plane, run, start, capsys):
     plane.looks = 10**6
     program = start()
@@ -465,6 +473,7 @@ def test_an_impatient_second_interrupt_leaves_the_record_and_says_the_command(pl
     assert run.records() == []
 
 
+@pytest.mark.slow
 def test_a_run_interrupted_amid_the_creation_finds_the_endpoint_that_comes_late(plane, run, start):
     plane.late["CreateEndpoint"] = 2
     program = start()
@@ -478,6 +487,7 @@ def test_a_run_interrupted_amid_the_creation_finds_the_endpoint_that_comes_late(
     assert plane.left() == ([], [])
 
 
+@pytest.mark.slow
 def test_cleanup_deletes_what_a_killed_run_has_left(plane, run, start, capsys):
     program = start()
     program.until("Using sm-clarify-credit")
@@ -536,6 +546,7 @@ def test_what_is_gone_already_is_fine(plane, run, capsys):
     assert run.records() == []
 
 
+@pytest.mark.slow
 def test_what_cannot_be_deleted_is_told_and_the_others_are_deleted(plane, run, capsys):
     names = [leave(plane, run, f"sm-clarify-credit-176732304{digit}-0badcafe") for digit in range(3)]
     plane.refusals["DeleteEndpoint"] = lambda body: (

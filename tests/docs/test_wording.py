@@ -37,6 +37,7 @@ def found(text):
     return [" ".join(match[0].split()) for match in ANY.finditer(text)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(REPOSITORY)))
 def test_strings_docstrings_and_comments_use_plain_words(path):
     if not path.relative_to(REPOSITORY).as_posix().startswith(EXEMPT):

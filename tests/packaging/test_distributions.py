@@ -10,6 +10,8 @@ from configparser import ConfigParser
 from email.parser import Parser
 from pathlib import Path
 
+import pytest
+
 import clarify_spark
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -102,6 +104,7 @@ def test_blocked_distributions_are_really_not_there(interpreter):
     assert "No module named 'pydantic'" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_lean_installation_validates_configs_and_prints_the_schema(interpreter, tmp_path):
     path = tmp_path / "config.json"
     path.write_text((REPOSITORY / "conf" / "examples" / "report.json").read_text())

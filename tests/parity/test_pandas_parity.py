@@ -14,11 +14,13 @@ def test_every_committed_case_agrees_with_the_reference(case):
     assert disagreements(case, evaluate(case, PANDAS)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", FULL_PARAMS)
 def test_every_case_of_the_full_set_agrees_with_the_reference_or_with_the_table_of_differences(case):
     assert disagreements(case, evaluate(case, PANDAS)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "difference",
     [pytest.param(one, id=f"{one.case[:3]}-{len(one.parts)}-{one.parts[0]}") for one in DIFFERENCES]

@@ -141,6 +141,7 @@ def matches(traffic, server):
 # failures that pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("service", "kind"), SERVICES, indirect=["service"])
 def test_a_service_that_fails_now_and_then_gives_the_answers_of_a_sound_one_bit_for_bit(service, kind):
     frame = people(2000)
@@ -159,6 +160,7 @@ def test_a_service_that_fails_now_and_then_gives_the_answers_of_a_sound_one_bit_
     assert (faulty.traffic.records, faulty.traffic.splits) == (2000, 0)
 
 
+@pytest.mark.slow
 def test_records_keep_their_company_however_often_their_request_is_sent(service):
     service.server.model = in_company
     frame = people(1000)
@@ -168,6 +170,7 @@ def test_records_keep_their_company_however_often_their_request_is_sent(service)
     assert not np.array_equal(sound.scores, service.ask(frame, calling=replace(CALLING, batch_records=9)).scores)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", ["body_limit", "front_limit"])
 def test_a_limit_below_ours_is_found_and_kept(service, limit):
     frame = people(2000)
@@ -200,6 +203,7 @@ def test_a_model_that_cannot_take_many_records_at_once_is_asked_about_fewer(serv
     assert (answer.traffic.most, answer.traffic.splits, answer.traffic.model_errors) == (25, 6, 18)
 
 
+@pytest.mark.slow
 def test_requests_that_take_too_long_are_cut(service):
     frame = people(40)
     sound = service.ask(frame)
@@ -210,6 +214,7 @@ def test_requests_that_take_too_long_are_cut(service):
     assert answer.traffic.timed_out >= 3
 
 
+@pytest.mark.slow
 def test_a_pause_that_the_service_asks_for_is_kept(service):
     service.server.faults = Faults(every=2, turns=("throttled",), retry_after="1")
     traffic = service.ask(people(20), calling=replace(CALLING, in_flight=1)).traffic
@@ -220,6 +225,7 @@ def test_a_pause_that_the_service_asks_for_is_kept(service):
 # failures that stay
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("service", "kind"), SERVICES, indirect=["service"])
 def test_a_record_that_always_fails_is_named_with_the_services_own_words(service, kind):
     frame = people(400)
@@ -267,6 +273,7 @@ def test_a_wrong_number_of_answers_is_told_with_both_numbers(service, off):
         service.ask(people(10))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["throttled", "unavailable", "not_ready"])
 def test_a_service_that_never_recovers_is_given_up_with_its_words(service, kind):
     service.server.faults = Faults(refuse=kind)
@@ -275,6 +282,7 @@ def test_a_service_that_never_recovers_is_given_up_with_its_words(service, kind)
     assert len(service.server.seen) > 1
 
 
+@pytest.mark.slow
 def test_nobody_at_the_address_is_told_after_some_tries(service):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -307,6 +315,7 @@ def test_a_server_with_a_certificate_of_our_own_authority_is_asked(service, monk
 # what is sent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("in_flight", [1, 3, 8])
 def test_as_many_requests_are_under_way_as_allowed_and_never_more(service, in_flight):
     service.server.faults = Faults(request_ms=40)
@@ -314,6 +323,7 @@ def test_as_many_requests_are_under_way_as_allowed_and_never_more(service, in_fl
     assert service.server.most_at_once == in_flight
 
 
+@pytest.mark.slow
 def test_blocks_of_one_request_each_are_under_way_together(service):
     service.server.faults = Faults(request_ms=200)
     calling = replace(CALLING, batch_records=4096, in_flight=4, timeout_seconds=5.0)
@@ -327,6 +337,7 @@ def test_blocks_of_one_request_each_are_under_way_together(service):
     assert np.array_equal(scored["score"], service.ask(frame).scores[:, 0])
 
 
+@pytest.mark.slow
 def test_requests_are_filled_up_to_the_limits_and_not_beyond(service):
     frame = people(500)
     calling = replace(CALLING, batch_records=100, payload_bytes=1000)

@@ -49,6 +49,7 @@ class Watched:
         return self.predict(frame)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["identity", "logit"])
 @pytest.mark.parametrize("players", [(0, 1, 2, 3, 4), (1, 3), (2,), (0, 2, 3)])
 def test_values_are_those_of_the_definition(kind, players):
@@ -96,6 +97,7 @@ def test_outputs_near_the_largest_float_are_explained_without_a_warning(size):
     assert probe(numbers(2, 4, 12), predict, settings).totals.shape == (4, 1)
 
 
+@pytest.mark.slow
 def test_values_agree_with_those_of_shap_where_it_enumerates():
     shap = pytest.importorskip("shap")
     background, rows = numbers(1, 5, 8), numbers(2, 3, 8)
@@ -140,6 +142,7 @@ def test_the_size_of_chunks_bounds_what_the_model_sees_and_hardly_changes_values
     assert explained.records == sum(watched.sizes)
 
 
+@pytest.mark.slow
 def test_wide_rows_and_many_background_rows_need_little_memory():
     features, backs = 1000, 100
     settings = settings_of(numbers(1, backs, features), samples=200, standard_errors=False)

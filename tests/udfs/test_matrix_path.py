@@ -90,6 +90,7 @@ def fitted(estimator, frame, named=True):
         return estimator.fit(frame if named else frame.to_numpy(dtype=float), target)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "cls", [cls for name, cls in all_estimators(type_filter=["classifier", "regressor"]) if name not in OTHERS]
 )

@@ -162,6 +162,7 @@ def test_any_other_model_is_loaded_by_mlflow_with_permission_and_asked_like_a_fu
     assert load_predictor(spec(folder, allow_pickle=True, label=0))(X).labels.tolist() == (X["age"] / 2).tolist()
 
 
+@pytest.mark.slow
 def test_loading_opens_no_connection_and_leaves_no_files(tmp_path):
     """In a fresh process, where telemetry would start with the import of mlflow."""
     folder = halved(tmp_path)
@@ -189,6 +190,7 @@ def test_loading_opens_no_connection_and_leaves_no_files(tmp_path):
     assert os.listdir(tmp_path / "cwd") == []
 
 
+@pytest.mark.slow
 def test_native_models_do_not_import_mlflow(tmp_path):
     model = xgboost.train({"objective": "binary:logistic", "nthread": 1}, xgboost.DMatrix(X, Y), 4)
     folder = saved("xgboost", model, tmp_path)

@@ -45,6 +45,7 @@ def alike(rows, background, share, seed):
     return rows.where(random.random(rows.shape) > share, other).astype(rows.dtypes)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=25)
 @given(
     st.integers(0, 10**6),
@@ -259,6 +260,7 @@ def test_errors_of_one_design_are_added_and_variances_of_different_ones():
     np.testing.assert_allclose(together, 0.3 * alone[0] + 0.7 * alone[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("matrix", [True, False])
 def test_features_that_agree_can_be_many(matrix):
     background = numbers(0, 1, 70)

@@ -246,6 +246,7 @@ def test_too_few_coalitions_shrink_towards_equal_shares_and_say_how_far_off_they
     assert (np.abs(values - weights) <= 1.96 * errors).mean() > 0.8
 
 
+@pytest.mark.slow
 def test_beyond_the_largest_covariance_least_squares_take_over_and_say_so():
     played = game(14, 2 * MOST_PAIRS + 2, "blup", PRIOR, 0, True)
     assert played.solver.kind.startswith("wls (blup")
@@ -258,6 +259,7 @@ def test_a_prior_about_other_players_counts_without_their_relevance():
     assert np.array_equal(solver(found, "blup", other, True).matrix, solver(found, "blup", PRIOR, True).matrix)
 
 
+@pytest.mark.slow
 def test_a_thousand_players_are_solved_exactly_where_the_game_is_additive():
     weights = np.random.default_rng(0).normal(size=(1000, 1))
     played = game(1000, 4048, "blup", PRIOR, 0, True)

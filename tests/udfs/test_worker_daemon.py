@@ -34,6 +34,7 @@ def module(folder, name, text):
     return {"PYTHONPATH": str(folder)}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="threads are counted on Linux only")
 def test_the_libraries_of_models_leave_one_thread():
     ran = python("-c", LOADED, "pandas", "pyarrow", "sklearn.neighbors", "skops.io", "lightgbm", "xgboost")

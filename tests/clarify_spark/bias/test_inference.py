@@ -39,6 +39,7 @@ cells = st.lists(st.integers(0, 300), min_size=8, max_size=8)
 full_cells = st.lists(st.integers(5, 300), min_size=8, max_size=8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", [one for one in SCENARIOS if (one.rows_a, one.rows_d) == (200, 200)][:3])
 def test_coverage_with_200_rows_a_group(scenario):
     for metric, found in coverage(scenario, 600, 0.95, seed=3).items():
@@ -46,17 +47,20 @@ def test_coverage_with_200_rows_a_group(scenario):
         assert 0.93 - 0.025 <= found.held <= 0.97 + 0.02, (metric, found)  # 600 samples: three standard errors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", [one for one in SCENARIOS if one.rows_d == 30][1::4])
 def test_coverage_with_30_rows_a_group(scenario):
     for metric, found in coverage(scenario, 600, 0.95, seed=4).items():
         assert found.given < 0.5 or found.held >= 0.90 - 0.037, (metric, found)
 
 
+@pytest.mark.slow
 def test_coverage_at_another_level():
     for metric, found in coverage(SCENARIOS[11], 600, 0.8, seed=5).items():
         assert 0.8 - 0.06 <= found.held <= 0.8 + 0.06, (metric, found)
 
 
+@pytest.mark.slow
 @law
 @given(cells)
 def test_every_metric_has_an_interval_that_holds_its_value_or_a_reason(values):
@@ -75,6 +79,7 @@ MIRRORED = ("DPL", "DPPL", "AD", "RD", "SD", "DAR", "DRR", "DCA", "DCR", "TE", "
 UNCHANGED = ("JS", "LP", "TVD", "KS", "GE")
 
 
+@pytest.mark.slow
 @law
 @given(full_cells)
 def test_swapping_the_groups_mirrors_the_intervals(values):
@@ -106,6 +111,7 @@ def test_duplicating_the_data_narrows_the_intervals_by_the_root(times):
         assert width / narrow == pytest.approx(times**0.5, rel=0.08), metric
 
 
+@pytest.mark.slow
 def test_permuted_labels_give_uniform_p_values():
     rng = np.random.default_rng(7)
     found = []
@@ -123,6 +129,7 @@ def test_permuted_labels_give_uniform_p_values():
         assert kstest(p_values, "uniform").pvalue > 1e-3, metric
 
 
+@pytest.mark.slow
 def test_balanced_flips_give_p_values_that_are_not_too_small():
     rng = np.random.default_rng(8)
     flips = rng.multinomial(200, [0.1, 0.1, 0.8], 500)
@@ -160,6 +167,7 @@ def test_small_tables_are_tested_exactly():
     assert found["DPL"].test.p_value == pytest.approx(fisher_exact([[3, 3], [9, 1]]).pvalue)
 
 
+@pytest.mark.slow
 @law
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=40))
 def test_adjusted_p_values_are_those_of_statsmodels(p_values):
@@ -202,6 +210,7 @@ def test_equal_weights_change_nothing():
     assert kish(double) == pytest.approx((LOANS.cells[0].sum(), LOANS.cells[1].sum()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by_label", [False, True])
 def test_weighted_intervals_hold_the_weighted_truth(by_label):
     rng = np.random.default_rng(11)

@@ -128,6 +128,7 @@ def test_performance_agrees_with_scikit_learn(some):
     assert same(found["F1 Score"], f1_score(label, predicted, zero_division=0))
 
 
+@pytest.mark.slow
 @law
 @given(rows)
 def test_differences_of_rates_agree_with_scikit_learn_in_each_group(some):

@@ -89,6 +89,7 @@ def test_the_difference_interval_of_newcombe_1998():
     assert np.ravel(difference_interval(*arrays(56, 70, 48, 80), Z, Z)) == pytest.approx((0.0528, 0.3382), abs=5e-5)
 
 
+@pytest.mark.slow
 @law
 @given(proportion(), proportion())
 def test_ends_of_the_difference_are_where_the_score_is_critical(first, second):
@@ -146,6 +147,7 @@ def test_flips_of_nobody_leave_an_interval():
     assert 0.05 < high < 0.2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theta", [0.0, 0.3, 1.0, 1.5, 1.96, 2.5, 3.0, 6.0])
 def test_the_folded_interval_holds_every_parameter_exactly_as_often_as_stated(theta):
     z = np.abs(theta + norm.ppf((np.arange(200_000) + 0.5) / 200_000))

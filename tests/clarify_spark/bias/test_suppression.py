@@ -60,12 +60,14 @@ def check(table):
     return status
 
 
+@pytest.mark.slow
 @law
 @given(arrays(np.int64, st.tuples(st.integers(2, 5), st.integers(2, 4)), elements=rows))
 def test_no_hidden_cell_of_two_facets_can_be_worked_out(table):
     check(table)
 
 
+@pytest.mark.slow
 @law
 @given(arrays(np.int64, (3, 2, 3), elements=rows))
 def test_no_hidden_cell_of_three_facets_can_be_worked_out(table):
@@ -125,6 +127,7 @@ def width(fine, equations, hidden, cells):
     return ends[1] - ends[0]
 
 
+@pytest.mark.slow
 @law
 @given(arrays(np.int64, (3, 2, 2), elements=rows))
 def test_a_finer_table_does_not_give_away_a_coarser_one(fine):

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pytest
 import threadpoolctl
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,6 +45,7 @@ def settings_and_probe():
     return settings, probe
 
 
+@pytest.mark.slow
 def test_pair_games_are_chosen_where_rows_and_baseline_agree_on_most_features():
     settings, probe = settings_and_probe()
     assert plan_of(Shap(), settings, probe).engine.key == "shared"
@@ -62,6 +64,7 @@ def test_a_block_is_a_power_of_two_of_rows_and_bounded_in_records(records):
     assert rows == 1 or rows * records <= BLOCK_RECORDS
 
 
+@pytest.mark.slow
 def test_the_plan_does_not_depend_on_the_cores_of_the_driver():
     plans = []
     for threads in (1, 2):

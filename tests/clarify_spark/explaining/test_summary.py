@@ -216,6 +216,7 @@ def coverage(method, of, correlation):
     return np.mean(hits, axis=0)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("correlation", [0.0, 0.06, 0.5, 1.0])
 @pytest.mark.parametrize(
     ("method", "of"),

@@ -51,6 +51,7 @@ def unescaped(markdown):
     return re.sub(r"\\(.)", r"\1", markdown).replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
+@pytest.mark.slow
 def test_the_pdf_has_the_numbers_of_the_page_and_is_tagged(found, numbers):
     data = pdf(found)
     text = text_of_pdf(data)
@@ -77,6 +78,7 @@ def test_the_notebook_has_the_numbers_of_the_page(found, loans, numbers):
     assert len(charts) == html(found).count("<figure>")
 
 
+@pytest.mark.slow
 def test_the_notebook_runs_beside_the_files_of_its_run(found, loans, tmp_path):
     for name, document in zip(("analysis.json", "analysis_details.json"), loans, strict=True):
         (tmp_path / name).write_text(json.dumps(document), encoding="utf-8")
@@ -90,6 +92,7 @@ def test_the_notebook_runs_beside_the_files_of_its_run(found, loans, tmp_path):
     assert "obrat" in shown
 
 
+@pytest.mark.slow
 def test_hostile_names_are_text_in_the_pdf(renamed):
     analysis, details = renamed()
     text = text_of_pdf(pdf(report_content(analysis, details, "#panic()"))).replace("\u200b", "")
@@ -98,6 +101,7 @@ def test_hostile_names_are_text_in_the_pdf(renamed):
     assert "<script>document.title='hacked'</script>" in text.replace(" ", "")
 
 
+@pytest.mark.slow
 def test_characters_that_the_fonts_of_the_pdf_lack_are_told_in_it_and_as_a_warning(renamed, recwarn):
     analysis, details = renamed(["中国", "日本", "a"])
     files = report_files(analysis, details)
@@ -112,6 +116,7 @@ def test_characters_that_the_fonts_of_the_pdf_lack_are_told_in_it_and_as_a_warni
     assert report_files(analysis, details).files["report.pdf"] == data
 
 
+@pytest.mark.slow
 def test_a_pdf_with_all_its_letters_says_nothing_of_fonts(found, renamed):
     told = []
     for one in (found, report_content(*renamed(), "t")):
@@ -119,6 +124,7 @@ def test_a_pdf_with_all_its_letters_says_nothing_of_fonts(found, renamed):
     assert told == []
 
 
+@pytest.mark.slow
 def test_hostile_names_are_text_in_the_notebook(renamed):
     analysis, details = renamed()
     book = nbformat.reads(
@@ -133,6 +139,7 @@ def test_hostile_names_are_text_in_the_notebook(renamed):
             assert not re.search("[\u202a-\u202e\u2028]", cell.source)
 
 
+@pytest.mark.slow
 def test_a_library_that_is_missing_costs_its_file_only(loans, monkeypatch):
     monkeypatch.setitem(sys.modules, "typst", None)
     analysis, details = loans
@@ -149,6 +156,7 @@ def test_a_name_that_leads_elsewhere_is_refused(loans, name):
         report_files(analysis, {**details, "report": {"name": name, "title": "t"}})
 
 
+@pytest.mark.slow
 def test_files_have_the_name_and_the_title_that_were_asked_for(loans):
     analysis, details = loans
     files = report_files(analysis, {**details, "report": {"name": "loans 2026", "title": "All <loans>"}}).files

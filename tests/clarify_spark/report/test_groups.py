@@ -35,6 +35,7 @@ def weighted(loans):
     return tables(analysis, details), html(report_content(analysis, details, "t"))
 
 
+@pytest.mark.slow
 def test_each_group_has_its_rates_and_a_line_of_all_others(loans):
     found = tables(*loans)["Groups of race"]
     assert found[0] == [
@@ -52,6 +53,7 @@ def test_each_group_has_its_rates_and_a_line_of_all_others(loans):
     assert found[4][1:3] == ["90.1% (1,776 of 1,971)", "89.9% (1,596 of 1,776)"]
 
 
+@pytest.mark.slow
 def test_the_only_group_of_a_facet_has_its_line_of_all_others(loans):
     assert [row[0] for row in tables(*loans)["Groups of male"]][1:] == ["0", "all other rows"]
 
@@ -66,6 +68,7 @@ def test_rows_are_rows_where_there_are_weights(weighted):
     assert "Positive labels" not in titles
 
 
+@pytest.mark.slow
 def test_weighted_sums_are_called_weighted_wherever_they_are(weighted, loans):
     found, page = weighted
     assert {"Over all rows (weighted)", "Right and wrong predictions of the groups of race (weighted)"} <= set(found)

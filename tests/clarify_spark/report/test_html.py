@@ -65,6 +65,7 @@ def test_a_metric_without_a_value_says_why_and_an_infinite_one_is_infinite(loans
     assert [data.attributes["value"] for data in rows["DI"][3].all("data")] == ["Infinity"]
 
 
+@pytest.mark.slow
 def test_values_that_were_changed_in_analysis_json_are_shown(loans):
     analysis, details = map(copy.deepcopy, loans)
     for metric in analysis["post_training_bias_metrics"]["facets"]["race"][1]["metrics"]:
@@ -98,6 +99,7 @@ def test_findings_come_first_with_their_verdicts(root, loans):
     assert f"{len(details['bias']['findings']) - 4} more findings are in" in root.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("verdicts", "told"),
     [
@@ -186,6 +188,7 @@ def test_tables_have_headers_for_columns_and_rows(root):
             assert [cell.attributes.get("scope") for cell in row.all("th")] == ["row"]
 
 
+@pytest.mark.slow
 def test_hostile_names_are_text_and_nothing_else(renamed, page):
     analysis, details = renamed()
     hostile = html(report_content(analysis, details, "</title><script>document.title='hacked'</script>"))
@@ -200,10 +203,12 @@ def test_hostile_names_are_text_and_nothing_else(renamed, page):
     assert "שלום עולם" in tree.text
 
 
+@pytest.mark.slow
 def test_the_same_documents_make_the_same_page(loans, page):
     assert html(report_content(*loans, "Loan approvals")) == page
 
 
+@pytest.mark.slow
 def test_a_large_analysis_stays_below_two_megabytes(large):
     page = html(report_content(*large, "large"))
     assert len(page.encode("utf-8")) < 2e6
@@ -213,6 +218,7 @@ def test_a_large_analysis_stays_below_two_megabytes(large):
     assert root.text.count("against all other rows") >= 40
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["bias", "kernel_shap", "partial_dependence"])
 def test_each_analysis_alone_makes_a_report(loans, part):
     analysis, details = (dict(document) for document in loans)
@@ -232,6 +238,7 @@ def test_each_analysis_alone_makes_a_report(loans, part):
     assert ("Partial dependence" in headings) == (part == "partial_dependence")
 
 
+@pytest.mark.slow
 def test_curves_of_a_sample_of_rows_say_so(loans):
     analysis, details = loans
     sample = {**details["partial_dependence"], "sampled": True, "rows": 300, "of_rows": 1974}
@@ -250,6 +257,7 @@ def lines_of(figure):
     ]
 
 
+@pytest.mark.slow
 def test_ratios_of_positive_predictions_have_a_chart(loans):
     analysis, details = map(copy.deepcopy, loans)
     for metric in analysis["post_training_bias_metrics"]["facets"]["race"][0]["metrics"]:
@@ -265,6 +273,7 @@ def test_ratios_of_positive_predictions_have_a_chart(loans):
     ]
 
 
+@pytest.mark.slow
 def test_charts_of_metrics_show_the_bounds_that_were_set(root, loans):
     for start, bounds in (("Differences between each group of race", "−0.1 to 0.1"), ("Ratios (DI)", "0.8 to 1.25")):
         chart = charts_of(root, start)[0]
