@@ -28,7 +28,15 @@ from clarify_spark.redaction import without_secrets
 from clarify_spark.run.checks import check_model, runnable
 from clarify_spark.run.context import Options, RunLocations
 from clarify_spark.run.pipeline import run
-from clarify_spark.spark.data.staging import column_names, distinct_values, is_spark, json_values, remove_staged, staged
+from clarify_spark.spark.data.staging import (
+    column_names,
+    distinct_values,
+    is_spark,
+    json_values,
+    remove_staged,
+    reordered,
+    staged,
+)
 from clarify_spark.spark.delivery.fitted_models import saved, trained_features
 from clarify_spark.spark.files.output import read_text
 from clarify_spark.spark.session import Session, lasting_session, require_pyspark
@@ -41,6 +49,11 @@ if TYPE_CHECKING:
     #: Columns whose groups are compared; with values: those of the group of concern, or one threshold.
     Facets = str | Sequence[str | Mapping[str, Any]] | Mapping[str, Any]
 
+#: Keys of a config whose values are columns.
+_COLUMNS = (
+    "label", "predicted_label", "group_variable", "weight", "name_or_index", "joinsource_name_or_index",
+    "excluded_columns", "features", "features_to_explain",
+)  # fmt: skip
 __all__ = ["analyze", "bias_report", "explain"]
 
 
@@ -87,7 +100,9 @@ def bias_report(
     }
     asked |= {key: value for key, value in given.items() if value is not None}
     asked |= _excluded(data, model, features, excluded_columns, [label, predicted_label, *_roles(config)])
-    return analyze(_joined(asked, config), data, model=model, output=output, data_folder=data_folder, **options)
+    joined = _joined(asked, config)
+    data = _in_order(data, features, joined)
+    return analyze(joined, data, model=model, output=output, data_folder=data_folder, **options)
 
 
 def explain(
@@ -110,13 +125,14 @@ def explain(
 ) -> Results:
     """Shapley values of the model for every row and, with ``pdp``, partial dependence (of these features).
 
-    ``label`` is a column not passed to the model. ``baseline``: the rows to compare with, a frame or lists of
-    values in the order of the features; by default, rows chosen from the data. All others as in ``bias_report``.
+    ``label`` is a column not passed to the model. ``baseline``: the rows to compare with, a frame (columns are found by
+    name) or lists of values in the order of the features; by default, rows chosen from the data. All others as in
+    ``bias_report``.
     """
     _check(data)
     shap: dict[str, Any] = {"save_local_shap_values": True}
     given = {
-        "baseline": _baseline(baseline, features or _trained_on(model, data)),
+        "baseline": _baseline(baseline, data, model, features),
         "num_clusters": num_clusters,
         "num_samples": num_samples,
         "agg_method": agg_method,
@@ -130,7 +146,9 @@ def explain(
         methods["pdp"] = {"grid_resolution": 15}
     asked: dict[str, Any] = {"methods": methods, **({} if label is None else {"label": label})}
     asked |= _excluded(data, model, features, excluded_columns, [label, *_roles(config)])
-    return analyze(_joined(asked, config), data, model=model, output=output, data_folder=data_folder, **options)
+    joined = _joined(asked, config)
+    data = _in_order(data, features, joined)
+    return analyze(joined, data, model=model, output=output, data_folder=data_folder, **options)
 
 
 def analyze(
@@ -277,6 +295,9 @@ def _excluded(
     columns = column_names(data)
     _require(columns, named, "excluded_columns")
     _require(columns, features or (), "features")
+    twice = [name for place, name in enumerate(features or ()) if name in (features or ())[:place]]
+    if twice:
+        raise ArgumentError(f"features: {twice[0]!r} is there twice")
     wanted = features or _trained_on(model, data)
     if wanted is not None:
         named += [name for name in columns if name not in wanted and name not in roles and name not in named]
@@ -303,14 +324,54 @@ def _require(columns: Sequence[str], names: Sequence[str], argument: str) -> Non
             raise ArgumentError(f"{argument}: there is no column {name!r}; the columns are {', '.join(columns)}")
 
 
-def _baseline(rows: Any, features: Sequence[str] | None) -> Any:
+def _baseline(rows: Any, data: Data, model: Any, features: Sequence[str] | None) -> Any:
+    """The rows for the config: those of a frame as objects by name, lists as they are."""
+    trained = _trained_on(model, data)
     if isinstance(rows, pd.DataFrame):
-        named = column_names(rows) if features is None else list(features)
-        _require(column_names(rows), named, "baseline")
-        return [json_values(row) for row in rows[named].astype(object).to_numpy().tolist()]
+        names = column_names(rows, "baseline")
+        _require(names, features or trained or (), "baseline")
+        values = rows.astype(object).to_numpy().tolist()
+        return [dict(zip(names, json_values(row), strict=True)) for row in values]
     if rows is None or isinstance(rows, str):
         return rows
+    lists = any(not isinstance(row, str | Mapping) for row in rows)
+    if lists and features is None and trained is not None and not isinstance(data, str | PathLike):
+        in_data = [name for name in column_names(data) if name in trained]
+        if in_data != trained:
+            raise ArgumentError(
+                f"baseline: lists have no names, and the model was trained on {', '.join(trained)}, which the data has "
+                f"in the order {', '.join(in_data)}; give a DataFrame, or their order with features"
+            )
     return [json_values(list(row)) if not isinstance(row, str | Mapping) else row for row in rows]
+
+
+def _in_order(data: Data, features: Sequence[str] | None, config: Mapping[str, Any]) -> Data:
+    """The data with ``features`` in the order of the argument, for functions and lists that know no names."""
+    if features is None or isinstance(data, str | PathLike):
+        return data
+    columns, placed = column_names(data), iter(features)
+    ordered = [next(placed) if name in features else name for name in columns]
+    if ordered == columns:
+        return data
+    position = next(_positions(config), None)
+    if position is not None:
+        raise ArgumentError(
+            f"features: they are in another order than in the data, so the position {position} in the config is "
+            "ambiguous; give the column's name"
+        )
+    return reordered(data, ordered)
+
+
+def _positions(config: Any) -> Iterator[int]:
+    """The columns that a config names by position."""
+    for key, value in config.items() if isinstance(config, Mapping) else ():
+        if key in _COLUMNS:
+            named = value if isinstance(value, list | tuple) else [value]
+            yield from (one for one in named if isinstance(one, int))
+        if key == "predictor":  # positions there are those of outputs
+            continue
+        for part in value if isinstance(value, list | tuple) else [value]:
+            yield from _positions(part)
 
 
 # --- data and models ------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -394,3 +394,58 @@ def test_what_the_package_offers_is_listed():
     assert set(dir(clarify_spark)) >= {"analyze", "bias_report", "explain", "Results"}
     with pytest.raises(AttributeError, match="no attribute 'explian'"):
         _ = clarify_spark.explian
+
+
+# --- columns by name ------------------------------------------------------------------------------------------------
+
+WEIGHTS = {"a": 3.0, "b": 1.0, "c": 0.5}
+POINTS = pd.DataFrame({"a": [1.0, 2.0], "b": [10.0, 20.0], "c": [100.0, 200.0], "id": [7, 8]})
+BASE = pd.DataFrame({"a": [0.5], "b": [5.0], "c": [50.0]})
+RIGHT = {f"{name}_label0": WEIGHTS[name] * (POINTS[name] - BASE[name][0]) for name in WEIGHTS}
+
+
+def by_names(frame):
+    return sum(frame[name] * weight for name, weight in WEIGHTS.items()).to_numpy(dtype=float)
+
+
+def by_positions(frame):
+    return frame.to_numpy() @ np.array([WEIGHTS["c"], WEIGHTS["a"], WEIGHTS["b"]])
+
+
+def trained(columns):
+    rows = pd.DataFrame(np.random.default_rng(0).normal(size=(50, 3)), columns=list(columns))
+    return LinearRegression().fit(rows, sum(rows[name] * weight for name, weight in WEIGHTS.items()))
+
+
+@pytest.mark.parametrize(
+    ("model", "frames", "data", "baseline", "features"),
+    [
+        (by_names, "pandas", ["a", "b", "c"], BASE[["c", "b", "a"]], None),
+        (by_names, "spark", ["a", "b", "c"], BASE[["b", "c", "a"]], ["c", "a", "b"]),
+        (by_positions, "pandas", ["id", "a", "b", "c"], BASE, ["c", "a", "b"]),
+        (by_positions, "spark", ["id", "a", "b", "c"], [[50.0, 0.5, 5.0]], ["c", "a", "b"]),
+        (trained("abc"), "pandas", ["c", "id", "a", "b"], BASE.assign(id=1)[["id", "b", "a", "c"]], None),
+        (trained("cba"), "pandas", ["a", "b", "c"], [[0.5, 5.0, 50.0]], ["a", "b", "c"]),
+    ],
+)
+def test_columns_of_data_and_baseline_go_by_name(spark, folder, tmp_path, model, frames, data, baseline, features):
+    rows = POINTS[data] if frames == "pandas" else of_spark(spark, POINTS[data])
+    output = tmp_path / "out"
+    result = clarify_spark.explain(rows, model, baseline=baseline, features=features, output=output, **folder)
+    found = pd.read_csv(output / "explanations_shap" / "out.csv" / "part-00000.csv")
+    for name, values in RIGHT.items():
+        assert found[name].to_numpy() == pytest.approx(values.to_numpy())
+    assert result.shap_values.expected_value.iloc[0] == pytest.approx(by_names(BASE)[0])
+
+
+def test_what_only_a_position_would_tell_is_refused(spark, folder):
+    data = POINTS[["c", "a", "b"]]
+    with pytest.raises(ArgumentError, match=r"trained on a, b, c, which the data has in the order c, a, b"):
+        clarify_spark.explain(data, trained("abc"), baseline=[[0.5, 5.0, 50.0]], **folder)
+    named = {"facet": [{"name_or_index": 2}]}
+    with pytest.raises(ArgumentError, match="position 2 in the config is ambiguous"):
+        clarify_spark.explain(POINTS, by_names, features=["b", "a", "c"], config=named, baseline=BASE, **folder)
+    with pytest.raises(ArgumentError, match="features: 'a' is there twice"):
+        clarify_spark.explain(POINTS, by_names, features=["a", "b", "a"], baseline=BASE, **folder)
+    with pytest.raises(ArgumentError, match="baseline: there is no column 'c'"):
+        clarify_spark.explain(POINTS[["c", "a", "b"]], trained("abc"), baseline=BASE[["a", "b"]], **folder)

@@ -32,18 +32,25 @@ def is_spark(frame: Any) -> bool:
     return hasattr(frame, "sparkSession") and hasattr(frame, "schema")
 
 
-def column_names(frame: Frame) -> list[str]:
+def column_names(frame: Frame, argument: str = "data") -> list[str]:
     """The column names; raises for those that a data set cannot have."""
     names = list(frame.columns)
     odd = [name for name in names if not isinstance(name, str)]
     if odd:
         raise ArgumentError(
-            f"data: the column {odd[0]!r} has a name that is not text; rename it (frame.rename(columns=str))"
+            f"{argument}: the column {odd[0]!r} has a name that is not text; rename it (frame.rename(columns=str))"
         )
     twice = [name for position, name in enumerate(names) if name in names[:position]]
     if twice:
-        raise ArgumentError(f"data: two columns are called {twice[0]!r}; rename one")
+        raise ArgumentError(f"{argument}: two columns are called {twice[0]!r}; rename one")
     return names
+
+
+def reordered(frame: Frame, names: Sequence[str]) -> Frame:
+    """The columns of a frame in this order."""
+    if isinstance(frame, pd.DataFrame):
+        return frame[list(names)]
+    return frame.select(*[_quoted(name) for name in names])
 
 
 def distinct_values(frame: Frame, column: str, most: int) -> list[Any]:
