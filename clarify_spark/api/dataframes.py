@@ -37,9 +37,10 @@ from clarify_spark.spark.data.staging import (
     reordered,
     staged,
 )
-from clarify_spark.spark.delivery.fitted_models import saved, trained_features
+from clarify_spark.spark.delivery.fitted_models import saved
 from clarify_spark.spark.files.output import read_text
 from clarify_spark.spark.session import Session, lasting_session, require_pyspark
+from clarify_spark.udfs.predictors.features import in_training_order, names_of
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -314,8 +315,8 @@ def _trained_on(model: Any, data: Data) -> list[str] | None:
     """The features of a fitted model, None when it does not expose them or the frame has other names."""
     if model is None or isinstance(model, str | PathLike | Mapping) or isinstance(data, str | PathLike):
         return None
-    names, columns = trained_features(model), column_names(data)
-    return names if names is not None and set(names) <= set(columns) else None
+    names, columns = names_of(model), column_names(data)
+    return names if names and set(names) <= set(columns) else in_training_order(names, columns)
 
 
 def _require(columns: Sequence[str], names: Sequence[str], argument: str) -> None:

@@ -240,3 +240,34 @@ def test_an_mlmodel_that_cannot_be_read_is_a_plain_message(tmp_path):
         (tmp_path.parent / "x.onnx").write_text("")
         with pytest.raises(ModelError, match=message):
             load_predictor(spec(tmp_path))
+
+
+@pytest.mark.parametrize("extra", [[], ["id"]])
+@pytest.mark.parametrize("flavour", ["sklearn", "xgboost", "onnx"])
+def test_columns_of_a_model_fitted_on_an_array_are_those_of_its_signature(tmp_path, flavour, extra):
+    shuffled = X.assign(id=7.0)[[*extra, "income", "age", "debt"]]
+    signature = mlflow.models.ModelSignature(
+        mlflow.types.Schema([mlflow.types.ColSpec("double", name) for name in X.columns])
+    )
+    bare = LogisticRegression().fit(X.to_numpy(), Y)
+    right, model, options = bare.predict_proba(X.to_numpy())[:, 1], bare, {}
+    if flavour == "sklearn":
+        options = {"serialization_format": "skops"}
+    elif flavour == "xgboost":
+        model = xgboost.XGBClassifier(**QUIET).fit(X.to_numpy(), Y).get_booster()
+        right = model.predict(xgboost.DMatrix(X.to_numpy()))
+    else:
+        model = to_onnx(bare, X.to_numpy(dtype=np.float32), options={"zipmap": False})
+    folder = saved(flavour, model, tmp_path, signature=signature, **options)
+    names = tuple(shuffled.columns)
+    predict = load_predictor(PredictorSpec("mlflow", str(folder), names, ("float",) * len(names)))
+    np.testing.assert_allclose(predict(shuffled).scores[:, -1], right, rtol=1e-5)
+    cells = np.asfortranarray(shuffled.to_numpy())
+    np.testing.assert_allclose(matrix_of(predict)(cells).scores[:, -1], right, rtol=1e-5)
+
+
+def test_a_column_of_the_signature_that_the_data_lacks_is_named(tmp_path):
+    signature = mlflow.models.ModelSignature(mlflow.types.Schema([mlflow.types.ColSpec("double", "years")]))
+    folder = saved("sklearn", linear(), tmp_path, signature=signature, serialization_format="skops")
+    with pytest.raises(ModelError, match=r"signature has columns that are not in the data: years"):
+        load_predictor(spec(folder))

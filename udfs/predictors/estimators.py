@@ -21,10 +21,19 @@ from clarify_spark.udfs.model_answer import (
     scores_of,
 )
 from clarify_spark.udfs.model_spec import PredictorSpec
-from clarify_spark.udfs.predictors.features import columns_in_order
+from clarify_spark.udfs.predictors.features import (
+    aligned,
+    columns_in_order,
+    in_training_order,
+    names_of,
+    without_names,
+)
 from clarify_spark.udfs.predictors.numeric_estimators import only_sees_numbers, parts_of
 from clarify_spark.udfs.predictors.probabilities import class_names, used
 from clarify_spark.udfs.predictors.user_code import calling_user_code, library, model_threads
+
+#: Whose estimators, fitted on an array, expect one; any other class may go by the names of a frame.
+_LIBRARIES = ("sklearn", "xgboost", "lightgbm", "catboost")
 
 
 def predictor(estimator: Any, spec: PredictorSpec) -> Predict:
@@ -41,24 +50,25 @@ def predictor(estimator: Any, spec: PredictorSpec) -> Predict:
     if not hasattr(estimator, "predict"):
         raise ModelError(f"{spec.path}: holds a {type(estimator).__name__}, which has no method predict")
     _use_one_process(estimator)
+    trained = _trained(estimator, spec)
 
     def predict(features: pd.DataFrame) -> Answer:
         with _asking(spec), _sequential():
-            answer = _ask(estimator, _as_fitted(features, estimator), spec)
+            answer = _ask(estimator, _as_fitted(features, trained, estimator, spec), spec)
         return expect_records(answer, len(features), spec.path)
 
-    matrix = _matrix(estimator, spec)
+    matrix = _matrix(estimator, trained, spec)
     return predict if matrix is None else NumericPredict(predict, matrix)
 
 
-def _matrix(estimator: Any, spec: PredictorSpec) -> MatrixPredict | None:
+def _matrix(estimator: Any, trained: list[str], spec: PredictorSpec) -> MatrixPredict | None:
     """A function from a matrix to the numbers that ``predictor`` returns, including those that are labels."""
     parts = parts_of(estimator)
-    ordered = columns_in_order(spec, _trained(estimator, spec))
+    ordered = columns_in_order(spec, trained)
     # Frames without any float stay integers in matrix products, which then round differently.
     if ordered is None or "float" not in spec.feature_kinds:
         return None
-    if not all(map(only_sees_numbers, parts)) or _names_classes(estimator):
+    if not all(map(only_sees_numbers, (estimator, *parts))) or _names_classes(estimator):
         return None
     for part in parts:
         if hasattr(part, "n_jobs"):
@@ -117,17 +127,39 @@ def _classifies(estimator: Any) -> bool:
 
 
 def _trained(estimator: Any, spec: PredictorSpec) -> list[str]:
-    """The feature names used in training; those of the data for an estimator that takes them by position."""
-    return list(getattr(estimator, "feature_names_in_", spec.feature_names))
+    """The names of the columns of training, in their order; empty for an estimator that was trained without names.
+
+    Those of an estimator that tells none, such as a pipeline that begins with "passthrough", are those of its parts
+    that were trained on the same columns.
+    """
+    own = names_of(estimator)
+    if own:
+        return own
+    orders = {tuple(in_training_order(names_of(part), spec.feature_names) or ()) for part in _inside(estimator)} - {()}
+    if len(orders) > 1:
+        found = " and ".join(", ".join(order) for order in sorted(orders))
+        raise ModelError(f"{spec.path}: its parts were trained on the columns in different orders: {found}")
+    return list(orders.pop()) if orders else []
 
 
-def _as_fitted(features: pd.DataFrame, estimator: Any) -> Any:
+def _inside(estimator: Any) -> Iterator[Any]:
+    """Estimators and boosters in the attributes of an object, at any depth."""
+    for part in (estimator, *parts_of(getattr(estimator, "__dict__", {}))):
+        yield part
+        yield from (value for value in getattr(part, "__dict__", {}).values() if type(value).__name__ == "Booster")
+
+
+def _as_fitted(features: pd.DataFrame, trained: list[str], estimator: Any, spec: PredictorSpec) -> Any:
     """The frame in the order of training, or plain numbers for an estimator that was fitted without names."""
-    names = getattr(estimator, "feature_names_in_", None)
-    if names is not None:
-        wanted, given = list(names), list(features.columns)
-        return features[wanted] if wanted != given and set(wanted) == set(given) else features
-    return features.to_numpy() if hasattr(estimator, "n_features_in_") else features
+    given = list(features.columns)
+    wanted = in_training_order(trained, given)
+    if wanted is not None:
+        return features if wanted == given else features[wanted]
+    library = type(estimator).__module__.partition(".")[0]
+    if library == "lightgbm":  # takes frames by position, the others by name
+        return aligned(features, trained, spec.path)
+    bare = without_names(trained) and hasattr(estimator, "n_features_in_") and library in _LIBRARIES
+    return features.to_numpy() if bare else features
 
 
 def _use_one_process(estimator: Any) -> None:

@@ -15,7 +15,9 @@ from clarify_spark.udfs.model_answer import Matrix
 from clarify_spark.udfs.model_spec import PredictorSpec
 
 #: Names that libraries generate for data without names.
-_GENERIC = re.compile(r"(f|Column_)\d+")
+_GENERATED = re.compile(r"(f|Column_)?\d+")
+#: Where libraries keep the names of the columns that a model was trained on.
+_NAMES = ("feature_names_in_", "feature_names_", "feature_name_", "feature_names", "feature_name")
 
 
 def typed_table(table: pa.Table, columns: Sequence[str], spec: PredictorSpec) -> pd.DataFrame:
@@ -53,22 +55,55 @@ def _as_kind(column: pd.Series, kind: str) -> pd.Series:
     return column.astype(object).mask(missing, np.nan)
 
 
+def names_of(model: Any) -> list[str]:
+    """The names of the columns that a fitted model says it was trained on, in their order; empty if it says none."""
+    for attribute in _NAMES:
+        found = getattr(model, attribute, None)
+        if attribute == "feature_name" and callable(found):  # of LightGBM's Booster
+            found = found()
+        if isinstance(found, list | tuple | np.ndarray) and len(found):
+            return [str(name) for name in found]
+    return []
+
+
+def in_training_order(trained: Sequence[str] | None, given: Sequence[str]) -> list[str] | None:
+    """The given columns in the order in which a model was trained on them; None if they are not those of its training.
+
+    LightGBM writes ``_`` for a blank in a name.
+    """
+    written = {name.replace(" ", "_"): name for name in given}
+    for known in ({name: name for name in given}, written):
+        if trained and len(trained) == len(given) == len(known) and set(trained) == set(known):
+            return [known[name] for name in trained]
+    return None
+
+
+def without_names(trained: Sequence[str] | None) -> bool:
+    """Whether a model was trained on data without names, as far as it tells: it has none, or those of its library."""
+    return not trained or all(_GENERATED.fullmatch(name) for name in trained)
+
+
 def aligned(features: pd.DataFrame, trained: Sequence[str] | None, where: str) -> pd.DataFrame:
-    """The features in the order in which the model was trained; by position when the model has no real names."""
-    if not trained or all(_GENERIC.fullmatch(name) for name in trained):
+    """The features in the order in which the model was trained; by position when the model has no real names.
+
+    Names such as ``f0`` are real if the data have them, too.
+    """
+    given = list(features.columns)
+    wanted = in_training_order(trained, given)
+    if wanted is not None:
+        return features if wanted == given else features[wanted]
+    if without_names(trained):
         if trained and len(trained) != features.shape[1]:
             raise ModelError(
                 f"{where}: the model was trained on {len(trained)} features, but the data has {features.shape[1]}: "
-                f"{', '.join(features.columns)}; leave columns out with excluded_columns"
+                f"{', '.join(given)}; leave columns out with excluded_columns"
             )
         return features
-    missing = [name for name in trained if name not in features.columns]
-    extra = [name for name in features.columns if name not in trained]
-    if missing or extra:
-        says = [f"not in the data: {', '.join(missing)}"] if missing else []
-        says += [f"unknown to the model: {', '.join(extra)} (leave them out with excluded_columns)"] if extra else []
-        raise ModelError(f"{where}: the features differ from those used in training; {'; '.join(says)}")
-    return features if list(features.columns) == list(trained) else features[list(trained)]
+    missing = [name for name in trained or () if name not in given]
+    extra = [name for name in given if name not in (trained or ())]
+    says = [f"not in the data: {', '.join(missing)}"] if missing else []
+    says += [f"unknown to the model: {', '.join(extra)} (leave them out with excluded_columns)"] if extra else []
+    raise ModelError(f"{where}: the features differ from those used in training; {'; '.join(says)}")
 
 
 def columns_in_order(spec: PredictorSpec, trained: Sequence[str] | None) -> Callable[[Matrix], Matrix] | None:

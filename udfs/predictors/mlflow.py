@@ -7,9 +7,10 @@ here only the user's ``trusted_types`` count.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 import pandas as pd
 
 from clarify_spark.udfs.errors import ModelError
-from clarify_spark.udfs.model_answer import Answer, Predict, expect_records
+from clarify_spark.udfs.model_answer import Answer, NumericPredict, Predict, expect_records, matrix_of
 from clarify_spark.udfs.model_spec import PredictorSpec
 from clarify_spark.udfs.predictors import load_as
 from clarify_spark.udfs.predictors.python import answer_of
@@ -51,14 +52,16 @@ _NATIVE: dict[str, tuple[str, Callable[[Flavour], str]]] = {
 def load(spec: PredictorSpec) -> Predict:
     """The model of an MLflow folder."""
     folder = Path(spec.path).resolve()
-    flavours = _flavours(folder)
+    described = _described(folder)
+    flavours = described["flavors"]
     for name, (key, our_format) in _NATIVE.items():
         if name in flavours:
             flavour = flavours[name] or {}
             if spec.allow_pickle:
                 _let_import(folder, flavour)
             place = _inside(folder, flavour.get(key), f"{name}.{key}")
-            return load_as(replace(spec, format=our_format(flavour), uri=str(place)))
+            found = replace(spec, format=our_format(flavour), uri=str(place))
+            return _by_signature(found, _signature(described, spec.feature_names, folder))
     if "python_function" not in flavours:
         raise ModelError(f"{folder / MLMODEL} has the flavours {', '.join(flavours)}; expected one of {_allowed()}")
     return _pyfunc(folder, flavours["python_function"], spec)
@@ -68,15 +71,49 @@ def _allowed() -> str:
     return ", ".join((*_NATIVE, "python_function"))
 
 
-def _flavours(folder: Path) -> dict[str, Flavour]:
-    """The flavours that ``MLmodel`` lists, by name."""
+def _described(folder: Path) -> dict[str, Any]:
+    """What ``MLmodel`` says; its ``flavors`` are there, by name."""
     yaml = library("yaml", "mlflow")
     with calling_user_code(f"{folder / MLMODEL} cannot be read"):
         described = yaml.safe_load((folder / MLMODEL).read_text(encoding="utf-8"))
     flavours = described.get("flavors") if isinstance(described, dict) else None
     if not isinstance(flavours, dict) or not all(isinstance(value, dict | None) for value in flavours.values()):
         raise ModelError(f"{folder / MLMODEL} lists no flavors, so it does not describe an MLflow model")
-    return flavours
+    return {**described, "flavors": flavours}
+
+
+def _signature(described: Mapping[str, Any], given: Sequence[str], folder: Path) -> list[str]:
+    """The input columns in the model's signature, in order; empty where it has none with names.
+
+    Without those that the data lacks if they are optional.
+    """
+    signature = described.get("signature")
+    inputs = signature.get("inputs") if isinstance(signature, dict) else None
+    try:
+        columns = {str(one["name"]): one.get("required", True) for one in json.loads(inputs or "[]") if "name" in one}
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ModelError(f"{folder / MLMODEL}: the inputs of the signature cannot be read: {error}") from error
+    return [name for name, required in columns.items() if required or name in given]
+
+
+def _by_signature(spec: PredictorSpec, names: list[str]) -> Predict:
+    """The model with its columns picked by the names of the signature, as ``pyfunc`` does; as they are without one.
+
+    A model that was fitted on an array has its names only there.
+    """
+    given = spec.feature_names
+    if not set(names) <= set(given):  # pyfunc refuses these, too
+        missing = ", ".join(name for name in names if name not in given)
+        raise ModelError(f"{spec.path}: the model's signature has columns that are not in the data: {missing}")
+    if not names or names == list(given):
+        return load_as(spec)
+    places = [given.index(name) for name in names]
+    kinds = tuple(spec.feature_kinds[place] for place in places)
+    predict = load_as(replace(spec, feature_names=tuple(names), feature_kinds=kinds))
+    matrix = matrix_of(predict)
+    if matrix is None:
+        return lambda features: predict(features[names])
+    return NumericPredict(lambda features: predict(features[names]), lambda cells: matrix(cells.T[places].T))
 
 
 def _inside(folder: Path, name: Any, key: str) -> Path:

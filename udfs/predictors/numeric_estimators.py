@@ -77,6 +77,9 @@ def _parts(value: Any, seen: set[int]) -> Iterator[Any]:
     if isinstance(value, list | tuple):
         for item in value:
             yield from _parts(item, seen)
-    elif hasattr(value, "get_params") and hasattr(value, "__dict__") and not isinstance(value, type):
-        yield value
+    elif hasattr(value, "__dict__") and not isinstance(value, type):
+        if hasattr(value, "get_params"):
+            yield value
+        elif not type(value).__module__.startswith("sklearn."):  # whose helpers hold estimators, too
+            return
         yield from _parts(vars(value), seen)

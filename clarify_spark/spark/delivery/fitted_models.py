@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from clarify_spark.errors import ArgumentError
 from clarify_spark.spark.session import Session
 
@@ -28,18 +26,6 @@ def saved(model: Any, session: Session, scratch: Path, data_folder: str | None) 
     if (hasattr(model, "predict") or callable(model)) and not isinstance(model, type):
         return _pickled(model, scratch / "model.pkl")
     raise ArgumentError(f"model: found an object of type {type(model).__name__}; allowed: {MODELS}")
-
-
-def trained_features(model: Any) -> list[str] | None:
-    """The names of the features that a fitted model was trained on, None when it does not expose them."""
-    for attribute in ("feature_names_in_", "feature_names", "feature_name"):
-        found = getattr(model, attribute, None)
-        names = (
-            list(found() if callable(found) else found or ()) if not isinstance(found, np.ndarray) else found.tolist()
-        )
-        if names:
-            return [str(name) for name in names]
-    return None
 
 
 def _spark_model(model: Any, session: Session, scratch: Path, data_folder: str | None) -> str:
