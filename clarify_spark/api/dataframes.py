@@ -15,10 +15,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, fields, replace
+from decimal import Decimal
+from numbers import Real
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from clarify_spark.api.results import Results
@@ -85,11 +88,15 @@ def bias_report(
     examples.
     """
     _check(data)
-    positive = {"label_values_or_threshold": _listed(label_values)} if label_values is not None else _good(data, label)
+    if label_values is None:
+        positive = _good(data, label)
+    else:
+        kind = _kind_of_number(label_values, data, label)
+        positive = {"label_values_or_threshold": _listed(label_values), **({"label_type": kind} if kind else {})}
     asked: dict[str, Any] = {
         "label": label,
         **positive,
-        "facet": [_with_type(facet, data) for facet in _facets(facets)],
+        "facet": [_with_type(facet, data) for facet in _facets(facets, data)],
         "methods": {"pre_training_bias": {"methods": "all"}},
     }
     if predicted_label is not None or model is not None:
@@ -230,21 +237,41 @@ def _joined(asked: dict[str, Any], config: Mapping[str, Any] | None) -> dict[str
     return asked
 
 
-def _facets(facets: Facets) -> list[dict[str, Any]]:
+def _facets(facets: Facets, data: Data) -> list[dict[str, Any]]:
     if isinstance(facets, str):
         facets = [facets]
     if isinstance(facets, Mapping):
-        return [_facet(name, values) for name, values in facets.items()]
+        return [_facet(name, values, data) for name, values in facets.items()]
     if not isinstance(facets, Sequence):
         raise ArgumentError(
             f"facets: found an object of type {type(facets).__name__}; allowed: names of columns, or a dict from names "
             "to values, such as {'race': ['Black'], 'sex': None}"
         )
-    return [dict(one) if isinstance(one, Mapping) else _facet(one, None) for one in facets]
+    return [dict(one) if isinstance(one, Mapping) else _facet(one, None, data) for one in facets]
 
 
-def _facet(name: str, values: Any) -> dict[str, Any]:
-    return {"name_or_index": name, **({} if values is None else {"value_or_threshold": _listed(values)})}
+def _facet(name: str, values: Any, data: Data) -> dict[str, Any]:
+    found = {"name_or_index": name, **({} if values is None else {"value_or_threshold": _listed(values)})}
+    kind = _kind_of_number(values, data, name)
+    return {**found, "type": kind} if kind else found
+
+
+def _kind_of_number(values: Any, data: Data, column: str) -> str | None:
+    """How a single number as an argument is meant: a threshold, unless the column has it and at most one other value.
+
+    None if it is no number, or if the column is not known yet and its rule has to decide, or has other values.
+    """
+    if not isinstance(values, Real) or isinstance(values, bool | np.bool_):
+        return None
+    if isinstance(data, str | PathLike):
+        return None if values in (0, 1) else "continuous"  # which are rather codes
+    if column not in column_names(data):
+        return None
+    found = distinct_values(data, column, 3)
+    numbers = all(isinstance(value, Real | Decimal) and not isinstance(value, bool | np.bool_) for value in found)
+    if not numbers or (isinstance(data, pd.DataFrame) and isinstance(data[column].dtype, pd.CategoricalDtype)):
+        return None
+    return "categorical" if len(found) <= 2 and values in found else "continuous"
 
 
 def _with_type(facet: dict[str, Any], data: Data) -> dict[str, Any]:
