@@ -259,7 +259,7 @@ def _facet(name: str, values: Any, data: Data) -> dict[str, Any]:
 def _kind_of_number(values: Any, data: Data, column: str) -> str | None:
     """How a single number as an argument is meant: a threshold, unless the column has it and at most one other value.
 
-    None if it is no number, or if the column is not known yet and its rule has to decide, or has other values.
+    None if it is not a number, or if the column is not known yet and its rule has to decide, or has other values.
     """
     if not isinstance(values, Real) or isinstance(values, bool | np.bool_):
         return None
