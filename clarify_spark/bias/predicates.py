@@ -107,7 +107,7 @@ def comparable(kind: Kind, values: Sequence[Scalar]) -> tuple[tuple[Scalar, Scal
     """(configured value, the column's value it denotes) of every value used; None: it can equal no value.
 
     Values of the column's own kind are used; only if there are none, all are converted: ``"0"`` for a column of
-    integers, ``1`` for text or booleans.
+    integers, ``1`` for text or booleans. True is 1, and False is 0, in columns of numbers.
     """
     own = tuple(value for value in values if _is_own_sort(kind, value))
     return tuple((value, convert(kind, value)) for value in own or values)
@@ -137,7 +137,7 @@ def _number(kind: Kind, value: Scalar) -> int | float | None:
         try:
             value = int(value)
         except ValueError:
-            found = threshold_of(value)
+            found = _boolean(value) if threshold_of(value) is None else threshold_of(value)
             if found is None:
                 return None
             value = found

@@ -14,7 +14,7 @@ from clarify_spark.bias.predicates import (
     threshold_of,
     uniqueness,
 )
-from clarify_spark.columns import ColumnProfile, Scalar
+from clarify_spark.columns import ColumnProfile, Kind, Scalar
 
 #: A column with at most this many distinct values was hardly meant as continuous, one with more hardly as categorical.
 FEW_VALUES = 10
@@ -49,12 +49,21 @@ def prediction_warnings(labels: ColumnProfile, predicted: ColumnProfile, error: 
     if error is not None:
         yield (
             f"Predictions and labels cannot be compared ({both}), so no post-training metric can be computed; "
-            "if the predictions are scores, set probability_threshold."
+            f"{_remedy(labels.kind, predicted.kind)}."
         )
     elif {predicted.kind, labels.kind} == {"integer", "float"}:
         yield f"Predictions and labels are compared as numbers, which Clarify rejects ({both})."
     elif (predicted.kind in NUMERIC) != (labels.kind in NUMERIC):
         yield f"The positive values are compared in columns of different kinds ({both})."
+
+
+def _remedy(labels: Kind, predicted: Kind) -> str:
+    """What makes predictions and labels of two kinds comparable."""
+    if predicted == "float" and labels in NUMERIC:
+        return "if the predictions are scores, set probability_threshold"
+    if predicted in NUMERIC:
+        return "name the classes of a model in predictor.label_headers, or give predictions in the words of the labels"
+    return "give predictions in the values of the labels"
 
 
 def missing_value_warnings(profile: ColumnProfile, what: str) -> Iterator[str]:
