@@ -317,6 +317,8 @@ def _warnings(
             profiles[request.column], kind, request.values, request.override is not None, predicate
         )
         yield from type_warnings.column_warnings(decision, request.type_path)
+    for facet in dict.fromkeys(request.column for request in facets):
+        yield from type_warnings.missing_value_warnings(profiles[facet], "facet", "among all other rows")
     yield from type_warnings.missing_value_warnings(profiles[roles.label.name], "label")
     if roles.predicted is not None:
         of_predictions = profiles[roles.predicted.name]

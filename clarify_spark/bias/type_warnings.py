@@ -66,11 +66,12 @@ def _remedy(labels: Kind, predicted: Kind) -> str:
     return "give predictions in the values of the labels"
 
 
-def missing_value_warnings(profile: ColumnProfile, what: str) -> Iterator[str]:
-    """A sentence about the missing values of a column of labels or predictions."""
+def missing_value_warnings(profile: ColumnProfile, what: str, counted: str = "as negative") -> Iterator[str]:
+    """A sentence about the missing values of a column, and where they are counted."""
     if profile.nulls:
         lacking = f"{profile.nulls:,} of {profile.rows:,} values of the {what} {profile.name!r}"
-        yield f"{lacking} {'is' if profile.nulls == 1 else 'are'} missing; as in Clarify they count as negative."
+        are, count = ("is", "it counts") if profile.nulls == 1 else ("are", "they count")
+        yield f"{lacking} {are} missing; as in Clarify {count} {counted}."
 
 
 def listed_values(values: Sequence[Scalar]) -> str:

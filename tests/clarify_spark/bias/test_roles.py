@@ -324,5 +324,13 @@ def test_missing_labels_and_predictions_are_said_to_count_as_negative():
     profiles = {"y": integers("y", nulls=3), "p": integers("p", nulls=1)}
     assert [warning for warning in resolve(config, profiles, names).warnings if "missing" in warning] == [
         "3 of 1,000 values of the label 'y' are missing; as in Clarify they count as negative.",
-        "1 of 1,000 values of the prediction 'p' is missing; as in Clarify they count as negative.",
+        "1 of 1,000 values of the prediction 'p' is missing; as in Clarify it counts as negative.",
     ]
+
+
+def test_missing_facet_values_are_said_once_a_column():
+    config = Config(facet=(Facet((1,)), Facet((2,))))
+    profiles = {"y": integers("y"), "x": integers("x", nulls=31)}
+    assert [
+        warning for warning in resolve(config, profiles, RoleNames("y", ("x", "x"))).warnings if "miss" in warning
+    ] == ["31 of 1,000 values of the facet 'x' are missing; as in Clarify they count among all other rows."]
