@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clarify_spark.bias.counts import FacetCounts
+from clarify_spark.bias.counts import FacetCounts, confusion
 from clarify_spark.bias.estimates import MetricEstimate
 from clarify_spark.bias.inference import Comparison, infer
 from clarify_spark.bias.intersections import IntersectionCounts, against_cell, against_rest
@@ -20,7 +20,7 @@ from clarify_spark.bias.sentences import GroupNames
 from clarify_spark.bias.suppression import FrequencyTable, Status, reason, suppress
 from clarify_spark.bias.verdicts import BoundsByMetric, Kind, Verdict, verdict
 from clarify_spark.bias.wording import group, sentence
-from clarify_spark.config.metrics import Metric, Stage
+from clarify_spark.config.metrics import Metric, Outcome, Stage
 
 #: What a combination calls the rows that are in no entry of a facet.
 NO_ENTRY = "(all others)"
@@ -134,6 +134,10 @@ class BiasStatistics:
         """The number of findings per verdict."""
         return Counter(finding.verdict.kind for finding in self.findings() if finding.verdict is not None)
 
+    def silent(self) -> int:
+        """How many metrics with bounds compare nothing, since no outcome is positive."""
+        return sum(finding.verdict is not None and finding.estimate.silent for finding in self.findings())
+
     def without_verdict(self) -> int:
         """How many metrics of facet entries have a value but no bound."""
         return sum(
@@ -216,7 +220,7 @@ def bias_statistics(
         for one, status in zip(intersection_counts, statuses, strict=True)
     ]
     segmentations = [_segmentation(roles, counts, *one, settings.min_cell_size, pairs) for one in segments]
-    results, hypotheses = _inferred(roles, pairs, settings)
+    results, hypotheses = _inferred(roles, pairs, _silent(roles, counts, settings), settings)
     return BiasStatistics(
         level=settings.level,
         min_cell_size=settings.min_cell_size,
@@ -250,7 +254,40 @@ def _put(pairs: list[_Pair], pair: _Pair) -> int:
     return len(pairs) - 1
 
 
-def _inferred(roles: Roles, pairs: Sequence[_Pair], settings: StatisticsSettings) -> tuple[list[ComparisonResult], int]:
+def _silent(roles: Roles, counts: CountTable, settings: StatisticsSettings) -> dict[str, str]:
+    """By metric why it says nothing about groups: no label, or no prediction, of all rows is positive.
+
+    That is rather a mistake of the config than a property of the groups.
+    """
+    entries = [of_entry for of_role in counts for of_entry in of_role]
+    if not entries:
+        return {}
+    rows = confusion(entries[0].rows.sum(axis=0))
+    named = roles.label.positive.text or "no value"
+    why: dict[str, str] = {}
+    if not rows.positives:
+        why["labels"] = f"no label of any row is positive ({named})"
+    if roles.predicted is not None and roles.predicted.error is None and not rows.predicted_positives:
+        known = "which labels are" if rows.positives else "and no label either"
+        why["predictions"] = f"no prediction of any row is positive ({named}), {known}"
+    return {
+        metric.name: why[outcome]
+        for stage, table in settings.metrics.items()
+        for metric in table
+        for outcome in reversed(_outcomes(metric, stage))
+        if outcome in why
+    }
+
+
+def _outcomes(metric: Metric, stage: Stage) -> tuple[Outcome, ...]:
+    if metric.outcomes is not None:
+        return metric.outcomes
+    return ("labels",) if stage == "pre_training" else ("labels", "predictions")
+
+
+def _inferred(
+    roles: Roles, pairs: Sequence[_Pair], silent: Mapping[str, str], settings: StatisticsSettings
+) -> tuple[list[ComparisonResult], int]:
     error = None if roles.predicted is None else roles.predicted.error
     results = [
         [
@@ -265,7 +302,7 @@ def _inferred(roles: Roles, pairs: Sequence[_Pair], settings: StatisticsSettings
         for pair in pairs
     ]
     comparisons = [
-        Comparison(pair.counts, tuple(result for _, result in of_pair))
+        Comparison(pair.counts, tuple(result for _, result in of_pair), silent)
         for pair, of_pair in zip(pairs, results, strict=True)
     ]
     inferred, hypotheses = infer(comparisons, settings.level, settings.seed)

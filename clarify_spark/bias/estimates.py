@@ -33,7 +33,8 @@ class MetricEstimate:
 
     ``value``: ±inf included, None where the counts leave the metric undefined. Without an ``interval`` there is a
     ``reason``, in words. ``minimum_detectable_difference``: the smallest difference from no difference that a sample of
-    this size shows with 80 % power, None where that has no meaning.
+    this size shows with 80 % power, None where that has no meaning. ``silent``: no outcome of the run is positive, so
+    that the value compares nothing.
     """
 
     metric: str
@@ -42,3 +43,4 @@ class MetricEstimate:
     reason: str | None = None
     test: NullTest | None = None
     minimum_detectable_difference: float | None = None
+    silent: bool = False

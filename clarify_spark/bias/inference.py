@@ -5,8 +5,8 @@ metrics.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -22,10 +22,11 @@ from clarify_spark.bias.samples import Batch, samples
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two groups and the requested metrics, in the order of the results."""
+    """Two groups and the requested metrics, in the order of the results; ``silent``: why a metric says nothing."""
 
     counts: FacetCounts
     results: tuple[MetricResult, ...]
+    silent: Mapping[str, str] = field(default_factory=dict)
 
 
 def infer(comparisons: Sequence[Comparison], level: float, seed: int) -> tuple[list[tuple[MetricEstimate, ...]], int]:
@@ -52,11 +53,9 @@ def _block(
     places: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for c, comparison in enumerate(comparisons):
         for m, result in enumerate(comparison.results):
-            if result.value is not None:
+            if result.value is not None and result.name not in comparison.silent:
                 places[result.name].append((c, m))
-    found = [
-        [MetricEstimate(r.name, r.value, reason=r.error) for r in comparison.results] for comparison in comparisons
-    ]
+    found = [[_without_statistics(result, comparison) for result in comparison.results] for comparison in comparisons]
     raw: list[list[UnadjustedTest | None]] = [[None] * len(comparison.results) for comparison in comparisons]
     every = samples([comparison.counts for comparison in comparisons])
     for metric, of_metric in places.items():
@@ -76,3 +75,8 @@ def _block(
             found[c][m] = MetricEstimate(metric, value, interval, reason, minimum_detectable_difference=smallest)
             raw[c][m] = test
     return found, raw
+
+
+def _without_statistics(result: MetricResult, comparison: Comparison) -> MetricEstimate:
+    why = comparison.silent.get(result.name)
+    return MetricEstimate(result.name, result.value, reason=result.error or why, silent=why is not None)

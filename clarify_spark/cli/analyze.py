@@ -192,13 +192,15 @@ def _bounds_from(uri: str | None, spark: Any) -> tuple[str, str] | None:
 
 
 def _failed_on(verdicts: Sequence[str], result: Result) -> int:
-    """Exit code 1 with its last words when a metric has one of the verdicts, else 0."""
+    """Exit code 1 with its last words when a metric has one of the verdicts, or compares nothing at all; else 0."""
     found = {verdict: result.verdicts.get(FAIL_ON[verdict], 0) for verdict in dict.fromkeys(verdicts)}
     violations = [
         f"{count} metrics {verdict.replace('-', ' ')} (--fail-on {verdict})"
         for verdict, count in found.items()
         if count
     ]
+    if verdicts and (silent := result.verdicts.get("silent", 0)):
+        violations.append(f"{silent} metrics compare nothing, since no label or no prediction is positive")
     if not violations:
         return 0
     write_exit_message(f"Completed, everything is written, but bounds are violated: {', '.join(violations)}")

@@ -10,6 +10,7 @@ from typing import Literal
 
 Stage = Literal["pre_training", "post_training"]
 Direction = Literal["up", "down", "both"]
+Outcome = Literal["labels", "predictions"]
 
 
 @dataclass(frozen=True)
@@ -17,15 +18,15 @@ class Metric:
     """A bias metric without its arithmetic.
 
     ``stage``: metrics after training need predictions. ``full_name``: what analysis.json calls it. ``meaning`` and
-    ``minimum``: what it is, and the least data for which it has an interval, in plain words. ``parts``: the dotted name
-    of its ``clarify_spark.bias.parts.Parts``. ``ideal``: its value for groups that are alike: 0, or 1 for a ratio;
-    ``ideal_means``: that in words. ``worse``: the direction from there in which things get worse.
-    ``headline``: one of the few that are shown where there is no room for all. ``needs_flips``: computed from the flip
-    test, which compares rows without the facet itself; combinations of facets have no such test and leave the metric
-    out. ``closing_line``: which closing line of a run shows it, requested or not, and what it is called there.
-    ``reading_place`` and ``chart_place``: its places in a report's reading help and chart. Metrics with ``ideal`` 0
-    share a chart of differences (above 0 where d has less than a), those with 1 one of ratios (above 1 where d has
-    more).
+    ``minimum``: what it is, and the least data for which it has an interval, in plain words. ``parts``: the dotted
+    name of its ``clarify_spark.bias.parts.Parts``. ``ideal``: its value for groups that are alike: 0, or 1 for a
+    ratio; ``ideal_means``: that in words. ``outcomes``: the columns of outcomes that it looks at, where not all of
+    its stage. ``worse``: the direction from there in which things get worse. ``headline``: one of the few that are
+    shown where there is no room for all. ``needs_flips``: computed from the flip test, which compares rows without
+    the facet itself; combinations of facets have no such test and leave the metric out. ``closing_line``: which
+    closing line of a run shows it, requested or not, and what it is called there. ``reading_place`` and
+    ``chart_place``: its places in a report's reading help and chart. Metrics with ``ideal`` 0 share a chart of
+    differences (above 0 where d has less than a), those with 1 one of ratios (above 1 where d has more).
     """
 
     name: str
@@ -37,6 +38,7 @@ class Metric:
     ideal: Literal[0, 1] = 0
     ideal_means: str = "no difference"
     worse: Direction = "both"
+    outcomes: tuple[Outcome, ...] | None = None
     headline: bool = False
     needs_flips: bool = False
     closing_line: tuple[Literal["labels", "predictions"], str] | None = None
@@ -56,6 +58,7 @@ METRICS: dict[str, Metric] = {
         meaning="How much smaller the group is than all others: (others − group) / all rows",
         minimum=_ROWS,
         parts="clarify_spark.bias.label_metrics:CI",
+        outcomes=(),
         reading_place=1,
     ),
     "DPL": Metric(
@@ -137,6 +140,7 @@ METRICS: dict[str, Metric] = {
         meaning="Share of positive predictions of all others, less that of the group",
         minimum=_ROWS,
         parts="clarify_spark.bias.prediction_metrics:DPPL",
+        outcomes=("predictions",),
         headline=True,
         closing_line=("predictions", "difference"),
         reading_place=9,
@@ -149,6 +153,7 @@ METRICS: dict[str, Metric] = {
         meaning="Share of positive predictions of the group, divided by that of all others",
         minimum="one row in each group, and one positive prediction in either",
         parts="clarify_spark.bias.prediction_metrics:DI",
+        outcomes=("predictions",),
         ideal=1,
         ideal_means="the same share of positive predictions",
         headline=True,
@@ -242,6 +247,7 @@ METRICS: dict[str, Metric] = {
         ),
         minimum=_STRATA,
         parts="clarify_spark.bias.conditional_metrics:CDDPL",
+        outcomes=("predictions",),
         reading_place=12,
         chart_place=4,
     ),
@@ -252,6 +258,7 @@ METRICS: dict[str, Metric] = {
         meaning="Share of the group better off than their nearest neighbours in all others, less the share worse off",
         minimum=_ROWS,
         parts="clarify_spark.bias.flip_metrics:FT",
+        outcomes=("predictions",),
         needs_flips=True,
         reading_place=20,
     ),

@@ -47,7 +47,10 @@ def section(bias: BiasResult) -> DocumentSection:
         warnings=(*bias.roles.warnings, *bias.notes),
         cautions=tuple(caution.sentence for caution in bias.cautions),
         traffic={"predictions": bias.traffic},
-        verdicts={str(kind): count for kind, count in bias.statistics.verdicts().items()},
+        verdicts={
+            **{str(kind): count for kind, count in bias.statistics.verdicts().items()},
+            "silent": bias.statistics.silent(),
+        },
     )
 
 
@@ -191,6 +194,8 @@ def _interval(compared: ComparisonResult, metric: str) -> str:
 
 def _rates(line: str, rates: tuple[float, float], compared: ComparisonResult) -> str:
     """The rates of facet d and of everybody else, and the metrics that belong to this line, requested or not."""
+    if not any(rates):
+        return f"    {line:<12} none of all rows is positive"
     parts = []
     for row in METRICS.values():
         if row.closing_line is not None and row.closing_line[0] == line:

@@ -175,6 +175,40 @@ def test_a_gate_passes_when_all_is_within_and_can_ask_for_enough_data(analyze, c
     assert analyze(config, csv, "--fail-on", "not-enough-data", output=tmp_path / "other").code in (0, 1)
 
 
+@pytest.mark.parametrize(
+    ("change", "metrics", "says"),
+    [
+        (lambda rows: rows.replace({"approve": {0: "No", 1: "Yes"}, "predicted": {0: "No", 1: "Yes"}}), 3, "no label"),
+        (lambda rows: rows.assign(approve=rows["approve"] * 2), 1, "no label"),
+        (lambda rows: rows.assign(predicted=0), 2, "no prediction"),
+    ],
+    ids=["another spelling", "another code", "never predicted"],
+)
+def test_a_gate_never_passes_where_nothing_is_positive(analyze, config, loans, tmp_path, change, metrics, says):
+    place = tmp_path / "changed.csv"
+    change(loans[["approve", "predicted", "black"]]).to_csv(place, index=False)
+    config = {
+        "dataset_type": "text/csv",
+        "label": "approve",
+        "predicted_label": "predicted",
+        "label_values_or_threshold": [1],
+        "label_type": "categorical",
+        "facet": [{"name_or_index": "black", "value_or_threshold": [1]}],
+        "bounds": {name: {"min": -1, "max": 1} for name in ("DPL", "DPPL", "AD")},
+        "methods": {"pre_training_bias": {"methods": ["DPL"]}, "post_training_bias": {"methods": ["DPPL", "AD"]}},
+    }
+    ran = analyze(config, place, "--fail-on", "outside")
+    found = by_name(details(ran)["facets"]["black"][0]["metrics"])
+    silent = [metric for metric in found.values() if "interval" not in metric]
+    assert ran.code == 1
+    assert f"{len(silent)} metrics compare nothing" in ran.last_line
+    assert len(silent) >= metrics
+    assert {metric["verdict"] for metric in silent} == {"not_enough_data"}
+    assert says in silent[0]["reason"]
+    assert "none of all rows is positive" in ran.out
+    assert "0.0% against   0.0%" not in ran.out
+
+
 def test_a_former_result_bounds_the_next(analyze, finished, config, csv, loans, tmp_path):
     worse = tmp_path / "worse.csv"
     loans.assign(predicted=loans["predicted"] * (1 - (loans["black"] == 1))).to_csv(worse, index=False)
