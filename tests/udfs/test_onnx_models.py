@@ -7,8 +7,6 @@ import numpy as np
 import onnxruntime
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from onnx import TensorProto, helper, save_model
 from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, Int64TensorType, StringTensorType
@@ -195,21 +193,29 @@ def test_values_that_do_not_fit_an_input_are_named(tmp_path):
         predict(PEOPLE.assign(income="much"))
 
 
-@given(
-    value=st.one_of(st.integers(-(10**15), 10**15), st.booleans(), st.text(max_size=5), st.floats(-1e6, 1e6)),
-    floats=st.booleans(),
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("integer", [1, 20, -3]),
+        ("float", [1.0, 2.5, -0.0, 1e20]),
+        ("string", ["1.0", "", "nan"]),
+        ("boolean", [True, False]),
+    ],
 )
-@settings(max_examples=60, deadline=None)
-def test_texts_are_those_that_python_writes_and_whole_numbers_have_no_point(value, floats):
+def test_texts_are_those_that_pandas_writes_also_beside_a_missing_value(kind, values):
     from clarify_spark.udfs.predictors.onnx import _texts
 
-    given = float(value) if floats and type(value) is int else value
-    shown = (
-        str(int(value))
-        if not isinstance(value, str) and not isinstance(value, bool) and value == int(value)
-        else str(value)
-    )
-    assert _texts(pd.Series([given], dtype=object)).tolist() == [shown]
+    column = pd.Series(values)
+    shown = column.astype(str).tolist()
+    assert _texts(column, kind).tolist() == shown
+    holes = pd.Series([*values, np.nan], dtype="float64" if kind == "integer" else None)
+    assert _texts(holes, kind).tolist() == [*shown, "nan"]
+
+
+def test_a_fraction_among_integers_keeps_its_digits():
+    from clarify_spark.udfs.predictors.onnx import _texts
+
+    assert _texts(pd.Series([39.5, 40.0, 2**60], dtype=object), "integer").tolist() == ["39.5", "40", str(2**60)]
 
 
 def written(path, inputs, outputs, nodes, constants=()):

@@ -138,7 +138,8 @@ def _by_name(inputs: list[Any], spec: PredictorSpec) -> Callable[[pd.DataFrame],
 def _cells(features: pd.DataFrame, port: Any, spec: PredictorSpec) -> NDArray[Any]:
     """The features (n, k) in the type of the input."""
     if port.type == _TEXTS:
-        return np.column_stack([_texts(features[name]) for name in features.columns])
+        kinds = dict(zip(spec.feature_names, spec.feature_kinds, strict=True))
+        return np.column_stack([_texts(features[name], kinds[name]) for name in features.columns])
     numbers = only_numbers(features, spec.path)
     cells: Matrix = numbers.to_numpy(dtype=np.float64)
     if port.type in _FLOATS:
@@ -158,13 +159,16 @@ def _narrowed(cells: Matrix, dtype: Any) -> NDArray[Any]:
         return cells.astype(dtype, order="C")
 
 
-def _texts(column: pd.Series) -> Labels:
-    """The column (n,) as texts: whole numbers without a point, missing values as ``nan``, as ``astype(str)`` writes."""
-    return labels_of([_text(value) for value in column.tolist()])
+def _texts(column: pd.Series, kind: str) -> Labels:
+    """The column (n,) as the texts that ``astype(str)`` writes, whatever rows come together.
+
+    1.0 is ``1`` in a column of integers, which holds floats beside a missing value, and ``1.0`` in one of floats.
+    """
+    return labels_of([_text(value, whole=kind == "integer") for value in column.tolist()])
 
 
-def _text(value: Any) -> str:
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+def _text(value: Any, *, whole: bool) -> str:
+    return str(int(value)) if whole and isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _outputs(ports: list[Any], spec: PredictorSpec) -> _Outputs:
