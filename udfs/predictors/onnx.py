@@ -162,7 +162,7 @@ def _narrowed(cells: Matrix, dtype: Any) -> NDArray[Any]:
 def _texts(column: pd.Series, kind: str) -> Labels:
     """The column (n,) as the texts that ``astype(str)`` writes, whatever rows come together.
 
-    1.0 is ``1`` in a column of integers, which holds floats beside a missing value, and ``1.0`` in one of floats.
+    1.0 is ``1`` in a column of integers, which holds floats where a value is missing, and ``1.0`` in one of floats.
     """
     return labels_of([_text(value, whole=kind == "integer") for value in column.tolist()])
 
