@@ -11,7 +11,7 @@ from pyspark.sql import functions as sf
 from clarify_spark.config import load as load_config
 from clarify_spark.errors import ConfigError, DataError
 from clarify_spark.spark.data.datasets import read
-from clarify_spark.spark.data.formats import listing
+from clarify_spark.spark.data.formats import csv, listing
 from clarify_spark.spark.data.formats.column_names import resolve_name
 
 CSV, LINES, DOCUMENT, PARQUET = "text/csv", "application/jsonlines", "application/json", "application/x-parquet"
@@ -97,6 +97,16 @@ def test_csv_types_and_values_are_those_of_pandas(load, tmp_path):
     assert [*values["big"]] == ["1", "99999999999999999999", "2", "3"]
     assert dataset.source.rows == 4
     assert any("'big'" in note for note in dataset.source.notes)
+
+
+def test_many_columns_have_the_types_and_values_of_few(load, tmp_path, monkeypatch):
+    path = write(tmp_path / "messy.csv", MESSY)
+    few = load(path)
+    monkeypatch.setattr(csv, "MOST_GROUPS", 0)
+    many = load(path)
+    assert kinds(many) == kinds(few)
+    assert repr(rows(many)) == repr(rows(few))  # NaN is not equal to itself
+    assert many.source.notes == few.source.notes
 
 
 def test_a_byte_order_mark_windows_line_ends_and_blank_lines_change_nothing(load, tmp_path):

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from clarify_spark.udfs.worker_daemon import LIBRARIES
+from clarify_spark.udfs import worker_daemon
+from clarify_spark.udfs.worker_daemon import LIBRARIES, unchanged
 
 LOADED = """
 import sys
@@ -74,3 +75,38 @@ def test_it_speaks_as_sparks_own_daemon_does(tmp_path, libraries):
     daemon.wait(timeout=30)
     daemon.stdout.close()
     daemon.stderr.close()
+
+
+class ReplacedError(Exception):
+    """Instead of the end of a process that becomes another program."""
+
+
+def refused(*arguments):
+    raise RuntimeError("built for another version")
+
+
+@pytest.mark.parametrize(
+    ("loads", "becomes"),
+    [(lambda libraries: True, None), (lambda libraries: False, "pyspark.daemon"), (refused, "pyspark.daemon")],
+)
+def test_it_is_the_daemon_or_becomes_that_of_spark(monkeypatch, loads, becomes):
+    calls = []
+
+    def replaced(program, words):
+        calls.append(words[2])
+        raise ReplacedError
+
+    monkeypatch.setattr(worker_daemon, "preloaded", loads)
+    monkeypatch.setattr(os, "execv", replaced)
+    monkeypatch.setattr("pyspark.daemon.manager", lambda: calls.append(None))
+    monkeypatch.setattr(sys, "argv", ["daemon", "pyspark.worker"])
+    if becomes is None:
+        worker_daemon.main()
+    else:
+        with pytest.raises(ReplacedError):
+            worker_daemon.main()
+    assert calls == [becomes]
+
+
+def test_the_first_work_of_a_session_leaves_batches_as_they_are():
+    assert list(unchanged(iter([1, 2]))) == [1, 2]
