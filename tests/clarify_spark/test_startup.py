@@ -82,6 +82,13 @@ def test_data_that_must_not_or_cannot_be_looked_at_have_no_size():
     assert [local_bytes(uri) for uri in ("x" * 5000, "a\0b", "")] == [None] * 3
 
 
+def test_a_folder_is_not_walked_further_than_it_must(tmp_path, monkeypatch):
+    for name in "abcd":
+        (tmp_path / name).write_bytes(b"12345")
+    monkeypatch.setattr(module, "SMALL_INPUT", 8)
+    assert local_bytes(str(tmp_path)) == 10
+
+
 def test_the_size_of_local_input_is_that_of_its_files(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "x.csv").write_bytes(b"123")

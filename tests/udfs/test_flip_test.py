@@ -156,3 +156,8 @@ def test_the_key_of_a_plan_tells_plans_apart():
     plans = [plan_of(features, positive), plan_of(features, ~positive), plan_of(features, positive, np.arange(10))]
     assert len({plan.key() for plan in plans}) == 3
     assert plans[0].key() == plan_of(features, positive).key()
+
+
+def test_nothing_packed_is_an_empty_table():
+    schema = pa.schema([("row_key", pa.int64())])
+    assert module.unpacked([], schema).equals(schema.empty_table())

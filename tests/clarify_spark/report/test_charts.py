@@ -76,6 +76,16 @@ def test_a_curve_near_the_largest_float_is_drawn_without_a_warning():
     assert charts.dependence(curve, "key").startswith("<svg")
 
 
+@pytest.mark.parametrize("number", [3, 30])
+def test_categories_are_named_below_the_points_of_a_curve(number):
+    names = [f"town {place}" for place in range(number)]
+    means = np.linspace(0.1, 0.9, number)
+    curve = Dependence(names, means, np.full(number, 0.1), np.array([means]), np.full(number, 1 / number), "town")
+    drawn = charts.dependence(curve, "key")
+    assert "town 0" in drawn
+    assert drawn.count("town ") <= 16
+
+
 def test_bounds_are_seen_where_all_values_are_far_from_them():
     line = Estimate("a", 0.3, 0.29, 0.31, "outside_bounds", bounds=(-0.1, 0.1))
     ((left, right),) = bands(charts.forest([line], 0.3, "difference", "key"))
