@@ -58,6 +58,7 @@ _COLUMNS = (
     "label", "predicted_label", "group_variable", "weight", "name_or_index", "joinsource_name_or_index",
     "excluded_columns", "features", "features_to_explain",
 )  # fmt: skip
+
 __all__ = ["analyze", "bias_report", "explain"]
 
 
@@ -393,11 +394,11 @@ def _in_order(data: Data, features: Sequence[str] | None, config: Mapping[str, A
 def _positions(config: Any) -> Iterator[int]:
     """The columns that a config names by position."""
     for key, value in config.items() if isinstance(config, Mapping) else ():
+        if key in ("predictor", "baseline"):  # positions of outputs, and rows
+            continue
         if key in _COLUMNS:
             named = value if isinstance(value, list | tuple) else [value]
             yield from (one for one in named if isinstance(one, int))
-        if key == "predictor":  # positions there are those of outputs
-            continue
         for part in value if isinstance(value, list | tuple) else [value]:
             yield from _positions(part)
 

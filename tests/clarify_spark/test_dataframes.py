@@ -1,4 +1,4 @@
-"""The config that ``bias_report`` builds from its arguments."""
+"""The config that ``bias_report`` and ``explain`` build from their arguments."""
 
 from decimal import Decimal
 
@@ -73,3 +73,13 @@ def test_a_single_number_for_a_column_not_known_yet_is_a_threshold_unless_it_loo
 def test_a_type_in_the_facet_stays(config_of):
     stated = {"name_or_index": "decile", "value_or_threshold": [3], "type": "categorical"}
     assert config_of(facets=[stated])["facet"] == [stated]
+
+
+def test_values_of_a_baseline_are_not_positions_whatever_their_columns_are_called(monkeypatch):
+    found = []
+    monkeypatch.setattr(dataframes, "analyze", lambda config, data, **options: found.append((config, data)))
+    rows = pd.DataFrame({"weight": [70, 80], "label": [1, 2]})
+    clarify_spark.explain(rows, len, features=["label", "weight"], baseline=rows.head(1))
+    ((config, data),) = found
+    assert list(data.columns) == ["label", "weight"]
+    assert config["methods"]["shap"]["baseline"] == [{"weight": 70, "label": 1}]
